@@ -1,0 +1,244 @@
+// Makes dist/berth: bundles and compiles src/main.ts with Bun, then turns the ELF
+// into one that needs neither a libc nor a dynamic loader on its host (see
+// ffi/loader.c and "One file" in docs/architecture.md).
+import { createHash } from "node:crypto";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const PT_LOAD = 1;
+const PT_DYNAMIC = 2;
+const PT_INTERP = 3;
+const DT_VERNEED = 0x6ffffffen;
+const DT_VERNEEDNUM = 0x6fffffffn;
+const PAGE = 4096n;
+
+/** What the program's dynamic section needs, the dynamic loader first. Order and limit: ffi/loader.c. */
+const LIBRARIES: Record<string, string[]> = {
+  x64: ["ld-linux-x86-64.so.2", "libc.so.6", "libpthread.so.0", "libdl.so.2", "libm.so.6"],
+  arm64: ["ld-linux-aarch64.so.1", "libc.so.6", "libpthread.so.0", "libdl.so.2", "libm.so.6"],
+};
+
+/** One Elf64_Phdr; offsets, addresses and sizes in bytes. */
+interface ProgramHeader {
+  type: number;
+  flags: number;
+  offset: bigint;
+  vaddr: bigint;
+  filesz: bigint;
+  memsz: bigint;
+  align: bigint;
+}
+
+const align = (value: bigint, to: bigint) => ((value + to - 1n) / to) * to;
+
+function readProgramHeaders(elf: Buffer): ProgramHeader[] {
+  const at = Number(elf.readBigUInt64LE(32));
+  return Array.from({ length: elf.readUInt16LE(56) }, (_, i) => {
+    const p = at + i * 56;
+    return {
+      type: elf.readUInt32LE(p),
+      flags: elf.readUInt32LE(p + 4),
+      offset: elf.readBigUInt64LE(p + 8),
+      vaddr: elf.readBigUInt64LE(p + 16),
+      filesz: elf.readBigUInt64LE(p + 32),
+      memsz: elf.readBigUInt64LE(p + 40),
+      align: elf.readBigUInt64LE(p + 48),
+    };
+  });
+}
+
+function encodeProgramHeader(h: ProgramHeader): Buffer {
+  const b = Buffer.alloc(56);
+  b.writeUInt32LE(h.type, 0);
+  b.writeUInt32LE(h.flags, 4);
+  b.writeBigUInt64LE(h.offset, 8);
+  b.writeBigUInt64LE(h.vaddr, 16);
+  b.writeBigUInt64LE(h.vaddr, 24);
+  b.writeBigUInt64LE(h.filesz, 32);
+  b.writeBigUInt64LE(h.memsz, 40);
+  b.writeBigUInt64LE(h.align, 48);
+  return b;
+}
+
+/** Bytes of the version-need table: the loader copies it to change file names in it. */
+function verneedSize(elf: Buffer, headers: ProgramHeader[]): bigint {
+  const offsetOf = (vaddr: bigint) => {
+    const load = headers.find((h) => h.type === PT_LOAD && vaddr >= h.vaddr && vaddr < h.vaddr + h.filesz);
+    if (!load) throw new Error(`no segment holds address 0x${vaddr.toString(16)}`);
+    return Number(vaddr - load.vaddr + load.offset);
+  };
+  const dynamic = headers.find((h) => h.type === PT_DYNAMIC);
+  if (!dynamic) throw new Error("the compiled program has no dynamic section");
+  let at = 0;
+  let count = 0n;
+  for (let d = Number(dynamic.offset); elf.readBigUInt64LE(d) !== 0n; d += 16) {
+    if (elf.readBigUInt64LE(d) === DT_VERNEED) at = offsetOf(elf.readBigUInt64LE(d + 8));
+    if (elf.readBigUInt64LE(d) === DT_VERNEEDNUM) count = elf.readBigUInt64LE(d + 8);
+  }
+  let end = at;
+  for (let v = at, i = 0n; i < count; i++) {
+    let aux = v + elf.readUInt32LE(v + 8);
+    for (let n = elf.readUInt16LE(v + 2); n > 0; n--) {
+      end = Math.max(end, aux + 16);
+      aux += elf.readUInt32LE(aux + 12);
+    }
+    v += elf.readUInt32LE(v + 12);
+  }
+  return BigInt(end - at);
+}
+
+async function run(command: string[]): Promise<string> {
+  const child = Bun.spawn(command, { stdout: "pipe", stderr: "pipe" });
+  const [out, err, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
+  if (code !== 0) throw new Error(`${command.join(" ")}: exit ${code}\n${err}`);
+  return out.trim();
+}
+
+function compilerOf(arch: string): string {
+  const compiler = process.env.CC ?? (arch === process.arch ? "cc" : arch === "arm64" ? "aarch64-linux-gnu-gcc" : "x86_64-linux-gnu-gcc");
+  if (!Bun.which(compiler)) {
+    throw new Error(`${compiler} not found: the loader (ffi/loader.c) is compiled with it. On Debian: apt-get install gcc libc6-dev`);
+  }
+  return compiler;
+}
+
+interface Library {
+  name: string;
+  bytes: Buffer;
+}
+
+async function findLibraries(compiler: string, arch: string): Promise<Library[]> {
+  const names = LIBRARIES[arch] ?? [];
+  return Promise.all(
+    names.map(async (name) => {
+      const path = await run([compiler, `-print-file-name=${name}`]);
+      if (!path.startsWith("/") || !existsSync(path)) {
+        throw new Error(`${name} not found: berth carries glibc, so build where there is one. On Debian: apt-get install libc6`);
+      }
+      return { name, bytes: readFileSync(realpathSync(path)) };
+    }),
+  );
+}
+
+const PARAMS_SIZE = 4096n;
+const MAX_LIBS = 8;
+
+/** The struct `params` of ffi/loader.c. */
+function encodeParams(fields: {
+  entry: bigint;
+  dynamic: bigint;
+  verneedSize: bigint;
+  id: string;
+  libraries: (Library & { address: bigint })[];
+  headers: ProgramHeader[];
+}): Buffer {
+  const b = Buffer.alloc(Number(PARAMS_SIZE));
+  [fields.entry, fields.dynamic, fields.verneedSize, BigInt(fields.headers.length), BigInt(fields.libraries.length)].forEach((value, i) => {
+    b.writeBigUInt64LE(value, i * 8);
+  });
+  b.write(fields.id, 40, "latin1");
+  fields.libraries.forEach((library, i) => {
+    const at = 72 + i * 48;
+    b.write(library.name, at, "latin1");
+    b.writeBigUInt64LE(library.address, at + 32);
+    b.writeBigUInt64LE(BigInt(library.bytes.length), at + 40);
+  });
+  fields.headers.forEach((header, i) => {
+    encodeProgramHeader(header).copy(b, 72 + MAX_LIBS * 48 + i * 56);
+  });
+  return b;
+}
+
+/** Compiles the loader to run at `address`, with `params` right before it; gives its bytes and where it starts. */
+async function compileLoader(compiler: string, address: bigint): Promise<{ code: Buffer; entry: bigint }> {
+  const folder = mkdtempSync(join(tmpdir(), "berth-loader-"));
+  try {
+    const out = join(folder, "loader");
+    const text = `0x${(address + PARAMS_SIZE).toString(16)}`;
+    await run([
+      compiler, "-Os", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-fno-stack-protector", "-fno-pic", "-fno-tree-loop-distribute-patterns",
+      "-fno-asynchronous-unwind-tables", "-fcf-protection=none", "-nostdlib", "-static", "-no-pie", "-Wl,-N", "-Wl,--build-id=none",
+      `-Wl,-Ttext=${text}`, `-Wl,--defsym=params=0x${address.toString(16)}`, "-o", out, join(import.meta.dir, "ffi/loader.c"),
+    ]); // biome-ignore format: a command line
+    const elf = readFileSync(out);
+    const loads = readProgramHeaders(elf).filter((h) => h.type === PT_LOAD);
+    const [segment] = loads;
+    if (!segment || loads.length !== 1 || segment.memsz !== segment.filesz) throw new Error("ffi/loader.c must have no writable data");
+    const skip = address + PARAMS_SIZE - segment.vaddr;
+    const code = elf.subarray(Number(segment.offset + skip), Number(segment.offset + segment.filesz));
+    return { code, entry: elf.readBigUInt64LE(24) };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/**
+ * Rewrites a compiled ELF so that it starts in ffi/loader.c and carries glibc: the
+ * PT_INTERP header goes, one PT_LOAD for the appended part comes, e_entry points
+ * into it. Throws where the ELF is not shaped as Bun's are today.
+ */
+async function embedLoader(elf: Buffer, arch: string): Promise<Buffer> {
+  if (elf.readUInt16LE(16) !== 2) throw new Error("expected an ELF of type ET_EXEC");
+  const headers = readProgramHeaders(elf);
+  const dynamic = headers.find((h) => h.type === PT_DYNAMIC);
+  if (!dynamic || !headers.some((h) => h.type === PT_INTERP)) throw new Error("expected a dynamically linked ELF");
+  const compiler = compilerOf(arch);
+  const libraries = await findLibraries(compiler, arch);
+  const id = createHash("sha256").update(Buffer.concat(libraries.map((l) => l.bytes))).digest("hex").slice(0, 16);
+
+  const end = headers.filter((h) => h.type === PT_LOAD).reduce((max, h) => (h.vaddr + h.memsz > max ? h.vaddr + h.memsz : max), 0n);
+  const address = align(end, 65536n);
+  const offset = align(BigInt(elf.length), 65536n);
+  const { code, entry } = await compileLoader(compiler, address);
+  let at = align(address + PARAMS_SIZE + BigInt(code.length), PAGE);
+  const placed = libraries.map((library) => {
+    const here = { ...library, address: at };
+    at = align(at + BigInt(library.bytes.length), PAGE);
+    return here;
+  });
+
+  const blob = Buffer.alloc(Number(at - address));
+  encodeParams({ entry: elf.readBigUInt64LE(24), dynamic: dynamic.vaddr, verneedSize: verneedSize(elf, headers), id, libraries: placed, headers }).copy(blob);
+  code.copy(blob, Number(PARAMS_SIZE));
+  for (const library of placed) library.bytes.copy(blob, Number(library.address - address));
+
+  const size = BigInt(blob.length);
+  const load: ProgramHeader = { type: PT_LOAD, flags: 5, offset, vaddr: address, filesz: size, memsz: size, align: PAGE };
+  const lastLoad = headers.findLastIndex((h) => h.type === PT_LOAD);
+  const rewritten = headers.toSpliced(lastLoad + 1, 0, load).filter((h) => h.type !== PT_INTERP);
+  const result = Buffer.concat([elf, Buffer.alloc(Number(offset) - elf.length), blob]);
+  rewritten.forEach((header, i) => {
+    encodeProgramHeader(header).copy(result, Number(elf.readBigUInt64LE(32)) + i * 56);
+  });
+  result.writeBigUInt64LE(entry, 24);
+  return result;
+}
+
+async function main(): Promise<void> {
+  const root = import.meta.dir;
+  const dist = join(root, "dist");
+  mkdirSync(dist, { recursive: true });
+  const version = (await Bun.file(join(root, "package.json")).json()).version as string;
+  const commit = await run(["git", "-C", root, "rev-parse", "--short=12", "HEAD"]).catch(() => "unknown");
+  const dirty = await run(["git", "-C", root, "status", "--porcelain", "--untracked-files=no"]).catch(() => "");
+  const plain = join(dist, ".berth-plain");
+  await run([
+    process.execPath, "build", join(root, "src/main.ts"), "--compile", "--minify", "--bytecode", "--format=esm", "--no-compile-autoload-dotenv",
+    "--no-compile-autoload-bunfig", "--no-compile-autoload-tsconfig", "--no-compile-autoload-package-json",
+    "--define", `BERTH_VERSION=${JSON.stringify(version)}`, "--define", `BERTH_COMMIT=${JSON.stringify(commit + (dirty ? "-dirty" : ""))}`,
+    "--outfile", plain,
+  ]); // biome-ignore format: a command line
+  const out = join(dist, "berth");
+  const bytes = await embedLoader(readFileSync(plain), process.arch);
+  rmSync(plain);
+  writeFileSync(`${out}.new`, bytes);
+  chmodSync(`${out}.new`, 0o755);
+  renameSync(`${out}.new`, out);
+  console.log(`dist/berth ${version} (${commit}), ${(bytes.length / 1e6).toFixed(1)} MB`);
+}
+
+main().catch((error: Error) => {
+  console.error(`build: ${error.message}`);
+  process.exit(1);
+});

@@ -1,0 +1,85 @@
+/** Users, groups and capabilities of the calling thread (credentials(7), capabilities(7)). */
+import { call, tryCall } from "./libc.ts";
+import { PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, PR_CAP_AMBIENT_RAISE, PR_CAPBSET_DROP, PR_CAPBSET_READ, tryPrctl } from "./process.ts";
+
+/** Names in the order of their numbers (linux/capability.h). */
+export const CAPABILITIES = [
+  "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETGID", "CAP_SETUID", "CAP_SETPCAP",
+  "CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_IPC_LOCK", "CAP_IPC_OWNER",
+  "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_CHROOT", "CAP_SYS_PTRACE", "CAP_SYS_PACCT", "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE",
+  "CAP_SYS_RESOURCE", "CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_MKNOD", "CAP_LEASE", "CAP_AUDIT_WRITE", "CAP_AUDIT_CONTROL", "CAP_SETFCAP",
+  "CAP_MAC_OVERRIDE", "CAP_MAC_ADMIN", "CAP_SYSLOG", "CAP_WAKE_ALARM", "CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ", "CAP_PERFMON", "CAP_BPF",
+  "CAP_CHECKPOINT_RESTORE",
+] as const; // biome-ignore format: a table
+
+export interface CapabilitySets {
+  effective: bigint;
+  permitted: bigint;
+  inheritable: bigint;
+}
+
+const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
+
+/** capget(2) of this thread; one bit a capability. */
+export function getCapabilities(): CapabilitySets {
+  const data = new Uint32Array(6);
+  call("capget", new Uint32Array([LINUX_CAPABILITY_VERSION_3, 0]), data);
+  const join = (i: number) => BigInt(data[i] as number) | (BigInt(data[i + 3] as number) << 32n);
+  return { effective: join(0), permitted: join(1), inheritable: join(2) };
+}
+
+/** capset(2) of this thread. */
+export function setCapabilities(sets: CapabilitySets): void {
+  const low = (v: bigint) => Number(v & 0xffffffffn);
+  const high = (v: bigint) => Number(v >> 32n);
+  const { effective: e, permitted: p, inheritable: i } = sets;
+  call("capset", new Uint32Array([LINUX_CAPABILITY_VERSION_3, 0]), new Uint32Array([low(e), low(p), low(i), high(e), high(p), high(i)]));
+}
+
+/** The bounding set of this thread. */
+export function getBoundingSet(): bigint {
+  let set = 0n;
+  for (let n = 0; n < CAPABILITIES.length; n++) if (tryPrctl(PR_CAPBSET_READ, n) === 1) set |= 1n << BigInt(n);
+  return set;
+}
+
+/** Drops from the bounding set what `keep` lacks, also what this kernel has and we have no name for. */
+export function limitBoundingSet(keep: bigint): void {
+  for (let n = 0; n < 64; n++) {
+    const present = tryPrctl(PR_CAPBSET_READ, n);
+    if (present < 0) break;
+    if (present === 1 && !(keep & (1n << BigInt(n)))) call("prctl", PR_CAPBSET_DROP, n, 0, 0, 0);
+  }
+}
+
+/** Makes the ambient set exactly `set`; a kernel before 4.3 has none. */
+export function setAmbientSet(set: bigint): void {
+  tryPrctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL);
+  for (let n = 0; n < 64; n++) {
+    if (set & (1n << BigInt(n))) call("prctl", PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, n, 0, 0);
+  }
+}
+
+/** Real, effective and saved ids of this thread. */
+export function setUser(uid: number): void {
+  call("setresuid", uid, uid, uid);
+}
+
+export function setGroup(gid: number): void {
+  call("setresgid", gid, gid, gid);
+}
+
+/** Supplementary groups. EPERM is the kernel's answer in a user namespace that denies them. */
+export function setGroups(gids: number[]): void {
+  call("setgroups", gids.length, new Uint32Array(gids));
+}
+
+/** Whether this thread may use a capability. */
+export function hasCapability(name: (typeof CAPABILITIES)[number]): boolean {
+  return (getCapabilities().effective & (1n << BigInt(CAPABILITIES.indexOf(name)))) !== 0n;
+}
+
+/** Keeps capabilities over the change to another user (PR_SET_KEEPCAPS; cleared by execve). */
+export function keepCapabilities(): void {
+  tryCall("prctl", 8, 1, 0, 0, 0);
+}

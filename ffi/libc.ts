@@ -1,0 +1,137 @@
+/**
+ * The one door to the kernel: `syscall(2)` and `errno` of the C library in this
+ * process. Every other file of ffi/ goes through {@link call}.
+ */
+import { dlopen, ptr, read } from "bun:ffi";
+import { constants } from "node:os";
+import { type SyscallName, syscallNumber } from "./arch.ts";
+
+const I64 = "i64" as const;
+const { symbols } = dlopen("libc.so.6", {
+  syscall: { args: [I64, I64, I64, I64, I64, I64, I64], returns: "i64_fast" },
+  __errno_location: { args: [], returns: "ptr" },
+});
+// The main thread's errno stays where it is; only that thread makes calls here.
+const errnoLocation = symbols.__errno_location();
+
+/** What a system call takes: a number, a string (passed NUL-terminated), memory, or null. */
+export type Argument = number | bigint | string | NodeJS.TypedArray | null;
+
+const errnoNames = new Map(Object.entries(constants.errno).map(([name, value]) => [value as number, name]));
+
+/** Text of an errno as in strerror(3), for the ones a user meets. */
+const ERRNO_TEXT: Record<string, string> = {
+  EPERM: "operation not permitted",
+  ENOENT: "no such file or directory",
+  ESRCH: "no such process",
+  EIO: "input/output error",
+  ENXIO: "no such device or address",
+  E2BIG: "argument list too long",
+  ENOEXEC: "exec format error",
+  EBADF: "bad file descriptor",
+  EAGAIN: "resource temporarily unavailable",
+  ENOMEM: "cannot allocate memory",
+  EACCES: "permission denied",
+  EBUSY: "device or resource busy",
+  EEXIST: "file exists",
+  EXDEV: "invalid cross-device link",
+  ENODEV: "no such device",
+  ENOTDIR: "not a directory",
+  EISDIR: "is a directory",
+  EINVAL: "invalid argument",
+  EMFILE: "too many open files",
+  ETXTBSY: "text file busy",
+  ENOSPC: "no space left on device",
+  EROFS: "read-only file system",
+  EPIPE: "broken pipe",
+  ENAMETOOLONG: "file name too long",
+  ENOSYS: "function not implemented",
+  ENOTEMPTY: "directory not empty",
+  ELOOP: "too many levels of symbolic links",
+  EOPNOTSUPP: "operation not supported",
+  EDQUOT: "disk quota exceeded",
+};
+
+/** A system call that failed: which, with what, and the errno's name. */
+export class SyscallError extends Error {
+  override name = "SyscallError";
+  constructor(
+    /** Name of the system call, as in its man page. */
+    readonly call: string,
+    /** Name of the errno, e.g. `ENOENT`. */
+    readonly code: string,
+    /** What it was called with, readable. */
+    readonly args: readonly string[],
+  ) {
+    super(`${call}(${args.join(", ")}): ${ERRNO_TEXT[code] ?? code}`);
+  }
+  /** The errno in words, as strerror(3) has it. */
+  get reason(): string {
+    return ERRNO_TEXT[this.code] ?? this.code;
+  }
+}
+
+/** The words of any error that carries an errno name, the message of others. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof SyscallError) return error.reason;
+  const code = (error as { code?: unknown } | null)?.code;
+  if (typeof code === "string" && ERRNO_TEXT[code]) return ERRNO_TEXT[code];
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Whether an error is a failed call (ours or Node's) with one of these errnos. */
+export function hasCode(error: unknown, ...codes: string[]): boolean {
+  return codes.includes((error as { code?: string } | null)?.code ?? "");
+}
+
+/** A string as C has it. Throws where it holds a NUL, which would cut it short. */
+export function cString(text: string): Buffer {
+  if (text.includes("\0")) throw new TypeError(`a NUL byte in ${JSON.stringify(text)}`);
+  return Buffer.from(`${text}\0`);
+}
+
+/**
+ * Makes a system call and gives its result.
+ *
+ * @throws {SyscallError} where the kernel answers with an errno. EINTR is retried.
+ */
+export function call(name: SyscallName, ...args: Argument[]): number {
+  const result = tryCall(name, ...args);
+  if (result >= 0) return result;
+  throw new SyscallError(name, errnoNames.get(-result) ?? `errno ${-result}`, args.map(describe));
+}
+
+/** As {@link call}, but gives the negative errno instead of throwing. */
+export function tryCall(name: SyscallName, ...args: Argument[]): number {
+  // `memory` keeps strings alive while the kernel reads them.
+  const memory: NodeJS.TypedArray[] = [];
+  const words = args.map((arg) => {
+    if (typeof arg === "number" || typeof arg === "bigint") return arg;
+    if (arg === null) return 0;
+    const bytes = typeof arg === "string" ? cString(arg) : arg;
+    if (bytes.byteLength === 0) return 0;
+    memory.push(bytes);
+    return ptr(bytes) as number;
+  });
+  const number = syscallNumber(name);
+  for (;;) {
+    const result = Number(
+      symbols.syscall(number, words[0] ?? 0, words[1] ?? 0, words[2] ?? 0, words[3] ?? 0, words[4] ?? 0, words[5] ?? 0),
+    );
+    if (result !== -1) return result;
+    const errno = read.i32(errnoLocation as never, 0);
+    if (errno !== constants.errno.EINTR) return -errno;
+  }
+}
+
+function describe(arg: Argument): string {
+  if (arg === null) return "NULL";
+  if (typeof arg === "string") return JSON.stringify(arg.length > 120 ? `${arg.slice(0, 117)}...` : arg);
+  if (typeof arg === "number" || typeof arg === "bigint") return arg < 4096 ? String(arg) : `0x${arg.toString(16)}`;
+  return `<${arg.byteLength} bytes>`;
+}
+
+/** The address of memory, for structs that hold pointers. The caller keeps the memory alive. */
+export function addressOf(memory: NodeJS.TypedArray): bigint {
+  return memory.byteLength === 0 ? 0n : BigInt(ptr(memory) as number);
+}

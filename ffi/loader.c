@@ -1,0 +1,320 @@
+// What runs before Bun. The kernel starts this instead of a PT_INTERP: build.ts
+// removes that header and makes the ELF entry point here. It finds a glibc dynamic
+// loader (the host's if it is a current glibc, else the one the file carries), maps
+// it, and hands over the process exactly as the kernel would have.
+//
+// Freestanding: no libc, one thread, no writable data of its own. Everything it is
+// told stands in `params`, which build.ts writes in front of this code.
+#include <elf.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MAX_LIBS 8
+#define MAX_PHDRS 16
+#define SLOT 64 // bytes kept for one library path
+
+struct lib {
+  char name[32]; // its soname
+  uint64_t data; // address of its bytes
+  uint64_t size;
+};
+
+// Written by build.ts (`encodeParams`); keep both in step.
+extern const struct {
+  uint64_t entry;      // Bun's own entry point
+  uint64_t dynamic;    // address of .dynamic
+  uint64_t verneed_size;
+  uint64_t phnum;
+  uint64_t lib_count;  // libs[0] is the dynamic loader
+  char id[32];         // names the folder of unpacked libraries: a digest of them
+  struct lib libs[MAX_LIBS];
+  Elf64_Phdr phdrs[MAX_PHDRS]; // Bun's program headers, PT_INTERP still among them
+} params;
+
+#define AT_FDCWD -100
+#define O_RDONLY 0
+#define O_WRONLY 1
+#define O_CREAT 0100
+#define O_EXCL 0200
+#define O_CLOEXEC 02000000
+#define PROT_READ 1
+#define PROT_WRITE 2
+#define PROT_EXEC 4
+#define MAP_PRIVATE 2
+#define MAP_FIXED 16
+#define MAP_ANONYMOUS 32
+#define AT_SYMLINK_NOFOLLOW 0x100
+#define AT_REMOVEDIR 0x200
+#define S_IFMT 0170000
+#define S_IFDIR 0040000
+#define S_IFREG 0100000
+
+#if defined(__x86_64__)
+#define MACHINE EM_X86_64
+#define O_DIRECTORY 0200000
+#define O_NOFOLLOW 0400000
+#define HOST_LOADER "/lib64/ld-linux-x86-64.so.2"
+enum { NR_write = 1, NR_close = 3, NR_mmap = 9, NR_mprotect = 10, NR_pread64 = 17, NR_getpid = 39, NR_getuid = 102, NR_mount = 165,
+  NR_openat = 257, NR_mkdirat = 258, NR_newfstatat = 262, NR_unlinkat = 263, NR_renameat = 264, NR_memfd_create = 319, NR_exit_group = 231 };
+struct stat_head { uint64_t dev, ino, nlink; uint32_t mode, uid, gid, pad; uint64_t rdev; int64_t size; char rest[88]; };
+static long syscall6(long n, long a, long b, long c, long d, long e, long f) {
+  register long r10 __asm__("r10") = d, r8 __asm__("r8") = e, r9 __asm__("r9") = f;
+  __asm__ volatile("syscall" : "+a"(n) : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9) : "rcx", "r11", "memory");
+  return n;
+}
+// rdx is a function ld.so would register with atexit; the kernel hands over 0.
+__asm__(".globl _start\n_start:\n  mov %rsp, %rbx\n  mov %rsp, %rdi\n  and $-16, %rsp\n  call prepare\n  mov %rbx, %rsp\n"
+        "  xor %edx, %edx\n  jmp *%rax\n");
+#elif defined(__aarch64__)
+#define MACHINE EM_AARCH64
+#define O_DIRECTORY 040000
+#define O_NOFOLLOW 0100000
+#define HOST_LOADER "/lib/ld-linux-aarch64.so.1"
+enum { NR_write = 64, NR_close = 57, NR_mmap = 222, NR_mprotect = 226, NR_pread64 = 67, NR_getpid = 172, NR_getuid = 174, NR_mount = 40,
+  NR_openat = 56, NR_mkdirat = 34, NR_newfstatat = 79, NR_unlinkat = 35, NR_renameat = 38, NR_memfd_create = 279, NR_exit_group = 94 };
+struct stat_head { uint64_t dev, ino; uint32_t mode, nlink, uid, gid; uint64_t rdev, pad; int64_t size; char rest[72]; };
+static long syscall6(long n, long a, long b, long c, long d, long e, long f) {
+  register long x8 __asm__("x8") = n, x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c, x3 __asm__("x3") = d,
+                x4 __asm__("x4") = e, x5 __asm__("x5") = f;
+  __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
+  return x0;
+}
+__asm__(".globl _start\n_start:\n  mov x19, sp\n  mov x0, sp\n  bl prepare\n  mov sp, x19\n  mov x1, x0\n  mov x0, #0\n  br x1\n");
+#endif
+
+#define call(n, a, b, c, d) syscall6(n, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
+
+static size_t length(const char *s) { size_t n = 0; while (s[n]) n++; return n; }
+static int equal(const char *a, const char *b) { while (*a && *a == *b) a++, b++; return *a == *b; }
+static char *append(char *to, const char *from) { while (*from) *to++ = *from++; *to = 0; return to; }
+static char *append_number(char *to, unsigned n) { if (n > 9) to = append_number(to, n / 10); *to++ = '0' + n % 10; *to = 0; return to; }
+// gcc turns loops into calls of these two even when freestanding.
+void *memcpy(void *to, const void *from, size_t n) { char *t = to; const char *f = from; while (n--) *t++ = *f++; return to; }
+void *memset(void *to, int c, size_t n) { char *t = to; while (n--) *t++ = c; return to; }
+
+static _Noreturn void die(const char *why) {
+  call(NR_write, 2, "berth: ", 7, 0);
+  call(NR_write, 2, why, length(why), 0);
+  call(NR_write, 2, "\n", 1, 0);
+  syscall6(NR_exit_group, 127, 0, 0, 0, 0, 0);
+  __builtin_unreachable();
+}
+
+static char *allocate(size_t size) {
+  long p = syscall6(NR_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p < 0 && p > -4096) die("out of memory in the loader");
+  return (char *)p;
+}
+
+static int write_all(int fd, const char *data, uint64_t size) {
+  while (size) {
+    long n = call(NR_write, fd, data, size, 0);
+    if (n <= 0) return 0;
+    data += n, size -= n;
+  }
+  return 1;
+}
+
+// Maps an ELF shared object as the kernel maps an interpreter. Returns its load
+// address and, in *entry, where it starts; 0 if it is not one for this machine.
+static uint64_t map_object(int fd, uint64_t *entry, uint64_t *dynamic) {
+  char head[1024];
+  Elf64_Ehdr *e = (Elf64_Ehdr *)head;
+  long got = call(NR_pread64, fd, head, sizeof head, 0);
+  if (got < (long)sizeof *e || e->e_ident[0] != 0x7f || e->e_ident[1] != 'E' || e->e_ident[4] != ELFCLASS64 || e->e_type != ET_DYN ||
+      e->e_machine != MACHINE || e->e_phoff + e->e_phnum * sizeof(Elf64_Phdr) > (uint64_t)got)
+    return 0;
+  Elf64_Phdr *p = (Elf64_Phdr *)(head + e->e_phoff);
+  uint64_t end = 0;
+  for (int i = 0; i < e->e_phnum; i++)
+    if (p[i].p_type == PT_LOAD) end = p[i].p_vaddr + p[i].p_memsz;
+  long base = syscall6(NR_mmap, 0, end, 0, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (base < 0 && base > -4096) return 0;
+  for (int i = 0; i < e->e_phnum; i++) {
+    if (p[i].p_type == PT_DYNAMIC) *dynamic = base + p[i].p_vaddr;
+    if (p[i].p_type != PT_LOAD) continue;
+    int prot = (p[i].p_flags & PF_R ? PROT_READ : 0) | (p[i].p_flags & PF_W ? PROT_WRITE : 0) | (p[i].p_flags & PF_X ? PROT_EXEC : 0);
+    uint64_t from = p[i].p_vaddr & ~4095ul, skew = p[i].p_vaddr - from;
+    uint64_t file_end = base + p[i].p_vaddr + p[i].p_filesz, mem_end = base + p[i].p_vaddr + p[i].p_memsz;
+    long at = syscall6(NR_mmap, base + from, p[i].p_filesz + skew, prot, MAP_PRIVATE | MAP_FIXED, fd, p[i].p_offset - skew);
+    if (at < 0 && at > -4096) return 0;
+    if (mem_end == file_end) continue;
+    uint64_t page_end = (file_end + 4095) & ~4095ul;
+    for (uint64_t z = file_end; z < page_end; z++) *(char *)z = 0;
+    if (mem_end > page_end) syscall6(NR_mmap, page_end, mem_end - page_end, prot, MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS, -1, 0);
+  }
+  *entry = base + e->e_entry;
+  return base;
+}
+
+// glibc 2.34 put libpthread and libdl into libc and nss_files/nss_dns with them;
+// from there on any Bun symbol is in. A stub loader (NixOS), gcompat (musl) or an
+// old glibc lacks the version name.
+static int is_current_glibc(uint64_t base, uint64_t dynamic) {
+  const char *strtab = 0;
+  uint64_t size = 0;
+  for (Elf64_Dyn *d = (Elf64_Dyn *)dynamic; d->d_tag; d++) {
+    if (d->d_tag == DT_STRTAB) strtab = (const char *)base + d->d_un.d_ptr;
+    if (d->d_tag == DT_STRSZ) size = d->d_un.d_val;
+  }
+  for (uint64_t i = 0; strtab && i < size; i += length(strtab + i) + 1)
+    if (equal(strtab + i, "GLIBC_2.34")) return 1;
+  return 0;
+}
+
+// Opens a folder only if nobody but root could have written in it.
+static int open_root_folder(int parent, const char *name, int create) {
+  if (create) call(NR_mkdirat, parent, name, 0755, 0);
+  int fd = call(NR_openat, parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+  struct stat_head st;
+  if (fd < 0) return fd;
+  if (call(NR_newfstatat, fd, "", &st, 0x1000) == 0 && st.uid == 0 && (st.mode & 022) == 0) return fd;
+  call(NR_close, fd, 0, 0, 0);
+  return -1;
+}
+
+static int libraries_complete(int folder) {
+  for (uint64_t i = 0; i < params.lib_count; i++) {
+    struct stat_head st;
+    if (call(NR_newfstatat, folder, params.libs[i].name, &st, AT_SYMLINK_NOFOLLOW) != 0 || (st.mode & S_IFMT) != S_IFREG || st.uid != 0 ||
+        (st.mode & 022) || (uint64_t)st.size != params.libs[i].size)
+      return 0;
+  }
+  return 1;
+}
+
+static void remove_libraries(int parent, const char *name) {
+  int folder = call(NR_openat, parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+  for (uint64_t i = 0; folder >= 0 && i < params.lib_count; i++) call(NR_unlinkat, folder, params.libs[i].name, 0, 0);
+  if (folder >= 0) call(NR_close, folder, 0, 0, 0);
+  call(NR_unlinkat, parent, name, AT_REMOVEDIR, 0);
+}
+
+// Opens /run/berth/lib/<id>, in which all processes share one copy of the
+// libraries; unpacks them beside and renames when they are not there. -1 if this
+// host lets us not (read-only, full, not root).
+static int open_library_folder(void) {
+  if (call(NR_getuid, 0, 0, 0, 0) != 0) return -1;
+  int run = open_root_folder(AT_FDCWD, "/run", 1);
+  int berth = run < 0 ? -1 : open_root_folder(run, "berth", 1);
+  int lib = berth < 0 ? -1 : open_root_folder(berth, "lib", 1);
+  if (run >= 0) call(NR_close, run, 0, 0, 0);
+  if (berth >= 0) call(NR_close, berth, 0, 0, 0);
+  if (lib < 0) return -1;
+  int folder = open_root_folder(lib, params.id, 0);
+  if (folder < 0 || !libraries_complete(folder)) {
+    if (folder >= 0) call(NR_close, folder, 0, 0, 0), remove_libraries(lib, params.id);
+    char beside[48];
+    append_number(append(beside, "unpacking-"), call(NR_getpid, 0, 0, 0, 0));
+    remove_libraries(lib, beside);
+    int fresh = open_root_folder(lib, beside, 1), ok = fresh >= 0;
+    for (uint64_t i = 0; ok && i < params.lib_count; i++) {
+      int fd = call(NR_openat, fresh, params.libs[i].name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0755);
+      ok = fd >= 0 && write_all(fd, (const char *)params.libs[i].data, params.libs[i].size);
+      if (fd >= 0) call(NR_close, fd, 0, 0, 0);
+    }
+    if (fresh >= 0) call(NR_close, fresh, 0, 0, 0);
+    // A rename onto a folder that another process finished meanwhile fails, which is as good.
+    if (!ok || call(NR_renameat, lib, beside, lib, params.id) != 0) remove_libraries(lib, beside);
+    folder = open_root_folder(lib, params.id, 0);
+    if (folder >= 0 && !libraries_complete(folder)) call(NR_close, folder, 0, 0, 0), folder = -1;
+  }
+  call(NR_close, lib, 0, 0, 0);
+  return folder;
+}
+
+static int lib_index(const char *name) {
+  for (uint64_t i = 1; i < params.lib_count; i++)
+    if (equal(params.libs[i].name, name)) return i;
+  return -1;
+}
+
+// Makes ld.so find the libraries by path: DT_NEEDED and the file names of
+// DT_VERNEED (ld.so compares those with paths, not sonames) get the offsets of
+// strings appended to a copy of the string table.
+static void redirect_needed(char paths[MAX_LIBS][SLOT]) {
+  Elf64_Dyn *dynamic = (Elf64_Dyn *)params.dynamic, *strtab = 0, *strsz = 0, *verneed = 0;
+  for (Elf64_Dyn *d = dynamic; d->d_tag; d++) {
+    if (d->d_tag == DT_STRTAB) strtab = d;
+    if (d->d_tag == DT_STRSZ) strsz = d;
+    if (d->d_tag == DT_VERNEED) verneed = d;
+  }
+  const char *old = (const char *)strtab->d_un.d_ptr;
+  uint64_t size = strsz->d_un.d_val;
+  char *strings = allocate(size + MAX_LIBS * SLOT), *needs = allocate(params.verneed_size);
+  memcpy(strings, old, size);
+  memcpy(strings + size, paths, MAX_LIBS * SLOT);
+  memcpy(needs, (const char *)verneed->d_un.d_ptr, params.verneed_size);
+  for (Elf64_Dyn *d = dynamic; d->d_tag; d++) {
+    int i = d->d_tag == DT_NEEDED ? lib_index(old + d->d_un.d_val) : -1;
+    if (i > 0) d->d_un.d_val = size + i * SLOT;
+  }
+  for (Elf64_Verneed *v = (Elf64_Verneed *)needs;; v = (Elf64_Verneed *)((char *)v + v->vn_next)) {
+    int i = lib_index(old + v->vn_file);
+    if (i > 0) v->vn_file = size + i * SLOT;
+    if (!v->vn_next) break;
+  }
+  strtab->d_un.d_ptr = (uint64_t)strings;
+  strsz->d_un.d_val = size + MAX_LIBS * SLOT;
+  verneed->d_un.d_ptr = (uint64_t)needs;
+}
+
+// Maps the dynamic loader the file carries; its libraries come from the shared
+// folder, or, where there can be none, from memory of this process.
+static uint64_t map_carried(uint64_t *entry, uint64_t *dynamic) {
+  char paths[MAX_LIBS][SLOT];
+  int loader = -1, folder = open_library_folder();
+  memset(paths, 0, sizeof paths);
+  for (uint64_t i = 0; i < params.lib_count; i++) {
+    if (folder >= 0) {
+      append(append(append(append(paths[i], "/run/berth/lib/"), params.id), "/"), params.libs[i].name);
+      if (i == 0) loader = call(NR_openat, folder, params.libs[i].name, O_RDONLY | O_CLOEXEC, 0);
+    } else {
+      int fd = call(NR_memfd_create, params.libs[i].name, 1 /* MFD_CLOEXEC */, 0, 0);
+      if (fd < 0 || !write_all(fd, (const char *)params.libs[i].data, params.libs[i].size)) die("cannot unpack the C library into memory");
+      append_number(append(paths[i], "/proc/self/fd/"), fd);
+      if (i == 0) loader = fd;
+    }
+  }
+  if (folder >= 0) call(NR_close, folder, 0, 0, 0);
+  redirect_needed(paths);
+  uint64_t base = loader < 0 ? 0 : map_object(loader, entry, dynamic);
+  if (!base) die("cannot map the dynamic loader");
+  call(NR_close, loader, 0, 0, 0);
+  return base;
+}
+
+// Called with the stack as the kernel left it: argc, argv, NULL, envp, NULL, auxv.
+__attribute__((used)) uint64_t prepare(uint64_t *stack) {
+  // Bun aborts without /proc; as the first process of a machine nobody else mounts it.
+  struct stat_head st;
+  if (call(NR_getpid, 0, 0, 0, 0) == 1 && call(NR_newfstatat, AT_FDCWD, "/proc/self/maps", &st, 0) != 0) {
+    call(NR_mkdirat, AT_FDCWD, "/proc", 0755, 0);
+    syscall6(NR_mount, (long)"proc", (long)"/proc", (long)"proc", 14 /* nosuid nodev noexec */, 0, 0);
+  }
+  uint64_t base = 0, entry = 0, dynamic = 0;
+  int host = call(NR_openat, AT_FDCWD, HOST_LOADER, O_RDONLY | O_CLOEXEC, 0);
+  if (host >= 0) {
+    base = map_object(host, &entry, &dynamic);
+    if (base && !is_current_glibc(base, dynamic)) base = 0;
+    call(NR_close, host, 0, 0, 0);
+  }
+  if (!base) base = map_carried(&entry, &dynamic);
+
+  // ld.so reads the program headers through AT_PHDR; in this copy PT_INTERP still
+  // stands (it asserts that) and PT_PHDR names the copy (its address gives l_addr).
+  Elf64_Phdr *phdrs = (Elf64_Phdr *)allocate(sizeof params.phdrs);
+  memcpy(phdrs, params.phdrs, sizeof params.phdrs);
+  for (uint64_t i = 0; i < params.phnum; i++)
+    if (phdrs[i].p_type == PT_PHDR) phdrs[i].p_vaddr = phdrs[i].p_paddr = (uint64_t)phdrs;
+
+  uint64_t *p = stack + 1 + stack[0] + 1;
+  while (*p++) continue;
+  for (Elf64_auxv_t *a = (Elf64_auxv_t *)p; a->a_type; a++) {
+    if (a->a_type == AT_BASE) a->a_un.a_val = base;
+    if (a->a_type == AT_ENTRY) a->a_un.a_val = params.entry;
+    if (a->a_type == AT_PHDR) a->a_un.a_val = (uint64_t)phdrs;
+    if (a->a_type == AT_PHNUM) a->a_un.a_val = params.phnum;
+  }
+  return entry;
+}

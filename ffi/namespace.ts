@@ -1,0 +1,34 @@
+/** Namespaces and process descriptors: unshare(2), setns(2), pidfd_open(2). */
+import { OwnedFd } from "./fd.ts";
+import { call } from "./libc.ts";
+
+/** linux/sched.h */
+export const CLONE_NEWTIME = 0x80;
+export const CLONE_FS = 0x200;
+export const CLONE_NEWNS = 0x20000;
+export const CLONE_NEWCGROUP = 0x2000000;
+export const CLONE_NEWUTS = 0x4000000;
+export const CLONE_NEWIPC = 0x8000000;
+export const CLONE_NEWUSER = 0x10000000;
+export const CLONE_NEWPID = 0x20000000;
+export const CLONE_NEWNET = 0x40000000;
+
+/** Leaves namespaces of the calling thread; a new PID namespace begins with the next child. */
+export function unshare(flags: number): void {
+  call("unshare", flags);
+}
+
+/** Enters a namespace (by /proc/PID/ns/X) or, with a pidfd, several at once (Linux 5.8). */
+export function setns(fd: number, type: number): void {
+  call("setns", fd, type);
+}
+
+/** pidfd_open(2), Linux 5.3. */
+export function openPidfd(pid: number): OwnedFd {
+  return new OwnedFd(call("pidfd_open", pid, 0));
+}
+
+/** pidfd_send_signal(2), Linux 5.1: cannot hit a process that took the number over. */
+export function signalPidfd(pidfd: number, signal: number): void {
+  call("pidfd_send_signal", pidfd, signal, null, 0);
+}

@@ -1,0 +1,136 @@
+/** Processes: execve(2), prctl(2), resource limits, the identity of a process. */
+import { readFileSync } from "node:fs";
+import { addressOf, call, cString, tryCall } from "./libc.ts";
+
+/** linux/prctl.h */
+export const PR_SET_PDEATHSIG = 1;
+export const PR_SET_DUMPABLE = 4;
+export const PR_SET_KEEPCAPS = 8;
+export const PR_SET_NAME = 15;
+export const PR_CAPBSET_READ = 23;
+export const PR_CAPBSET_DROP = 24;
+export const PR_SET_CHILD_SUBREAPER = 36;
+export const PR_SET_NO_NEW_PRIVS = 38;
+export const PR_CAP_AMBIENT = 47;
+export const PR_CAP_AMBIENT_RAISE = 2;
+export const PR_CAP_AMBIENT_CLEAR_ALL = 4;
+
+export function prctl(option: number, a = 0, b = 0, c = 0, d = 0): number {
+  return call("prctl", option, a, b, c, d);
+}
+
+/** As {@link prctl}; gives the negative errno instead of throwing. */
+export function tryPrctl(option: number, a = 0, b = 0, c = 0, d = 0): number {
+  return tryCall("prctl", option, a, b, c, d);
+}
+
+function pointers(strings: string[]): { array: BigUint64Array; memory: Buffer } {
+  // One block for all strings: arguments can be many and megabytes long.
+  const encoded = strings.map(cString);
+  const memory = Buffer.concat(encoded);
+  const array = new BigUint64Array(strings.length + 1);
+  let at = addressOf(memory);
+  encoded.forEach((bytes, i) => {
+    array[i] = at;
+    at += BigInt(bytes.length);
+  });
+  return { array, memory };
+}
+
+/**
+ * execve(2): becomes another program. Must be called on the main thread; the others end.
+ *
+ * @throws {SyscallError} where it cannot; it returns in no other case
+ */
+export function execve(path: string, argv: string[], env: string[]): never {
+  const args = pointers(argv);
+  const vars = pointers(env);
+  call("execve", path, args.array, vars.array);
+  throw new Error(`unreachable: ${args.memory.length + vars.memory.length}`);
+}
+
+/** Resource numbers of asm-generic/resource.h by their OCI names. */
+export const RLIMITS = {
+  RLIMIT_CPU: 0,
+  RLIMIT_FSIZE: 1,
+  RLIMIT_DATA: 2,
+  RLIMIT_STACK: 3,
+  RLIMIT_CORE: 4,
+  RLIMIT_RSS: 5,
+  RLIMIT_NPROC: 6,
+  RLIMIT_NOFILE: 7,
+  RLIMIT_MEMLOCK: 8,
+  RLIMIT_AS: 9,
+  RLIMIT_LOCKS: 10,
+  RLIMIT_SIGPENDING: 11,
+  RLIMIT_MSGQUEUE: 12,
+  RLIMIT_NICE: 13,
+  RLIMIT_RTPRIO: 14,
+  RLIMIT_RTTIME: 15,
+} as const;
+
+/** RLIM_INFINITY */
+export const UNLIMITED = 0xffffffffffffffffn;
+
+export interface ResourceLimit {
+  soft: bigint;
+  hard: bigint;
+}
+
+/** Reads a limit of a process (0: this one). */
+export function getResourceLimit(pid: number, resource: number): ResourceLimit {
+  const old = new BigUint64Array(2);
+  call("prlimit64", pid, resource, null, old);
+  return { soft: old[0] as bigint, hard: old[1] as bigint };
+}
+
+/** Sets a limit of a process (0: this one). */
+export function setResourceLimit(pid: number, resource: number, limit: ResourceLimit): void {
+  call("prlimit64", pid, resource, new BigUint64Array([limit.soft, limit.hard]), null);
+}
+
+export function sethostname(name: string): void {
+  call("sethostname", name, Buffer.byteLength(name));
+}
+
+export function setdomainname(name: string): void {
+  call("setdomainname", name, Buffer.byteLength(name));
+}
+
+export function setsid(): void {
+  call("setsid");
+}
+
+export function umask(mask: number): void {
+  call("umask", mask);
+}
+
+export function chroot(path: string): void {
+  call("chroot", path);
+}
+
+export function chdir(path: string): void {
+  call("chdir", path);
+}
+
+export function fchdir(fd: number): void {
+  call("fchdir", fd);
+}
+
+/**
+ * When a process started, in clock ticks after boot: with its number and the boot
+ * id it names one process for ever (field 22 of /proc/PID/stat, proc(5)).
+ *
+ * @returns undefined where there is no such process, or only its zombie
+ */
+export function processStartTime(pid: number): number | undefined {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  } catch {
+    return undefined;
+  }
+  // The command name stands in parentheses and may hold anything.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return fields[0] === "Z" || fields[0] === "X" ? undefined : Number(fields[19]);
+}

@@ -1,0 +1,54 @@
+/** Signals: names and numbers, and what a program expects of them at its start. */
+import { constants } from "node:os";
+import { call, tryCall } from "./libc.ts";
+
+const NUMBERS: Record<string, number> = { ...constants.signals, SIGCLD: 17, SIGPOLL: 29 };
+const SIGRTMIN = 34; // as glibc counts: 32 and 33 are its own
+const SIGRTMAX = 64;
+
+/**
+ * The number of a signal written as docker takes it: `KILL`, `SIGKILL`, `sigkill`, `9`, `RTMIN+3`.
+ *
+ * @returns undefined where there is no such signal
+ */
+export function signalNumber(text: string): number | undefined {
+  if (/^\d+$/.test(text)) {
+    const n = Number(text);
+    return n >= 1 && n <= SIGRTMAX ? n : undefined;
+  }
+  const name = text.toUpperCase().replace(/^(SIG)?/, "SIG");
+  const realtime = /^SIGRT(MIN|MAX)(?:([+-])(\d+))?$/.exec(name);
+  if (realtime) {
+    const offset = Number(`${realtime[2] ?? "+"}${realtime[3] ?? 0}`);
+    const n = (realtime[1] === "MIN" ? SIGRTMIN : SIGRTMAX) + offset;
+    return n >= SIGRTMIN && n <= SIGRTMAX ? n : undefined;
+  }
+  return NUMBERS[name];
+}
+
+/** `SIGTERM` for 15. */
+export function signalName(number: number): string {
+  return Object.entries(constants.signals).find(([, n]) => n === number)?.[0] ?? `SIGRTMIN+${number - SIGRTMIN}`;
+}
+
+const SIG_IGN = 1n;
+
+/**
+ * Puts ignored signals back to their default and blocks none, as a program expects
+ * after execve(2): it resets handlers by itself, but ignoring is inherited, and Bun
+ * ignores SIGPIPE and SIGXFSZ. Handlers stay: the collector suspends threads with one.
+ */
+export function resetSignals(): void {
+  const ignored = new BigUint64Array(4); // struct sigaction of the kernel: handler, flags, restorer, mask
+  const defaults = new BigUint64Array(4);
+  for (let n = 1; n <= SIGRTMAX; n++) {
+    if (tryCall("rt_sigaction", n, null, ignored, 8) === 0 && ignored[0] === SIG_IGN) tryCall("rt_sigaction", n, defaults, null, 8);
+  }
+  call("rt_sigprocmask", 2 /* SIG_SETMASK */, new BigUint64Array([0n]), null, 8);
+}
+
+/** kill(2). */
+export function kill(pid: number, signal: number): void {
+  call("kill", pid, signal);
+}
+

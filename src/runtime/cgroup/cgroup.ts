@@ -1,0 +1,51 @@
+/** One container's cgroup, whichever version the host has. */
+import type { Resources } from "../spec.ts";
+
+/** What the kernel counted; bytes and nanoseconds. */
+export interface Usage {
+  memory: number;
+  cpu: number;
+  pids: number;
+}
+
+export interface Cgroup {
+  /** Where it is, for messages and inspect. */
+  readonly paths: string[];
+  /** Makes the folders that `resources` and bookkeeping need. Throws {@link CgroupError}. */
+  create(resources: Resources): void;
+  /** Moves a process (all its threads) in. */
+  join(pid: number): void;
+  /** Writes the limits. Throws {@link CgroupError} naming the limit and why the kernel refused it. */
+  apply(resources: Resources): void;
+  freeze(on: boolean): void;
+  /** Sends SIGKILL to everything inside and waits, bounded, until it is empty. */
+  kill(): void;
+  /** Processes inside, by their numbers in this PID namespace. */
+  pids(): number[];
+  usage(): Usage;
+  /** How often the kernel killed something inside for want of memory. */
+  oomKills(): number;
+  /** Removes the folders; no error where they are gone. */
+  remove(): void;
+}
+
+/** A limit or folder the kernel refused. */
+export class CgroupError extends Error {
+  override name = "CgroupError";
+}
+
+/** Names of the limits asked for, for the message where they cannot be had. */
+export function requestedLimits(resources: Resources): string[] {
+  const { memory, cpu, pids } = resources;
+  const names: [string, unknown][] = [
+    ["memory", memory?.limit],
+    ["memory-swap", memory?.swap],
+    ["memory-reservation", memory?.reservation],
+    ["cpu-shares", cpu?.shares],
+    ["cpus", cpu?.quota],
+    ["cpuset-cpus", cpu?.cpus],
+    ["cpuset-mems", cpu?.mems],
+    ["pids-limit", pids?.limit && pids.limit > 0 ? pids.limit : undefined],
+  ];
+  return names.filter(([, value]) => value !== undefined).map(([name]) => name);
+}

@@ -1,0 +1,82 @@
+/** Reading and writing the files of cgroupfs. */
+import { closeSync, constants, mkdirSync, openSync, readFileSync, rmdirSync, writeSync } from "node:fs";
+import { hasCode, reasonOf } from "../../../ffi/libc.ts";
+import { CgroupError } from "./cgroup.ts";
+
+/** Writes a file that must be there: cgroupfs answers EPERM to O_CREAT, which would hide ENOENT. */
+export function writeControl(path: string, value: string): void {
+  const fd = openSync(path, constants.O_WRONLY);
+  try {
+    writeSync(fd, value);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Writes one value; the error names the limit a user asked for, not only the file. */
+export function writeLimit(folder: string, file: string, value: string | number, limit: string): void {
+  try {
+    writeControl(`${folder}/${file}`, String(value));
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) throw new CgroupError(`cannot limit ${limit}: this kernel's cgroup has no ${file}`);
+    throw new CgroupError(`cannot limit ${limit} to ${value}: ${reasonOf(error)} (writing ${folder}/${file})`);
+  }
+}
+
+export function readNumber(folder: string, file: string): number {
+  try {
+    return Number(readFileSync(`${folder}/${file}`, "utf8"));
+  } catch {
+    return 0;
+  }
+}
+
+/** A value of a file of `key value` lines; 0 where there is none. */
+export function readKeyed(folder: string, file: string, key: string): number {
+  try {
+    const line = readFileSync(`${folder}/${file}`, "utf8").split("\n").find((l) => l.startsWith(`${key} `));
+    return Number(line?.slice(key.length + 1) ?? 0);
+  } catch {
+    return 0;
+  }
+}
+
+export function readPids(folder: string): number[] {
+  try {
+    return readFileSync(`${folder}/cgroup.procs`, "utf8").split("\n").filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
+}
+
+export function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o755 });
+  } catch (error) {
+    throw new CgroupError(`cannot make cgroup ${path}: ${reasonOf(error)}`);
+  }
+}
+
+/** Removes a cgroup; a dying process holds it for a moment longer. */
+export function removeFolder(path: string): void {
+  for (let attempt = 0; attempt < 200; attempt++) {
+    try {
+      rmdirSync(path);
+      return;
+    } catch (error) {
+      if (hasCode(error, "ENOENT", "ENODEV")) return;
+      if (!hasCode(error, "EBUSY")) throw new CgroupError(`cannot remove cgroup ${path}: ${reasonOf(error)}`);
+      Bun.sleepSync(attempt < 20 ? 1 : 10);
+    }
+  }
+}
+
+/** Ends everything `pids` lists, again and again until it lists nothing; bounded at about two seconds. */
+export function killUntilEmpty(pids: () => number[], round: (pids: number[]) => void): void {
+  for (let attempt = 0; attempt < 200; attempt++) {
+    const alive = pids();
+    if (alive.length === 0) return;
+    round(alive);
+    Bun.sleepSync(attempt < 20 ? 1 : 10);
+  }
+}

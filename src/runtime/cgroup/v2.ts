@@ -1,0 +1,134 @@
+/** cgroup v2: one folder with all controllers (kernel: Documentation/admin-guide/cgroup-v2.rst). */
+import { existsSync, readFileSync } from "node:fs";
+import { hasCode, reasonOf } from "../../../ffi/libc.ts";
+import { kill } from "../../../ffi/signal.ts";
+import type { Resources } from "../spec.ts";
+import { type Cgroup, CgroupError, type Usage } from "./cgroup.ts";
+import { killUntilEmpty, makeFolder, readKeyed, readNumber, readPids, removeFolder, writeControl, writeLimit } from "./files.ts";
+import type { CgroupMount } from "./hierarchy.ts";
+
+const CONTROLLERS = ["cpu", "cpuset", "io", "memory", "pids"];
+
+/** cpu.shares (2 to 262144) as cpu.weight (1 to 10000), on the line runc draws between the two scales. */
+export function sharesToWeight(shares: number): number {
+  return shares === 0 ? 100 : Math.floor(1 + ((shares - 2) * 9999) / 262142);
+}
+
+/** A byte count as v2 writes it: -1 is `max`. */
+const orMax = (value: number) => (value < 0 ? "max" : value);
+
+export class CgroupV2 implements Cgroup {
+  readonly #mount: CgroupMount;
+  readonly #folder: string;
+
+  constructor(mount: CgroupMount, path: string) {
+    this.#mount = mount;
+    this.#folder = mount.path + path;
+  }
+
+  get paths(): string[] {
+    return existsSync(this.#folder) ? [this.#folder] : [];
+  }
+
+  create(): void {
+    // A controller reaches a folder only if every folder above hands it down.
+    let above = this.#mount.path;
+    for (const name of this.#folder.slice(this.#mount.path.length + 1).split("/")) {
+      this.#delegate(above);
+      above += `/${name}`;
+      makeFolder(above);
+    }
+  }
+
+  // One by one: a single controller that the host lacks would refuse them all.
+  #delegate(folder: string): void {
+    const file = `${folder}/cgroup.subtree_control`;
+    const on = readFileSync(file, "utf8").trim().split(" ");
+    for (const controller of CONTROLLERS) {
+      if (on.includes(controller)) continue;
+      try {
+        writeControl(file, `+${controller}`);
+      } catch {
+        // Absent here; a limit that needs it says so when it finds no file.
+      }
+    }
+  }
+
+  join(pid: number): void {
+    try {
+      writeControl(`${this.#folder}/cgroup.procs`, String(pid));
+    } catch (error) {
+      throw new CgroupError(`cannot move process ${pid} into ${this.#folder}: ${reasonOf(error)}`);
+    }
+  }
+
+  apply(resources: Resources): void {
+    const { memory, cpu, pids } = resources;
+    const folder = this.#folder;
+    if (memory?.limit !== undefined) writeLimit(folder, "memory.max", orMax(memory.limit), "memory");
+    // OCI's swap counts memory and swap together, v2's swap alone.
+    if (memory?.swap !== undefined) {
+      const swap = memory.swap < 0 ? "max" : memory.swap - Math.max(0, memory.limit ?? 0);
+      if (existsSync(`${folder}/memory.swap.max`) || swap !== 0) {
+        if (existsSync(`${folder}/memory.swap.max`)) writeLimit(folder, "memory.swap.max", swap, "memory-swap");
+        else if (memory.swap !== (memory.limit ?? 0) * 2) throw new CgroupError("cannot limit memory-swap: this kernel does not account swap");
+      }
+    }
+    if (memory?.reservation !== undefined) writeLimit(folder, "memory.low", orMax(memory.reservation), "memory-reservation");
+    if (cpu?.shares !== undefined) writeLimit(folder, "cpu.weight", sharesToWeight(cpu.shares), "cpu-shares");
+    if (cpu?.quota !== undefined || cpu?.period !== undefined) {
+      writeLimit(folder, "cpu.max", `${orMax(cpu.quota ?? -1)} ${cpu.period ?? 100000}`, "cpus");
+    }
+    if (cpu?.cpus !== undefined) writeLimit(folder, "cpuset.cpus", cpu.cpus, "cpuset-cpus");
+    if (cpu?.mems !== undefined) writeLimit(folder, "cpuset.mems", cpu.mems, "cpuset-mems");
+    if (pids !== undefined && pids.limit !== 0) writeLimit(folder, "pids.max", orMax(pids.limit), "pids-limit");
+  }
+
+  freeze(on: boolean): void {
+    writeLimit(this.#folder, "cgroup.freeze", on ? 1 : 0, "pause");
+    for (let attempt = 0; attempt < 500; attempt++) {
+      if (readKeyed(this.#folder, "cgroup.events", "frozen") === (on ? 1 : 0)) return;
+      Bun.sleepSync(2);
+    }
+    throw new CgroupError(`${this.#folder} did not ${on ? "freeze" : "thaw"} within a second`);
+  }
+
+  kill(): void {
+    killUntilEmpty(
+      () => this.pids(),
+      (alive) => {
+        try {
+          writeControl(`${this.#folder}/cgroup.kill`, "1"); // Linux 5.14
+        } catch {
+          for (const pid of alive) {
+            try {
+              kill(pid, 9);
+            } catch (error) {
+              if (!hasCode(error, "ESRCH")) throw error;
+            }
+          }
+        }
+      },
+    );
+  }
+
+  pids(): number[] {
+    return readPids(this.#folder);
+  }
+
+  usage(): Usage {
+    return {
+      memory: Math.max(0, readNumber(this.#folder, "memory.current") - readKeyed(this.#folder, "memory.stat", "inactive_file")),
+      cpu: readKeyed(this.#folder, "cpu.stat", "usage_usec") * 1000,
+      pids: readNumber(this.#folder, "pids.current"),
+    };
+  }
+
+  oomKills(): number {
+    return readKeyed(this.#folder, "memory.events", "oom_kill");
+  }
+
+  remove(): void {
+    removeFolder(this.#folder);
+  }
+}

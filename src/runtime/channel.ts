@@ -1,0 +1,87 @@
+/** Messages between a parent and its init over a stream socket: a length, then JSON, descriptors beside. */
+import { type OwnedFd, readExactly } from "../../ffi/fd.ts";
+import { hasCode } from "../../ffi/libc.ts";
+import { receiveWithDescriptors, sendWithDescriptors } from "../../ffi/socket.ts";
+import type { FailureKind } from "./errors.ts";
+import type { Root } from "./rootfs/root.ts";
+import type { Process, Spec } from "./spec.ts";
+
+/** Names to be looked up in the container's own /etc/passwd and /etc/group. */
+export interface NamedUser {
+  /** `user`, `uid`, `user:group`, `uid:gid`; empty for root. */
+  user: string;
+  /** More groups, by name or number. */
+  groups: string[];
+}
+
+/** To init of a new container. */
+export interface CreateRequest {
+  type: "create";
+  spec: Spec;
+  root: Root;
+  /** Empty folder of the host onto which the root is mounted, in the container's mount namespace only. */
+  mountPoint: string;
+  namedUser: NamedUser | undefined;
+}
+
+/** To init of one more process in a running container. */
+export interface ExecRequest {
+  type: "exec";
+  process: Process;
+  namedUser: NamedUser | undefined;
+  /** The container's first process, in the parent's PID namespace, and when it started. */
+  pid: number;
+  startTime: number;
+}
+
+export type InitRequest = CreateRequest | ExecRequest;
+
+/** From init to its parent; the end of the stream after `ready` means that the command runs. */
+export type InitReport =
+  /** The namespaces are there; init waits for {@link GoOn}. */
+  | { stage: "namespaces" }
+  /** The terminal's master comes with this. */
+  | { stage: "terminal" }
+  /** All is set up; after {@link GoOn} the command starts. */
+  | { stage: "ready" }
+  | { stage: "failed"; kind: FailureKind; message: string };
+
+export interface GoOn {
+  go: true;
+}
+
+export class Channel {
+  readonly #socket: OwnedFd;
+
+  constructor(socket: OwnedFd) {
+    this.#socket = socket;
+  }
+
+  send(message: InitRequest | InitReport | GoOn, fds: number[] = []): void {
+    const body = Buffer.from(JSON.stringify(message));
+    const frame = Buffer.alloc(4 + body.length);
+    frame.writeUInt32LE(body.length, 0);
+    body.copy(frame, 4);
+    sendWithDescriptors(this.#socket.fd, frame, fds);
+  }
+
+  /** Blocks for the next message; undefined where the peer is gone. */
+  receive<T>(): { message: T; fds: OwnedFd[] } | undefined {
+    try {
+      const head = receiveWithDescriptors(this.#socket.fd, 4);
+      if (head.data.length === 0) return undefined;
+      const rest = readExactly(this.#socket.fd, 4 - head.data.length);
+      const length = Buffer.concat([head.data, rest]).readUInt32LE(0);
+      const body = readExactly(this.#socket.fd, length);
+      if (body.length < length) return undefined;
+      return { message: JSON.parse(body.toString()) as T, fds: head.fds };
+    } catch (error) {
+      if (hasCode(error, "ECONNRESET")) return undefined;
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+}

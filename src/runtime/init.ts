@@ -1,0 +1,218 @@
+/**
+ * The init role: this executable, started again by its parent inside a new (or
+ * joined) PID namespace. It builds the container around itself and becomes its command.
+ */
+import { writeFileSync } from "node:fs";
+import * as fd from "../../ffi/fd.ts";
+import { hasCode, reasonOf } from "../../ffi/libc.ts";
+import { MS_BIND, MS_RDONLY, MS_REC, MS_REMOUNT, MS_SLAVE, mount } from "../../ffi/mount.ts";
+import * as ns from "../../ffi/namespace.ts";
+import { chroot, fchdir, PR_SET_DUMPABLE, prctl, processStartTime, setdomainname, sethostname, setsid, umask } from "../../ffi/process.ts";
+import { bringLoopbackUp } from "../../ffi/socket.ts";
+import { Channel, type CreateRequest, type ExecRequest, type GoOn, type InitRequest, type NamedUser } from "./channel.ts";
+import { RuntimeFailure } from "./errors.ts";
+import { becomeCommand, DEFAULT_PATH } from "./process/command.ts";
+import { applyRlimits } from "./process/limits.ts";
+import { dropPrivileges } from "./process/privileges.ts";
+import { openTerminal } from "./process/terminal.ts";
+import { readContainerFile, resolveUser } from "./process/user.ts";
+import { DEFAULT_DEVICES, makeDeviceLinks, makeDevices } from "./rootfs/devices.ts";
+import { maskPaths, mountInRoot, noteOwnControllers, protectPaths } from "./rootfs/mounts.ts";
+import { PROPAGATION } from "./rootfs/options.ts";
+import { enterRoot } from "./rootfs/pivot.ts";
+import { makeInRoot } from "./rootfs/resolve.ts";
+import { mountRoot } from "./rootfs/root.ts";
+import type { NamespaceType, Process, Spec } from "./spec.ts";
+
+/** The descriptor on which init talks to its parent. */
+export const INIT_CHANNEL_FD = 3;
+
+const CLONE_FLAGS: Record<NamespaceType, number> = {
+  pid: ns.CLONE_NEWPID,
+  network: ns.CLONE_NEWNET,
+  mount: ns.CLONE_NEWNS,
+  ipc: ns.CLONE_NEWIPC,
+  uts: ns.CLONE_NEWUTS,
+  cgroup: ns.CLONE_NEWCGROUP,
+};
+
+/** Runs the role; returns only by ending the process. */
+export function runInit(): never {
+  const channel = new Channel(new fd.OwnedFd(INIT_CHANNEL_FD));
+  try {
+    // Nobody inside may look into this process or reach the host's executable through it (CVE-2019-5736).
+    prctl(PR_SET_DUMPABLE, 0);
+    umask(0);
+    const request = channel.receive<InitRequest>()?.message;
+    if (!request) process.exit(1); // the parent died first
+    if (request.type === "create") createContainer(channel, request);
+    else joinContainer(channel, request);
+  } catch (error) {
+    const failure = error instanceof RuntimeFailure ? error : new RuntimeFailure(error instanceof Error ? error.message : String(error));
+    channel.send({ stage: "failed", kind: failure.kind, message: failure.message });
+  }
+  process.exit(1);
+}
+
+function createContainer(channel: Channel, request: CreateRequest): never {
+  const { spec } = request;
+  setsid();
+  enterNamespaces(spec);
+  channel.send({ stage: "namespaces" });
+  waitForGo(channel);
+  // The parent moved us into the container's cgroup by now, so its namespace begins there.
+  if (spec.linux.cgroupsPath) noteOwnControllers(spec.linux.cgroupsPath);
+  if (spec.linux.namespaces.some((n) => n.type === "cgroup" && !n.path)) ns.unshare(ns.CLONE_NEWCGROUP);
+
+  step("set the host name", () => {
+    if (spec.hostname) sethostname(spec.hostname);
+    if (spec.domainname) setdomainname(spec.domainname);
+  });
+  buildRoot(request);
+  applySysctls(spec.linux.sysctl ?? {});
+  protect(spec.linux.readonlyPaths ?? []); // /proc/sys among them, so after the sysctls
+  if (spec.process.terminal) {
+    using master = openTerminal(spec.process.consoleSize, true);
+    channel.send({ stage: "terminal" }, [master.fd]);
+  }
+  return startCommand(channel, spec.process, request.namedUser, () => {
+    if (spec.root.readonly) remountReadOnly();
+  });
+}
+
+function joinContainer(channel: Channel, request: ExecRequest): never {
+  setsid();
+  const { pid } = request;
+  const open = (name: string) => fd.openat(fd.AT_FDCWD, `/proc/${pid}/${name}`, fd.O_RDONLY);
+  try {
+    using root = fd.openat(fd.AT_FDCWD, `/proc/${pid}/root`, fd.O_PATH | fd.O_DIRECTORY);
+    const types = { "ns/ipc": ns.CLONE_NEWIPC, "ns/uts": ns.CLONE_NEWUTS, "ns/net": ns.CLONE_NEWNET, "ns/cgroup": ns.CLONE_NEWCGROUP, "ns/mnt": ns.CLONE_NEWNS };
+    const opened = Object.entries(types).map(([name, type]) => ({ file: open(name), type }));
+    // The number may have been another process's all along, had the first one ended meanwhile.
+    if (processStartTime(pid) !== request.startTime) throw new RuntimeFailure("the container is not running");
+    ns.unshare(ns.CLONE_FS); // setns to a mount namespace is refused while other threads share the root
+    for (const { file, type } of opened) {
+      ns.setns(file.fd, type);
+      file.close();
+    }
+    fchdir(root.fd);
+    chroot(".");
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ESRCH")) throw new RuntimeFailure("the container is not running");
+    throw error;
+  }
+  if (request.process.terminal) {
+    using master = openTerminal(request.process.consoleSize, false);
+    channel.send({ stage: "terminal" }, [master.fd]);
+  }
+  return startCommand(channel, request.process, request.namedUser, () => {});
+}
+
+// What both kinds have in common: everything about the process itself.
+function startCommand(channel: Channel, process: Process, namedUser: NamedUser | undefined, lastWithRoot: () => void): never {
+  const user = namedUser && resolveUser(namedUser, readContainerFile("/etc/passwd"), readContainerFile("/etc/group"));
+  const identity: Process = user ? { ...process, user: { ...process.user, ...user } } : process;
+  const env = completeEnvironment(process, user?.home ?? homeOf(process));
+  if (process.oomScoreAdj !== undefined) step("set oom_score_adj", () => writeFileSync("/proc/self/oom_score_adj", String(process.oomScoreAdj)));
+  applyRlimits(process.rlimits ?? []);
+  enterWorkingFolder(process.cwd);
+  lastWithRoot();
+  channel.send({ stage: "ready" });
+  waitForGo(channel);
+  umask(process.user.umask ?? 0o022);
+  dropPrivileges(identity);
+  return becomeCommand(process.args, env);
+}
+
+function waitForGo(channel: Channel): void {
+  // The end of the stream: the parent was killed, and nobody wants this container any more.
+  if (!channel.receive<GoOn>()) process.exit(1);
+}
+
+function step<T>(what: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof RuntimeFailure) throw error;
+    throw new RuntimeFailure(`cannot ${what}: ${reasonOf(error)}`, "setup", { cause: error });
+  }
+}
+
+function enterNamespaces(spec: Spec): void {
+  let fresh = 0;
+  for (const { type, path } of spec.linux.namespaces) {
+    // The parent did PID before it started us; cgroup comes once we are in the group.
+    if (type === "pid" || (type === "cgroup" && !path)) continue;
+    if (path === undefined) fresh |= CLONE_FLAGS[type];
+    else {
+      step(`join ${type} namespace ${path}`, () => {
+        using file = fd.openat(fd.AT_FDCWD, path, fd.O_RDONLY);
+        ns.setns(file.fd, CLONE_FLAGS[type]);
+      });
+    }
+  }
+  step("make namespaces", () => ns.unshare(fresh));
+  if (fresh & ns.CLONE_NEWNET) bringLoopbackUp();
+}
+
+function buildRoot({ spec, root, mountPoint }: CreateRequest): void {
+  const { linux } = spec;
+  const propagation = linux.rootfsPropagation ? (PROPAGATION[linux.rootfsPropagation] ?? MS_SLAVE | MS_REC) : MS_SLAVE | MS_REC;
+  // No mount of ours reaches the host; with a shared root, not through the mount that holds it either.
+  mount(null, "/", null, MS_SLAVE | MS_REC);
+  if (linux.rootfsPropagation?.endsWith("shared")) mount(null, "/", null, propagation);
+  mountRoot(root, mountPoint);
+  {
+    using folder = fd.openat(fd.AT_FDCWD, mountPoint, fd.O_PATH | fd.O_DIRECTORY);
+    for (const entry of spec.mounts) mountInRoot(folder.fd, entry);
+    makeDevices(folder.fd, [...DEFAULT_DEVICES, ...(linux.devices ?? [])]);
+    makeDeviceLinks(folder.fd);
+    step("mask paths", () => maskPaths(folder.fd, linux.maskedPaths ?? []));
+  }
+  step("enter the root", () => enterRoot(mountPoint));
+  if (linux.rootfsPropagation) mount(null, "/", null, propagation);
+}
+
+function applySysctls(sysctls: Record<string, string>): void {
+  for (const [key, value] of Object.entries(sysctls)) {
+    const path = `/proc/sys/${key.replaceAll(".", "/")}`;
+    step(`set sysctl ${key}=${value}`, () => {
+      using file = fd.openat(fd.AT_FDCWD, path, fd.O_WRONLY | fd.O_NOFOLLOW);
+      if (fd.fileSystemType(file.fd) !== fd.PROC_SUPER_MAGIC) throw new RuntimeFailure(`${path} is not the kernel's`);
+      fd.writeAll(file.fd, Buffer.from(value));
+    });
+  }
+}
+
+function protect(paths: string[]): void {
+  using root = fd.openat(fd.AT_FDCWD, "/", fd.O_PATH | fd.O_DIRECTORY);
+  step("protect paths", () => protectPaths(root.fd, paths));
+}
+
+function remountReadOnly(): void {
+  step("make the root read-only", () => mount(null, "/", null, MS_REMOUNT | MS_BIND | MS_RDONLY));
+}
+
+function enterWorkingFolder(cwd: string): void {
+  try {
+    using root = fd.openat(fd.AT_FDCWD, "/", fd.O_PATH | fd.O_DIRECTORY);
+    using folder = makeInRoot(root.fd, cwd, { last: "directory", mode: 0o755 });
+    fchdir(folder.fd);
+  } catch (error) {
+    if (hasCode(error, "ENOTDIR")) throw new RuntimeFailure(`working directory "${cwd}" is not a directory`);
+    throw new RuntimeFailure(`cannot enter working directory "${cwd}": ${reasonOf(error)}`, "setup", { cause: error });
+  }
+}
+
+function homeOf(process: Process): string {
+  return resolveUser({ user: String(process.user.uid), groups: [] }, readContainerFile("/etc/passwd"), "").home;
+}
+
+// The runtime's own share of the environment, as runc adds it.
+function completeEnvironment(process: Process, home: string): string[] {
+  const has = (name: string) => process.env.some((v) => v.startsWith(`${name}=`));
+  const env = [...process.env];
+  if (!has("PATH")) env.unshift(`PATH=${DEFAULT_PATH}`);
+  if (!has("HOME")) env.push(`HOME=${home}`);
+  return env;
+}

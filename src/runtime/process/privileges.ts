@@ -1,0 +1,38 @@
+/** What a process may do: its capabilities, user and groups, set last before execve. */
+import * as c from "../../../ffi/credentials.ts";
+import { reasonOf } from "../../../ffi/libc.ts";
+import { PR_SET_NO_NEW_PRIVS, prctl } from "../../../ffi/process.ts";
+import { RuntimeFailure } from "../errors.ts";
+import type { CapabilityNames, Process } from "../spec.ts";
+
+/** The bits of capability names. Throws {@link RuntimeFailure} on a name this program does not know. */
+export function capabilityBits(names: readonly string[]): bigint {
+  return names.reduce((bits, name) => {
+    const n = (c.CAPABILITIES as readonly string[]).indexOf(name);
+    if (n < 0) throw new RuntimeFailure(`unknown capability ${name}`);
+    return bits | (1n << BigInt(n));
+  }, 0n);
+}
+
+/** Changes user, groups and capabilities of this thread for good. */
+export function dropPrivileges(process: Process): void {
+  const names: CapabilityNames = process.capabilities ?? {};
+  const bounding = capabilityBits(names.bounding ?? []);
+  const held = c.getCapabilities().permitted;
+  const permitted = capabilityBits(names.permitted ?? []) & held;
+  const inheritable = capabilityBits(names.inheritable ?? []) & held;
+  const effective = capabilityBits(names.effective ?? []) & permitted;
+  const { user } = process;
+  try {
+    c.limitBoundingSet(bounding);
+    c.keepCapabilities();
+    c.setGroups(user.additionalGids ?? []);
+    c.setGroup(user.gid);
+    c.setUser(user.uid);
+    c.setCapabilities({ effective, permitted, inheritable });
+    c.setAmbientSet(capabilityBits(names.ambient ?? []) & permitted & inheritable);
+    if (process.noNewPrivileges) prctl(PR_SET_NO_NEW_PRIVS, 1);
+  } catch (error) {
+    throw new RuntimeFailure(`cannot become user ${user.uid}:${user.gid}: ${reasonOf(error)}`, "setup", { cause: error });
+  }
+}

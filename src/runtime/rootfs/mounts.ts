@@ -1,0 +1,213 @@
+/** The mounts of config.json, made inside the container's root before it becomes `/`. */
+import { lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
+import * as fd from "../../../ffi/fd.ts";
+import { hasCode, reasonOf } from "../../../ffi/libc.ts";
+import * as m from "../../../ffi/mount.ts";
+import { cgroupMode, findHierarchies } from "../cgroup/hierarchy.ts";
+import { RuntimeFailure } from "../errors.ts";
+import type { Mount } from "../spec.ts";
+import { copyTree } from "./copy-up.ts";
+import { type MountOptions, parseMountOptions } from "./options.ts";
+import { makeInRoot, openInRoot } from "./resolve.ts";
+
+/** Makes one mount. Throws {@link RuntimeFailure} that names source and destination. */
+export function mountInRoot(root: number, mount: Mount): void {
+  const options = parseMountOptions(mount.options ?? []);
+  try {
+    if (mount.type === "cgroup" || mount.type === "cgroup2") mountCgroups(root, mount.destination, options);
+    else if (mount.type === "bind" || options.flags & m.MS_BIND) bind(root, mount, options);
+    else mountFileSystem(root, mount, options);
+  } catch (error) {
+    if (error instanceof RuntimeFailure) throw error;
+    const what = mount.type === "bind" || !mount.type ? mount.source : mount.type;
+    throw new RuntimeFailure(`cannot mount ${what} at ${mount.destination}: ${reasonOf(error)}`, "setup", { cause: error });
+  }
+}
+
+function mountFileSystem(root: number, mount: Mount, options: MountOptions): void {
+  const type = mount.type ?? "none";
+  if (type === "proc" || type === "sysfs") refuseSymlink(root, mount.destination);
+  using target = makeInRoot(root, mount.destination, { last: "directory", mode: 0o755 });
+  const source = mount.source ?? type;
+  if (type === "tmpfs" && options.copyUp) {
+    m.mount(source, target.path, type, options.flags & ~m.MS_RDONLY, options.data);
+    using mounted = openInRoot(root, mount.destination, fd.O_RDONLY | fd.O_DIRECTORY);
+    using below = fd.openat(fd.AT_FDCWD, target.path, fd.O_RDONLY | fd.O_DIRECTORY);
+    copyTree(below.fd, mounted.fd);
+    if (options.flags & m.MS_RDONLY) m.mount(null, mounted.path, null, options.flags | m.MS_REMOUNT | m.MS_BIND);
+  } else {
+    m.mount(source, target.path, type, options.flags, options.data);
+  }
+  finish(root, mount.destination, options);
+}
+
+// The kernel's own files are only what they seem where nothing redirected the mount
+// (CVE-2019-19921): an image with a link at /proc or /sys is refused, as runc does.
+function refuseSymlink(root: number, destination: string): void {
+  try {
+    using target = openInRoot(root, destination, fd.O_PATH | fd.O_NOFOLLOW);
+    if ((fd.statat(target.fd, "").mode & fd.S_IFMT) === fd.S_IFLNK) {
+      throw new RuntimeFailure(`the image has a symbolic link at ${destination}, where a file system of the kernel must be mounted`);
+    }
+  } catch (error) {
+    if (!hasCode(error, "ENOENT")) throw error;
+  }
+}
+
+// Propagation and recursive attributes, on the mount as it is now on top.
+function finish(root: number, destination: string, options: MountOptions): void {
+  const { recursive } = options;
+  if (options.propagation.length === 0 && !recursive.set && !recursive.clear) return;
+  using mounted = openInRoot(root, destination, fd.O_PATH);
+  for (const flag of options.propagation) m.mount(null, mounted.path, null, flag);
+  if (recursive.set || recursive.clear) m.setMountAttributes(mounted.fd, "", true, recursive);
+}
+
+const ATTRIBUTES: [number, number][] = [
+  [m.MS_RDONLY, m.MOUNT_ATTR_RDONLY],
+  [m.MS_NOSUID, m.MOUNT_ATTR_NOSUID],
+  [m.MS_NODEV, m.MOUNT_ATTR_NODEV],
+  [m.MS_NOEXEC, m.MOUNT_ATTR_NOEXEC],
+  [m.MS_NODIRATIME, m.MOUNT_ATTR_NODIRATIME],
+  [m.MS_NOSYMFOLLOW, m.MOUNT_ATTR_NOSYMFOLLOW],
+];
+
+function bind(root: number, mount: Mount, options: MountOptions): void {
+  const source = mount.source ?? "";
+  const isFolder = statSync(source).isDirectory();
+  using target = makeInRoot(root, mount.destination, isFolder ? { last: "directory", mode: 0o755 } : { last: "file", mode: 0o644 });
+  const targetIsFolder = (fd.statat(target.fd, "").mode & fd.S_IFMT) === fd.S_IFDIR;
+  if (isFolder !== targetIsFolder) {
+    const kind = (folder: boolean) => (folder ? "a directory" : "a file");
+    throw new RuntimeFailure(`cannot mount ${source} at ${mount.destination}: ${source} is ${kind(isFolder)}, ${mount.destination} is ${kind(targetIsFolder)}`);
+  }
+  if (options.copyUp && isFolder) fillVolume(root, source, mount.destination);
+  bindOnto(source, root, mount.destination, target, options);
+  finish(root, mount.destination, options);
+}
+
+function bindOnto(source: string, root: number, destination: string, target: fd.OwnedFd, options: MountOptions): void {
+  const recursive = (options.flags & m.MS_REC) !== 0;
+  const flags = options.flags & ~(m.MS_BIND | m.MS_REC);
+  if (m.hasMountSetattr()) {
+    using tree = m.cloneTree(fd.AT_FDCWD, source, recursive);
+    let set = ATTRIBUTES.reduce((bits, [flag, attribute]) => (flags & flag ? bits | attribute : bits), 0);
+    let clear = 0;
+    if (flags & (m.MS_NOATIME | m.MS_STRICTATIME | m.MS_RELATIME)) {
+      clear |= m.MOUNT_ATTR__ATIME;
+      set |= flags & m.MS_NOATIME ? m.MOUNT_ATTR_NOATIME : flags & m.MS_STRICTATIME ? m.MOUNT_ATTR_STRICTATIME : 0;
+    }
+    if (set || clear) m.setMountAttributes(tree.fd, "", false, { set, clear });
+    // The source may be a peer of the host's mounts; ours is not unless asked for.
+    if (options.propagation.length === 0) m.mount(null, tree.path, null, m.MS_PRIVATE | m.MS_REC);
+    m.attachTree(tree.fd, target.fd);
+    return;
+  }
+  m.mount(source, target.path, null, options.flags | m.MS_BIND);
+  using mounted = openInRoot(root, destination, fd.O_PATH);
+  if (options.propagation.length === 0) m.mount(null, mounted.path, null, m.MS_PRIVATE | m.MS_REC);
+  if (flags !== 0) m.mount(null, mounted.path, null, flags | m.MS_BIND | m.MS_REMOUNT);
+}
+
+// Only an empty volume is filled; what is in it already belongs to somebody.
+function fillVolume(root: number, volume: string, destination: string): void {
+  if (readdirSync(volume).length > 0) return;
+  using from = openInRoot(root, destination, fd.O_RDONLY | fd.O_DIRECTORY);
+  using to = fd.openat(fd.AT_FDCWD, volume, fd.O_RDONLY | fd.O_DIRECTORY);
+  copyTree(from.fd, to.fd);
+}
+
+function mountCgroups(root: number, destination: string, options: MountOptions): void {
+  const hierarchies = findHierarchies();
+  using target = makeInRoot(root, destination, { last: "directory", mode: 0o755 });
+  if (cgroupMode(hierarchies) === "none") return;
+  const flags = options.flags & ~m.MS_REC;
+  if (cgroupMode(hierarchies) === "v2") {
+    m.mount("cgroup", target.path, "cgroup2", flags);
+    finish(root, destination, options);
+    return;
+  }
+  // Only what this process has a group of its own in: of the others the namespace would show the host's whole tree.
+  m.mount("tmpfs", target.path, "tmpfs", m.MS_NOSUID | m.MS_NODEV | m.MS_NOEXEC, "mode=755,size=64k");
+  const own = readFileSync("/proc/self/cgroup", "utf8").split("\n").map((line) => line.split(":"));
+  for (const [, controllers = "", path = "/"] of own) {
+    if (controllers === "" || path !== "/") continue; // a fresh cgroup namespace shows its own group as "/"
+    const first = controllers.split(",")[0] ?? "";
+    if (!hierarchies.v1.has(first) || hierarchyIsShared(first)) continue;
+    using folder = makeInRoot(root, `${destination}/${controllers}`, { last: "directory", mode: 0o755 });
+    m.mount("cgroup", folder.path, "cgroup", flags, controllers);
+    if (controllers.includes(",")) for (const one of controllers.split(",")) linkController(root, destination, controllers, one);
+  }
+  using mounted = openInRoot(root, destination, fd.O_PATH);
+  m.mount(null, mounted.path, null, flags | m.MS_REMOUNT | m.MS_BIND);
+  finish(root, destination, options);
+}
+
+function linkController(root: number, destination: string, target: string, name: string): void {
+  using folder = openInRoot(root, destination, fd.O_RDONLY | fd.O_DIRECTORY);
+  fd.symlinkat(target, folder.fd, name);
+}
+
+// Where a controller has no folder of this container, we are still in the parent's.
+function hierarchyIsShared(controller: string): boolean {
+  return !ownControllers.has(controller);
+}
+
+let ownControllers: ReadonlySet<string> = new Set();
+
+/** Tells which v1 controllers the container has a cgroup of its own in; read before the cgroup namespace hides it. */
+export function noteOwnControllers(cgroupsPath: string): void {
+  const lines = readFileSync("/proc/self/cgroup", "utf8").split("\n");
+  ownControllers = new Set(
+    lines
+      .map((line) => line.split(":"))
+      .filter(([, , path]) => path?.endsWith(cgroupsPath))
+      .flatMap(([, controllers]) => (controllers ?? "").split(",")),
+  );
+}
+
+/** Hides paths of the kernel's file systems: files behind /dev/null, folders behind an empty one. */
+export function maskPaths(root: number, paths: string[]): void {
+  for (const path of paths) {
+    using target = openIfPresent(root, path);
+    if (!target) continue;
+    if ((fd.statat(target.fd, "").mode & fd.S_IFMT) === fd.S_IFDIR) {
+      m.mount("tmpfs", target.path, "tmpfs", m.MS_RDONLY | m.MS_NOSUID | m.MS_NODEV | m.MS_NOEXEC, "size=0k");
+    } else {
+      assertNullDevice();
+      m.mount("/dev/null", target.path, null, m.MS_BIND);
+    }
+  }
+}
+
+// The host's, but a host can be broken too (CVE-2025-31133 took an image's for it).
+function assertNullDevice(): void {
+  const status = lstatSync("/dev/null");
+  if (!status.isCharacterDevice() || status.rdev !== 0x103) throw new RuntimeFailure("/dev/null of this host is not the null device");
+}
+
+/** Makes paths of the kernel's file systems read-only. */
+export function protectPaths(root: number, paths: string[]): void {
+  for (const path of paths) {
+    using target = openIfPresent(root, path);
+    if (!target) continue;
+    if (m.hasMountSetattr()) {
+      using tree = m.cloneTree(target.fd, "", true);
+      m.setMountAttributes(tree.fd, "", false, { set: m.MOUNT_ATTR_RDONLY, clear: 0 });
+      m.attachTree(tree.fd, target.fd);
+      continue;
+    }
+    m.mount(target.path, target.path, null, m.MS_BIND | m.MS_REC);
+    using mounted = openInRoot(root, path, fd.O_PATH);
+    m.mount(null, mounted.path, null, m.MS_BIND | m.MS_REC | m.MS_REMOUNT | m.MS_RDONLY | m.MS_NOSUID | m.MS_NODEV | m.MS_NOEXEC);
+  }
+}
+
+function openIfPresent(root: number, path: string): fd.OwnedFd | undefined {
+  try {
+    return openInRoot(root, path, fd.O_PATH);
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ENOTDIR", "EACCES")) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,46 @@
+/** The container's root becomes `/`. */
+import { readFileSync } from "node:fs";
+import { AT_FDCWD, O_DIRECTORY, O_PATH, O_RDONLY, openat } from "../../../ffi/fd.ts";
+import { hasCode } from "../../../ffi/libc.ts";
+import { MNT_DETACH, MS_MOVE, MS_PRIVATE, MS_REC, MS_SLAVE, mount, pivotRoot, umount } from "../../../ffi/mount.ts";
+import { chdir, chroot, fchdir } from "../../../ffi/process.ts";
+
+/** Makes the mount at `target` the root of this mount namespace and lets go of the old one. */
+export function enterRoot(target: string): void {
+  using oldRoot = openat(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY);
+  using newRoot = openat(AT_FDCWD, target, O_PATH | O_DIRECTORY);
+  fchdir(newRoot.fd);
+  try {
+    pivotRoot(".", ".");
+  } catch (error) {
+    // The first root of a machine (an initramfs) has no parent to be pivoted to.
+    if (!hasCode(error, "EINVAL")) throw error;
+    moveRoot(target);
+    return;
+  }
+  // The old root now lies over the new one; what happens to it must not reach the host.
+  fchdir(oldRoot.fd);
+  mount(null, ".", null, MS_SLAVE | MS_REC);
+  umount(".", MNT_DETACH);
+  chdir("/");
+}
+
+// The old root stays below, out of reach but for whoever could mount again; its
+// kernel file systems go, since unmasked copies would allow just that.
+function moveRoot(target: string): void {
+  const mounts = readFileSync("/proc/self/mountinfo", "utf8").trim().split("\n");
+  const outside = mounts
+    .map((line) => ({ point: line.split(" ")[4] ?? "/", type: line.slice(line.indexOf(" - ") + 3).split(" ")[0] }))
+    .filter(({ point, type }) => point !== "/" && !`${point}/`.startsWith(`${target}/`) && ["proc", "sysfs"].includes(type ?? ""));
+  for (const { point } of outside.reverse()) {
+    try {
+      mount(null, point, null, MS_PRIVATE | MS_REC);
+      umount(point, MNT_DETACH);
+    } catch (error) {
+      if (!hasCode(error, "EINVAL", "ENOENT")) throw error;
+    }
+  }
+  mount(".", "/", null, MS_MOVE);
+  chroot(".");
+  chdir("/");
+}

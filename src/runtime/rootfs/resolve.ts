@@ -1,0 +1,107 @@
+/**
+ * Paths inside a container's root, resolved so that no symlink of an image leads
+ * outside of it: `..` and absolute links stop at the root, as after chroot(2).
+ */
+import * as fd from "../../../ffi/fd.ts";
+import { hasCode, SyscallError } from "../../../ffi/libc.ts";
+
+const MAX_LINKS = 40; // as the kernel's own limit, MAXSYMLINKS
+
+let openat2Works = true;
+
+/**
+ * Opens a path inside the folder `root` stands for.
+ *
+ * @throws {SyscallError} ENOENT, ELOOP, ENOTDIR and so on, as openat2(2)
+ */
+export function openInRoot(root: number, path: string, flags: number): fd.OwnedFd {
+  if (openat2Works) {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return fd.openat2(root, path, flags, fd.RESOLVE_IN_ROOT | fd.RESOLVE_NO_MAGICLINKS);
+      } catch (error) {
+        // EAGAIN: something was renamed while the kernel walked over "..".
+        if (hasCode(error, "EAGAIN") && attempt < 32) continue;
+        if (!hasCode(error, "ENOSYS", "EPERM", "EAGAIN")) throw error;
+        openat2Works = false;
+        break;
+      }
+    }
+  }
+  return walk(root, path, flags, undefined);
+}
+
+/** What {@link makeInRoot} makes where the path is missing. */
+export interface Missing {
+  /** What the last component becomes. */
+  last: "directory" | "file";
+  /** Mode of what is made. */
+  mode: number;
+}
+
+/** Opens a path inside `root` with O_PATH, making missing folders and the last component. */
+export function makeInRoot(root: number, path: string, missing: Missing): fd.OwnedFd {
+  try {
+    return openInRoot(root, path, fd.O_PATH);
+  } catch (error) {
+    if (!hasCode(error, "ENOENT")) throw error;
+  }
+  return walk(root, path, fd.O_PATH, missing);
+}
+
+/**
+ * The walk that openat2(2) does in the kernel: component by component, never
+ * following a link by itself, `..` by the stack of opened folders.
+ */
+export function walk(root: number, path: string, flags: number, missing: Missing | undefined): fd.OwnedFd {
+  const folders: fd.OwnedFd[] = [];
+  const top = () => folders.at(-1)?.fd ?? root;
+  const queue = path.split("/").filter((c) => c !== "" && c !== ".");
+  let links = 0;
+  try {
+    for (let component = queue.shift(); component !== undefined; component = queue.shift()) {
+      if (component === "..") {
+        folders.pop()?.close();
+        continue;
+      }
+      const next = openComponent(top(), component, queue.length === 0, missing);
+      const { mode } = fd.statat(next.fd, "");
+      if ((mode & fd.S_IFMT) === fd.S_IFLNK && !(queue.length === 0 && (flags & fd.O_NOFOLLOW) !== 0)) {
+        using link = next;
+        if (++links > MAX_LINKS) throw new SyscallError("openat", "ELOOP", [path]);
+        const target = fd.readlinkat(link.fd, "");
+        if (target.startsWith("/")) for (const folder of folders.splice(0)) folder.close();
+        queue.unshift(...target.split("/").filter((c) => c !== "" && c !== "."));
+        continue;
+      }
+      if (queue.length > 0 && (mode & fd.S_IFMT) !== fd.S_IFDIR) {
+        next.close();
+        throw new SyscallError("openat", "ENOTDIR", [path]);
+      }
+      folders.push(next);
+    }
+    const last = folders.pop();
+    if (!last) return fd.openat(root, ".", flags);
+    if ((flags & fd.O_PATH) !== 0) return last;
+    using target = last;
+    // The descriptor is what was walked to; /proc reopens it with the access asked for.
+    return fd.openat(fd.AT_FDCWD, target.path, flags & ~fd.O_NOFOLLOW);
+  } finally {
+    for (const folder of folders) folder.close();
+  }
+}
+
+function openComponent(parent: number, name: string, isLast: boolean, missing: Missing | undefined): fd.OwnedFd {
+  try {
+    return fd.openat(parent, name, fd.O_PATH | fd.O_NOFOLLOW);
+  } catch (error) {
+    if (!missing || !hasCode(error, "ENOENT")) throw error;
+  }
+  try {
+    if (isLast && missing.last === "file") fd.openat(parent, name, fd.O_CREAT | fd.O_EXCL | fd.O_WRONLY | fd.O_NOFOLLOW, missing.mode).close();
+    else fd.mkdirat(parent, name, isLast ? missing.mode : 0o755);
+  } catch (error) {
+    if (!hasCode(error, "EEXIST")) throw error;
+  }
+  return fd.openat(parent, name, fd.O_PATH | fd.O_NOFOLLOW);
+}

@@ -1,0 +1,67 @@
+/** The root file system itself: an overlay of layers, or a folder. */
+import { readFileSync } from "node:fs";
+import { AT_FDCWD, O_DIRECTORY, O_PATH, openat, type OwnedFd } from "../../../ffi/fd.ts";
+import { reasonOf } from "../../../ffi/libc.ts";
+import { MOUNT_DATA_MAX, MS_BIND, MS_PRIVATE, MS_REC, mount } from "../../../ffi/mount.ts";
+import { chdir } from "../../../ffi/process.ts";
+import { RuntimeFailure } from "../errors.ts";
+
+/** How the root is made. Paths are of the host. */
+export type Root =
+  | {
+      type: "overlay";
+      /** A folder that `lower`, `upper` and `work` are relative to, so that mount(2)'s one page holds many. */
+      base: string;
+      /** Layers, the topmost first; at least one. */
+      lower: string[];
+      upper: string;
+      work: string;
+    }
+  | { type: "folder"; path: string };
+
+/** Mounts the root at `target`, in this process's mount namespace. */
+export function mountRoot(root: Root, target: string): void {
+  if (root.type === "folder") {
+    try {
+      mount(root.path, target, null, MS_BIND | MS_REC);
+      mount(null, target, null, MS_PRIVATE);
+    } catch (error) {
+      throw new RuntimeFailure(`cannot mount root ${root.path}: ${reasonOf(error)}`, "setup", { cause: error });
+    }
+    return;
+  }
+  mountOverlay(root, target);
+}
+
+// In lowerdir a colon separates and a backslash escapes; in all options a comma ends one.
+const escape = (path: string) => path.replace(/[\\:,]/g, "\\$&");
+
+function mountOverlay(root: Root & { type: "overlay" }, target: string): void {
+  chdir(root.base);
+  const options = (lower: string[]) => `lowerdir=${lower.map(escape).join(":")},upperdir=${escape(root.upper)},workdir=${escape(root.work)}`;
+  let data = options(root.lower);
+  const opened: OwnedFd[] = [];
+  try {
+    if (data.length > MOUNT_DATA_MAX) {
+      // Layers by descriptor: 20 bytes each instead of 72.
+      for (const lower of root.lower) opened.push(openat(AT_FDCWD, lower, O_PATH | O_DIRECTORY));
+      data = options(opened.map((layer) => layer.path));
+    }
+    mount("overlay", target, "overlay", 0, data);
+  } catch (error) {
+    const layers = root.lower.length;
+    const hint = isMissing("overlay") ? "; this kernel has no overlay file system" : layers > 128 ? `; it has ${layers} layers` : "";
+    throw new RuntimeFailure(`cannot mount overlay of ${layers} layers on ${root.base}: ${reasonOf(error)}${hint}`, "setup", { cause: error });
+  } finally {
+    for (const layer of opened) layer.close();
+    chdir("/");
+  }
+}
+
+function isMissing(type: string): boolean {
+  try {
+    return !readFileSync("/proc/filesystems", "utf8").split(/\s/).includes(type);
+  } catch {
+    return false;
+  }
+}

@@ -20,7 +20,7 @@ import { DEFAULT_DEVICES, makeDeviceLinks, makeDevices } from "./rootfs/devices.
 import { maskPaths, mountInRoot, noteOwnControllers, protectPaths } from "./rootfs/mounts.ts";
 import { PROPAGATION } from "./rootfs/options.ts";
 import { enterRoot } from "./rootfs/pivot.ts";
-import { makeInRoot } from "./rootfs/resolve.ts";
+import { makeInRoot } from "../../ffi/in-root.ts";
 import { mountRoot } from "./rootfs/root.ts";
 import type { NamespaceType, Process, Spec } from "./spec.ts";
 

@@ -5,7 +5,7 @@ import { MS_BIND, mount } from "../../../ffi/mount.ts";
 import { openPseudoTerminal, setControllingTerminal, setWindowSize } from "../../../ffi/tty.ts";
 import { RuntimeFailure } from "../errors.ts";
 import type { Process } from "../spec.ts";
-import { makeInRoot } from "../rootfs/resolve.ts";
+import { makeInRoot } from "../../../ffi/in-root.ts";
 
 const DEVPTS_SUPER_MAGIC = 0x1cd1; // linux/magic.h
 

@@ -4,7 +4,7 @@ import { call, hasCode, reasonOf } from "../../../ffi/libc.ts";
 import { MS_BIND, mount } from "../../../ffi/mount.ts";
 import { RuntimeFailure } from "../errors.ts";
 import type { Device } from "../spec.ts";
-import { makeInRoot, openInRoot } from "./resolve.ts";
+import { makeInRoot, openInRoot } from "../../../ffi/in-root.ts";
 
 /** What the OCI runtime specification demands in every container ("Default Devices"). */
 export const DEFAULT_DEVICES: Device[] = [

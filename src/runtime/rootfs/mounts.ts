@@ -8,7 +8,7 @@ import { RuntimeFailure } from "../errors.ts";
 import type { Mount } from "../spec.ts";
 import { copyTree } from "./copy-up.ts";
 import { type MountOptions, parseMountOptions } from "./options.ts";
-import { makeInRoot, openInRoot } from "./resolve.ts";
+import { makeInRoot, openInRoot } from "../../../ffi/in-root.ts";
 
 /** Makes one mount. Throws {@link RuntimeFailure} that names source and destination. */
 export function mountInRoot(root: number, mount: Mount): void {

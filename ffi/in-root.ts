@@ -2,8 +2,8 @@
  * Paths inside a container's root, resolved so that no symlink of an image leads
  * outside of it: `..` and absolute links stop at the root, as after chroot(2).
  */
-import * as fd from "../../../ffi/fd.ts";
-import { hasCode, SyscallError } from "../../../ffi/libc.ts";
+import * as fd from "./fd.ts";
+import { hasCode, SyscallError } from "./libc.ts";
 
 const MAX_LINKS = 40; // as the kernel's own limit, MAXSYMLINKS
 

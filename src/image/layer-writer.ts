@@ -1,0 +1,196 @@
+/** Unpacks the entries of one layer into a folder, never outside of it. */
+import { readdirSync } from "node:fs";
+import * as fd from "../../ffi/fd.ts";
+import { makeInRoot, openInRoot } from "../../ffi/in-root.ts";
+import { call, hasCode, reasonOf } from "../../ffi/libc.ts";
+
+/** One entry of a tar, its content left out. Times in nanoseconds since 1970. */
+export interface LayerEntry {
+  path: string;
+  type: "file" | "directory" | "symlink" | "hardlink" | "character" | "block" | "fifo";
+  mode: number;
+  uid: number;
+  gid: number;
+  mtime: bigint;
+  linkPath: string;
+  deviceMajor: number;
+  deviceMinor: number;
+}
+
+/** An entry that cannot be unpacked: what is wrong with it, or why the disk refused it. */
+export class LayerError extends Error {
+  override name = "LayerError";
+}
+
+const NODE_TYPES = { character: fd.S_IFCHR, block: fd.S_IFBLK, fifo: fd.S_IFIFO } as const;
+const MAX_OPEN_FOLDERS = 128;
+
+/** Where the content of a file goes. */
+export interface FileSink {
+  write(chunk: Uint8Array): void;
+  /** Sets owner, mode and time. */
+  close(): void;
+}
+
+export class LayerWriter {
+  readonly #root: fd.OwnedFd;
+  readonly #folders = new Map<string, fd.OwnedFd>();
+  /** Set last: writing into a folder changes its time. */
+  readonly #folderTimes = new Map<string, bigint>();
+
+  constructor(folder: string) {
+    this.#root = fd.openat(fd.AT_FDCWD, folder, fd.O_PATH | fd.O_DIRECTORY);
+  }
+
+  /** Makes an entry; for a file, gives where its content goes. Throws {@link LayerError}. */
+  add(entry: LayerEntry): FileSink | undefined {
+    try {
+      return this.#add(entry);
+    } catch (error) {
+      throw wrap(entry, error);
+    }
+  }
+
+  /** Finishes the folder's own times and lets go of it. */
+  close(): void {
+    for (const folder of this.#folders.values()) folder.close();
+    this.#folders.clear();
+    for (const [path, mtime] of [...this.#folderTimes].reverse()) {
+      try {
+        using folder = openInRoot(this.#root.fd, path, fd.O_RDONLY | fd.O_DIRECTORY);
+        fd.utimensat(folder.fd, ".", mtime, mtime);
+      } catch (error) {
+        if (!hasCode(error, "ENOENT", "ENOTDIR")) throw error; // replaced by a later entry
+      }
+    }
+    this.#root.close();
+  }
+
+  #add(entry: LayerEntry): FileSink | undefined {
+    const components = entry.path.split("/").filter((c) => c !== "" && c !== ".");
+    if (components.includes("..")) throw new LayerError(`${JSON.stringify(entry.path)} leads outside of the archive`);
+    const name = components.pop();
+    if (name === undefined) {
+      if (entry.type === "directory") this.#finish(this.#root.fd, "", entry);
+      return undefined;
+    }
+    const folderPath = components.join("/");
+    const folder = this.#folder(folderPath);
+    if (entry.type === "directory") {
+      this.#makeDirectory(folder, name, entry);
+      this.#folderTimes.set([...components, name].join("/"), entry.mtime);
+      return undefined;
+    }
+    if (entry.type === "hardlink") {
+      this.#makeHardlink(folder, name, entry);
+      return undefined;
+    }
+    const make = (): fd.OwnedFd | undefined => {
+      if (entry.type === "file") return fd.openat(folder, name, fd.O_WRONLY | fd.O_CREAT | fd.O_EXCL | fd.O_NOFOLLOW, 0o600);
+      if (entry.type === "symlink") fd.symlinkat(entry.linkPath, folder, name);
+      else if (entry.type !== "directory" && entry.type !== "hardlink") {
+        fd.mknodat(folder, name, NODE_TYPES[entry.type] | 0o600, fd.makedev(entry.deviceMajor, entry.deviceMinor));
+      }
+      return undefined;
+    };
+    const file = this.#replacing(folder, name, make);
+    if (file) return this.#sink(folder, name, file, entry);
+    this.#finish(folder, name, entry);
+    return undefined;
+  }
+
+  #sink(folder: number, name: string, file: fd.OwnedFd, entry: LayerEntry): FileSink {
+    return {
+      write: (chunk) => {
+        try {
+          fd.writeAll(file.fd, chunk);
+        } catch (error) {
+          file.close();
+          throw wrap(entry, error);
+        }
+      },
+      close: () => {
+        file.close();
+        this.#finish(folder, name, entry);
+      },
+    };
+  }
+
+  // The folder of an entry, made with what is missing above it, remembered by its path.
+  #folder(path: string): number {
+    if (path === "") return this.#root.fd;
+    const known = this.#folders.get(path);
+    if (known) return known.fd;
+    if (this.#folders.size >= MAX_OPEN_FOLDERS) this.#forgetFolders();
+    const folder = makeInRoot(this.#root.fd, path, { last: "directory", mode: 0o755 });
+    this.#folders.set(path, folder);
+    return folder.fd;
+  }
+
+  #forgetFolders(): void {
+    for (const folder of this.#folders.values()) folder.close();
+    this.#folders.clear();
+  }
+
+  #makeDirectory(folder: number, name: string, entry: LayerEntry): void {
+    try {
+      fd.mkdirat(folder, name, 0o700);
+    } catch (error) {
+      if (!hasCode(error, "EEXIST")) throw error;
+      if ((fd.statat(folder, name).mode & fd.S_IFMT) !== fd.S_IFDIR) {
+        fd.unlinkat(folder, name);
+        fd.mkdirat(folder, name, 0o700);
+      }
+    }
+    this.#finish(folder, name, entry);
+  }
+
+  #makeHardlink(folder: number, name: string, entry: LayerEntry): void {
+    let target: fd.OwnedFd;
+    try {
+      target = openInRoot(this.#root.fd, entry.linkPath, fd.O_PATH | fd.O_NOFOLLOW);
+    } catch (error) {
+      throw new LayerError(`hard link ${JSON.stringify(entry.path)} to ${JSON.stringify(entry.linkPath)}: ${reasonOf(error)}`);
+    }
+    const AT_SYMLINK_FOLLOW = 0x400; // of /proc's own link, not of the target
+    this.#replacing(folder, name, () => fd.linkat(fd.AT_FDCWD, target.path, folder, name, AT_SYMLINK_FOLLOW));
+    target.close();
+  }
+
+  // A later entry of the same name takes the place of an earlier one.
+  #replacing<T>(folder: number, name: string, make: () => T): T {
+    try {
+      return make();
+    } catch (error) {
+      if (!hasCode(error, "EEXIST")) throw error;
+      this.#remove(folder, name);
+      return make();
+    }
+  }
+
+  #remove(folder: number, name: string): void {
+    if ((fd.statat(folder, name).mode & fd.S_IFMT) !== fd.S_IFDIR) return fd.unlinkat(folder, name);
+    {
+      using inside = fd.openat(folder, name, fd.O_RDONLY | fd.O_DIRECTORY | fd.O_NOFOLLOW);
+      for (const child of readdirSync(inside.path)) this.#remove(inside.fd, child);
+    }
+    fd.unlinkat(folder, name, fd.AT_REMOVEDIR);
+    // A remembered folder that is gone now must not be written into any more.
+    for (const [path, known] of this.#folders) {
+      if (fd.statat(known.fd, "").nlink > 0) continue;
+      known.close();
+      this.#folders.delete(path);
+    }
+  }
+
+  #finish(folder: number, name: string, entry: LayerEntry): void {
+    fd.chownat(folder, name, entry.uid, entry.gid);
+    if (entry.type !== "symlink") call("fchmodat", folder, name === "" ? "." : name, entry.mode & 0o7777);
+    if (entry.type !== "directory") fd.utimensat(folder, name, entry.mtime, entry.mtime);
+  }
+}
+
+function wrap(entry: LayerEntry, error: unknown): Error {
+  if (error instanceof LayerError) return error;
+  return new LayerError(`cannot unpack ${JSON.stringify(entry.path)}: ${reasonOf(error)}`, { cause: error });
+}

@@ -1,0 +1,81 @@
+/** What a container was asked to be; kept as JSON in its record. */
+
+/** One mount of `-v`, `--mount`, `--tmpfs` or of the image's volumes. */
+export type ContainerMount =
+  | { type: "bind"; source: string; target: string; readOnly: boolean; propagation: string; recursive: boolean }
+  | { type: "volume"; name: string; target: string; readOnly: boolean; noCopy: boolean }
+  | { type: "tmpfs"; target: string; options: string[] };
+
+export interface DeviceRequest {
+  host: string;
+  container: string;
+  /** Some of `rwm`. */
+  access: string;
+}
+
+export interface Ulimit {
+  /** As `nofile`. */
+  name: string;
+  soft: number;
+  hard: number;
+}
+
+/** Limits; bytes, microseconds, billionths of a CPU; absent means none. */
+export interface Limits {
+  memory?: number;
+  memorySwap?: number;
+  memoryReservation?: number;
+  cpuShares?: number;
+  nanoCpus?: number;
+  cpuPeriod?: number;
+  cpuQuota?: number;
+  cpusetCpus?: string;
+  cpusetMems?: string;
+  pidsLimit?: number;
+}
+
+export interface ContainerConfig {
+  /** As the user wrote it. */
+  image: string;
+  /** `--rootfs`: a folder of the host in the image's place. */
+  rootfs?: string;
+  hostname: string;
+  domainname: string;
+  /** `user[:group]`; empty for root. */
+  user: string;
+  groupAdd: string[];
+  env: string[];
+  entrypoint: string[];
+  cmd: string[];
+  workingDir: string;
+  labels: Record<string, string>;
+  annotations: Record<string, string>;
+  exposedPorts: string[];
+  stopSignal: string;
+  /** Seconds; undefined is docker's ten. */
+  stopTimeout?: number;
+  tty: boolean;
+  openStdin: boolean;
+  /** Size of the terminal at the start. */
+  consoleSize?: { height: number; width: number };
+  attachStdin: boolean;
+  attachStdout: boolean;
+  init: boolean;
+  privileged: boolean;
+  capAdd: string[];
+  capDrop: string[];
+  readOnly: boolean;
+  /** `host`, `none`, `container:ID`. */
+  network: string;
+  /** Empty for a namespace of its own, `host`, `container:ID`. */
+  pid: string;
+  ipc: string;
+  uts: string;
+  limits: Limits;
+  ulimits: Ulimit[];
+  /** Bytes. */
+  shmSize: number;
+  sysctls: Record<string, string>;
+  devices: DeviceRequest[];
+  mounts: ContainerMount[];
+}

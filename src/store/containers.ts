@@ -1,0 +1,183 @@
+/** Records of containers. */
+import type { Database } from "bun:sqlite";
+import { all, change, first } from "./database.ts";
+import type { ContainerConfig } from "./container-config.ts";
+import { currentProcess, isAlive, type ProcessIdentity } from "./process-identity.ts";
+
+export type ContainerStatus = "created" | "starting" | "running" | "paused" | "exited" | "removing";
+
+/** One container. Times are milliseconds since 1970. */
+export interface ContainerRecord {
+  id: string;
+  name: string;
+  imageId: string | undefined;
+  config: ContainerConfig;
+  createdAt: number;
+  autoRemove: boolean;
+  status: ContainerStatus;
+  /** Who works on it: the `run` that made it, its monitor, whoever removes it. */
+  owner: ProcessIdentity | undefined;
+  /** Its first process. */
+  process: ProcessIdentity | undefined;
+  startedAt: number | undefined;
+  finishedAt: number | undefined;
+  exitCode: number;
+  oomKilled: boolean;
+  error: string;
+}
+
+interface Row {
+  id: string;
+  name: string;
+  image_id: string | null;
+  config: string;
+  created_at: number;
+  auto_remove: number;
+  status: ContainerStatus;
+  boot_id: string | null;
+  owner_pid: number | null;
+  owner_start: number | null;
+  pid: number | null;
+  pid_start: number | null;
+  started_at: number | null;
+  finished_at: number | null;
+  exit_code: number;
+  oom_killed: number;
+  error: string;
+}
+
+function identity(row: Row, pid: number | null, start: number | null): ProcessIdentity | undefined {
+  return pid === null || start === null || row.boot_id === null ? undefined : { pid, startTime: start, bootId: row.boot_id };
+}
+
+function fromRow(row: Row): ContainerRecord {
+  return {
+    id: row.id,
+    name: row.name,
+    imageId: row.image_id ?? undefined,
+    config: JSON.parse(row.config),
+    createdAt: row.created_at,
+    autoRemove: row.auto_remove === 1,
+    status: row.status,
+    owner: identity(row, row.owner_pid, row.owner_start),
+    process: identity(row, row.pid, row.pid_start),
+    startedAt: row.started_at ?? undefined,
+    finishedAt: row.finished_at ?? undefined,
+    exitCode: row.exit_code,
+    oomKilled: row.oom_killed === 1,
+    error: row.error,
+  };
+}
+
+/** Adds a container that this process is making. Throws SQLite's constraint error where the name is taken. */
+export function insertContainer(db: Database, c: { id: string; name: string; imageId: string | undefined; config: ContainerConfig; autoRemove: boolean }): void {
+  const me = currentProcess();
+  change(
+    db,
+    `INSERT INTO containers (id, name, image_id, config, created_at, auto_remove, status, boot_id, owner_pid, owner_start)
+     VALUES (?, ?, ?, ?, ?, ?, 'created', ?, ?, ?)`,
+    c.id, c.name, c.imageId ?? null, JSON.stringify(c.config), Date.now(), Number(c.autoRemove), me.bootId, me.pid, me.startTime,
+  ); // biome-ignore format: values in the order of their columns
+}
+
+/** All containers, the newest first. */
+export function listContainers(db: Database): ContainerRecord[] {
+  return all<Row>(db, "SELECT * FROM containers ORDER BY created_at DESC, rowid DESC").map(fromRow);
+}
+
+export function getContainer(db: Database, id: string): ContainerRecord | undefined {
+  const row = first<Row>(db, "SELECT * FROM containers WHERE id = ?", id);
+  return row && fromRow(row);
+}
+
+/** By whole id, then by name, then by the beginning of ids: two hits mean that it is ambiguous. */
+export function findContainers(db: Database, text: string): ContainerRecord[] {
+  const exact = first<Row>(db, "SELECT * FROM containers WHERE id = ?1 OR name = ?1 ORDER BY id = ?1 DESC LIMIT 1", text.replace(/^\//, ""));
+  if (exact) return [fromRow(exact)];
+  if (!/^[0-9a-f]+$/.test(text)) return [];
+  return all<Row>(db, "SELECT * FROM containers WHERE id >= ?1 AND id < ?1 || 'g' LIMIT 2", text).map(fromRow);
+}
+
+/** Containers whose record may not tell the truth by now: something should be running or somebody working on them. */
+export function listUnsettled(db: Database): ContainerRecord[] {
+  const sql = "SELECT * FROM containers WHERE status IN ('starting', 'running', 'paused', 'removing') OR (status = 'created' AND auto_remove = 1)";
+  return all<Row>(db, sql).map(fromRow);
+}
+
+/** Takes a container over for starting it; false where another process has it or it runs. */
+export function claimForStart(db: Database, id: string): boolean {
+  const me = currentProcess();
+  return (
+    change(
+      db,
+      `UPDATE containers SET status = 'starting', boot_id = ?, owner_pid = ?, owner_start = ?, pid = NULL, pid_start = NULL, error = ''
+       WHERE id = ? AND status IN ('created', 'exited')`,
+      me.bootId, me.pid, me.startTime, id,
+    ) === 1 // biome-ignore format: values in the order of their columns
+  );
+}
+
+export function recordRunning(db: Database, id: string, pid: number, startTime: number): void {
+  change(
+    db,
+    `UPDATE containers SET status = 'running', pid = ?, pid_start = ?, started_at = ?, finished_at = NULL, exit_code = 0, oom_killed = 0, error = ''
+     WHERE id = ?`,
+    pid, startTime, Date.now(), id,
+  ); // biome-ignore format: values in the order of their columns
+}
+
+export interface Exit {
+  exitCode: number;
+  oomKilled: boolean;
+  error: string;
+}
+
+/** Records the end of a container, unless somebody is removing it. */
+export function recordExit(db: Database, id: string, exit: Exit): void {
+  change(
+    db,
+    `UPDATE containers SET status = 'exited', owner_pid = NULL, owner_start = NULL, pid = NULL, pid_start = NULL, finished_at = ?,
+       exit_code = ?, oom_killed = ?, error = ?
+     WHERE id = ? AND status != 'removing'`,
+    Date.now(), exit.exitCode, Number(exit.oomKilled), exit.error, id,
+  ); // biome-ignore format: values in the order of their columns
+}
+
+/** A start that failed: the container is what it was before, with the reason and docker's code. */
+export function recordStartFailure(db: Database, id: string, exitCode: number, error: string): void {
+  change(
+    db,
+    `UPDATE containers SET status = CASE WHEN started_at IS NULL THEN 'created' ELSE 'exited' END,
+       owner_pid = NULL, owner_start = NULL, pid = NULL, pid_start = NULL, exit_code = ?, error = ?
+     WHERE id = ? AND status = 'starting'`,
+    exitCode, error, id,
+  ); // biome-ignore format: values in the order of their columns
+}
+
+export function recordPaused(db: Database, id: string, paused: boolean): void {
+  change(db, "UPDATE containers SET status = ? WHERE id = ? AND status IN ('running', 'paused')", paused ? "paused" : "running", id);
+}
+
+/** Takes a container over for removing it; false where another living process is at it. */
+export function claimForRemoval(db: Database, record: ContainerRecord): boolean {
+  if (record.status === "removing" && record.owner && isAlive(record.owner) && record.owner.pid !== process.pid) return false;
+  const me = currentProcess();
+  return (
+    change(
+      db,
+      `UPDATE containers SET status = 'removing', boot_id = ?, owner_pid = ?, owner_start = ?
+       WHERE id = ? AND status = ? AND owner_pid IS ?`,
+      me.bootId, me.pid, me.startTime, record.id, record.status, record.owner?.pid ?? null,
+    ) === 1 // biome-ignore format: values in the order of their columns
+  );
+}
+
+export function deleteContainer(db: Database, id: string): void {
+  change(db, "DELETE FROM containers WHERE id = ?", id);
+}
+
+/** Lets go of a container that was only made, so that nobody takes it for abandoned. */
+export function releaseCreated(db: Database, id: string): void {
+  change(db, "UPDATE containers SET owner_pid = NULL, owner_start = NULL WHERE id = ? AND status = 'created'", id);
+}
+

@@ -1,0 +1,88 @@
+/** The SQLite database of an engine: opened, migrated, shared by many short-lived processes. */
+import { Database, type SQLQueryBindings } from "bun:sqlite";
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { reasonOf } from "../../ffi/libc.ts";
+import { StoreError } from "./errors.ts";
+import { MIGRATIONS } from "./schema.ts";
+
+// How long one process waits for another's write, in milliseconds; a write takes well under one.
+const BUSY_TIMEOUT = 30_000;
+
+/** Opens the database at `path`, making it and bringing it to today's version. Throws {@link StoreError}. */
+export function openDatabase(path: string): Database {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
+    const database = new Database(path, { create: true, strict: true });
+    // NORMAL under WAL: a crash of the machine loses the last commits at most, never the database.
+    database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT}`);
+    database.run("PRAGMA synchronous = NORMAL");
+    database.run("PRAGMA foreign_keys = ON");
+    migrate(database, path);
+    return database;
+  } catch (error) {
+    if (error instanceof StoreError) throw error;
+    throw new StoreError(`cannot open the store ${path}: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+function version(database: Database): number {
+  return (database.query("PRAGMA user_version").get() as { user_version: number }).user_version;
+}
+
+function migrate(database: Database, path: string): void {
+  const found = version(database);
+  if (found === MIGRATIONS.length) return;
+  if (found > MIGRATIONS.length) {
+    throw new StoreError(`the store ${path} has version ${found}, this berth knows up to ${MIGRATIONS.length}: use a newer berth`);
+  }
+  if (found === 0) retryBusy(() => database.run("PRAGMA journal_mode = WAL"));
+  writeTransaction(database, () => {
+    // Another process may have done it while this one waited for the lock.
+    for (const step of MIGRATIONS.slice(version(database))) database.run(step);
+    database.run(`PRAGMA user_version = ${MIGRATIONS.length}`);
+  });
+}
+
+// The change to WAL does not wait for others as a write does.
+function retryBusy(action: () => void): void {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      action();
+      return;
+    } catch (error) {
+      if ((error as { code?: string }).code !== "SQLITE_BUSY" || attempt > 500) throw error;
+      Bun.sleepSync(5);
+    }
+  }
+}
+
+/** Runs `action` as one transaction that holds the write lock from its start. */
+export function writeTransaction<T>(database: Database, action: () => T): T {
+  if (database.inTransaction) return action();
+  database.run("BEGIN IMMEDIATE");
+  try {
+    const result = action();
+    database.run("COMMIT");
+    return result;
+  } catch (error) {
+    // A full disk ends the transaction by itself.
+    if (database.inTransaction) database.run("ROLLBACK");
+    throw error;
+  }
+}
+
+/** All rows of a query. */
+export function all<T>(database: Database, sql: string, ...params: SQLQueryBindings[]): T[] {
+  return database.query(sql).all(...params) as T[];
+}
+
+/** The first row of a query, if any. */
+export function first<T>(database: Database, sql: string, ...params: SQLQueryBindings[]): T | undefined {
+  return (database.query(sql).get(...params) as T | null) ?? undefined;
+}
+
+/** Runs a statement; gives how many rows it changed. */
+export function change(database: Database, sql: string, ...params: SQLQueryBindings[]): number {
+  return database.query(sql).run(...params).changes;
+}

@@ -1,0 +1,58 @@
+/** Where things of one engine are on disk. */
+import { join } from "node:path";
+
+/** The folders of one engine. Engines with different folders do not know each other. */
+export class Layout {
+  /** What must survive a reboot. */
+  readonly data: string;
+  /** What a reboot may take. */
+  readonly run: string;
+
+  private constructor(data: string, run: string) {
+    this.data = data;
+    this.run = run;
+  }
+
+  /** `root` puts everything under one folder; without it the system's places are used. */
+  static of(root: string | undefined): Layout {
+    return root === undefined ? new Layout("/var/lib/berth", "/run/berth") : new Layout(root, join(root, "run"));
+  }
+
+  /** As a child process is told: see {@link Layout.fromArguments}. */
+  get arguments(): [data: string, run: string] {
+    return [this.data, this.run];
+  }
+
+  static fromArguments(data: string, run: string): Layout {
+    return new Layout(data, run);
+  }
+
+  get database(): string {
+    return join(this.data, "berth.db");
+  }
+  /** Unpacked layers, a folder each, named by the hex of the diff id. */
+  get layers(): string {
+    return join(this.data, "layers");
+  }
+  /** Every init mounts its root here, in a mount namespace of its own. */
+  get mountPoint(): string {
+    return join(this.run, "rootfs");
+  }
+  container(id: string): string {
+    return join(this.data, "containers", id);
+  }
+  containerLog(id: string): string {
+    return join(this.container(id), `${id}-json.log`);
+  }
+  containerRun(id: string): string {
+    return join(this.run, "containers", id);
+  }
+  volume(name: string): string {
+    return join(this.data, "volumes", name, "_data");
+  }
+}
+
+/** The folder name of a layer: the hex part of its diff id. */
+export function layerFolder(diffId: string): string {
+  return diffId.slice(diffId.indexOf(":") + 1);
+}

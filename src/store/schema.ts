@@ -1,0 +1,67 @@
+/**
+ * The database's shape, as migrations: entry N takes version N to N+1 (`PRAGMA
+ * user_version`). Entries never change once released; a new version appends one.
+ * Times are milliseconds since 1970, sizes bytes.
+ */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE layers (
+    diff_id TEXT PRIMARY KEY,
+    size INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE images (
+    id TEXT PRIMARY KEY,
+    config TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE image_layers (
+    image_id TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    diff_id TEXT NOT NULL REFERENCES layers (diff_id),
+    PRIMARY KEY (image_id, position)
+  ) STRICT;
+  CREATE INDEX image_layers_by_diff_id ON image_layers (diff_id);
+
+  CREATE TABLE image_names (
+    name TEXT PRIMARY KEY,
+    image_id TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE
+  ) STRICT;
+  CREATE INDEX image_names_by_image ON image_names (image_id);
+
+  CREATE TABLE containers (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    image_id TEXT REFERENCES images (id),
+    config TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    auto_remove INTEGER NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('created', 'starting', 'running', 'paused', 'exited', 'removing')),
+    boot_id TEXT,
+    owner_pid INTEGER,
+    owner_start INTEGER,
+    pid INTEGER,
+    pid_start INTEGER,
+    started_at INTEGER,
+    finished_at INTEGER,
+    exit_code INTEGER NOT NULL DEFAULT 0,
+    oom_killed INTEGER NOT NULL DEFAULT 0,
+    error TEXT NOT NULL DEFAULT ''
+  ) STRICT;
+  CREATE INDEX containers_by_image ON containers (image_id);
+
+  CREATE TABLE volumes (
+    name TEXT PRIMARY KEY,
+    anonymous INTEGER NOT NULL,
+    created_at INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE container_volumes (
+    container_id TEXT NOT NULL REFERENCES containers (id) ON DELETE CASCADE,
+    volume TEXT NOT NULL REFERENCES volumes (name),
+    PRIMARY KEY (container_id, volume)
+  ) STRICT;
+  CREATE INDEX container_volumes_by_volume ON container_volumes (volume);
+  `,
+];

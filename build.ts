@@ -157,10 +157,28 @@ async function compileLoader(compiler: string, address: bigint): Promise<{ code:
     const out = join(folder, "loader");
     const text = `0x${(address + PARAMS_SIZE).toString(16)}`;
     await run([
-      compiler, "-Os", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-fno-stack-protector", "-fno-pic", "-fno-tree-loop-distribute-patterns",
-      "-fno-asynchronous-unwind-tables", "-fcf-protection=none", "-nostdlib", "-static", "-no-pie", "-Wl,-N", "-Wl,--build-id=none",
-      `-Wl,-Ttext=${text}`, `-Wl,--defsym=params=0x${address.toString(16)}`, "-o", out, join(import.meta.dir, "ffi/loader.c"),
-    ]); // biome-ignore format: a command line
+      compiler,
+      "-Os",
+      "-Wall",
+      "-Wextra",
+      "-Werror",
+      "-ffreestanding",
+      "-fno-stack-protector",
+      "-fno-pic",
+      "-fno-tree-loop-distribute-patterns",
+      "-fno-asynchronous-unwind-tables",
+      "-fcf-protection=none",
+      "-nostdlib",
+      "-static",
+      "-no-pie",
+      "-Wl,-N",
+      "-Wl,--build-id=none",
+      `-Wl,-Ttext=${text}`,
+      `-Wl,--defsym=params=0x${address.toString(16)}`,
+      "-o",
+      out,
+      join(import.meta.dir, "ffi/loader.c"),
+    ]);
     const elf = readFileSync(out);
     const loads = readProgramHeaders(elf).filter((h) => h.type === PT_LOAD);
     const [segment] = loads;
@@ -185,9 +203,13 @@ async function embedLoader(elf: Buffer, arch: string): Promise<Buffer> {
   if (!dynamic || !headers.some((h) => h.type === PT_INTERP)) throw new Error("expected a dynamically linked ELF");
   const compiler = compilerOf(arch);
   const libraries = await findLibraries(compiler, arch);
-  const id = createHash("sha256").update(Buffer.concat(libraries.map((l) => l.bytes))).digest("hex").slice(0, 16);
+  const id = createHash("sha256")
+    .update(Buffer.concat(libraries.map((l) => l.bytes)))
+    .digest("hex")
+    .slice(0, 16);
 
-  const end = headers.filter((h) => h.type === PT_LOAD).reduce((max, h) => (h.vaddr + h.memsz > max ? h.vaddr + h.memsz : max), 0n);
+  let end = 0n;
+  for (const h of headers) if (h.type === PT_LOAD && h.vaddr + h.memsz > end) end = h.vaddr + h.memsz;
   const address = align(end, 65536n);
   const offset = align(BigInt(elf.length), 65536n);
   const { code, entry } = await compileLoader(compiler, address);
@@ -199,7 +221,14 @@ async function embedLoader(elf: Buffer, arch: string): Promise<Buffer> {
   });
 
   const blob = Buffer.alloc(Number(at - address));
-  encodeParams({ entry: elf.readBigUInt64LE(24), dynamic: dynamic.vaddr, verneedSize: verneedSize(elf, headers), id, libraries: placed, headers }).copy(blob);
+  encodeParams({
+    entry: elf.readBigUInt64LE(24),
+    dynamic: dynamic.vaddr,
+    verneedSize: verneedSize(elf, headers),
+    id,
+    libraries: placed,
+    headers,
+  }).copy(blob);
   code.copy(blob, Number(PARAMS_SIZE));
   for (const library of placed) library.bytes.copy(blob, Number(library.address - address));
 
@@ -224,11 +253,24 @@ async function main(): Promise<void> {
   const dirty = await run(["git", "-C", root, "status", "--porcelain", "--untracked-files=no"]).catch(() => "");
   const plain = join(dist, ".berth-plain");
   await run([
-    process.execPath, "build", join(root, "src/main.ts"), "--compile", "--minify", "--bytecode", "--format=esm", "--no-compile-autoload-dotenv",
-    "--no-compile-autoload-bunfig", "--no-compile-autoload-tsconfig", "--no-compile-autoload-package-json",
-    "--define", `BERTH_VERSION=${JSON.stringify(version)}`, "--define", `BERTH_COMMIT=${JSON.stringify(commit + (dirty ? "-dirty" : ""))}`,
-    "--outfile", plain,
-  ]); // biome-ignore format: a command line
+    process.execPath,
+    "build",
+    join(root, "src/main.ts"),
+    "--compile",
+    "--minify",
+    "--bytecode",
+    "--format=esm",
+    "--no-compile-autoload-dotenv",
+    "--no-compile-autoload-bunfig",
+    "--no-compile-autoload-tsconfig",
+    "--no-compile-autoload-package-json",
+    "--define",
+    `BERTH_VERSION=${JSON.stringify(version)}`,
+    "--define",
+    `BERTH_COMMIT=${JSON.stringify(commit + (dirty ? "-dirty" : ""))}`,
+    "--outfile",
+    plain,
+  ]);
   const out = join(dist, "berth");
   const bytes = await embedLoader(readFileSync(plain), process.arch);
   rmSync(plain);

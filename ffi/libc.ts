@@ -2,14 +2,14 @@
  * The one door to the kernel: `syscall(2)` and `errno` of the C library in this
  * process. Every other file of ffi/ goes through {@link call}.
  */
-import { dlopen, ptr, read } from "bun:ffi";
+import { dlopen, FFIType, ptr, read } from "bun:ffi";
 import { constants } from "node:os";
 import { type SyscallName, syscallNumber } from "./arch.ts";
 
-const I64 = "i64" as const;
+const I64 = FFIType.i64;
 const { symbols } = dlopen("libc.so.6", {
-  syscall: { args: [I64, I64, I64, I64, I64, I64, I64], returns: "i64_fast" },
-  __errno_location: { args: [], returns: "ptr" },
+  syscall: { args: [I64, I64, I64, I64, I64, I64, I64], returns: FFIType.i64_fast },
+  __errno_location: { args: [], returns: FFIType.ptr },
 });
 // The main thread's errno stays where it is; only that thread makes calls here.
 const errnoLocation = symbols.__errno_location();
@@ -115,9 +115,7 @@ export function tryCall(name: SyscallName, ...args: Argument[]): number {
   });
   const number = syscallNumber(name);
   for (;;) {
-    const result = Number(
-      symbols.syscall(number, words[0] ?? 0, words[1] ?? 0, words[2] ?? 0, words[3] ?? 0, words[4] ?? 0, words[5] ?? 0),
-    );
+    const result = Number(symbols.syscall(number, words[0] ?? 0, words[1] ?? 0, words[2] ?? 0, words[3] ?? 0, words[4] ?? 0, words[5] ?? 0));
     if (result !== -1) return result;
     const errno = read.i32(errnoLocation as never, 0);
     if (errno !== constants.errno.EINTR) return -errno;

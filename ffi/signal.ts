@@ -51,4 +51,3 @@ export function resetSignals(): void {
 export function kill(pid: number, signal: number): void {
   call("kill", pid, signal);
 }
-

@@ -7,7 +7,10 @@ export function listXattrs(path: string): string[] {
   if (size <= 0) return [];
   const buffer = Buffer.alloc(size + 256);
   const n = call("llistxattr", path, buffer, buffer.length);
-  return buffer.toString("utf8", 0, n).split("\0").filter((name) => name !== "");
+  return buffer
+    .toString("utf8", 0, n)
+    .split("\0")
+    .filter((name) => name !== "");
 }
 
 /** The value, or undefined where it is absent. */

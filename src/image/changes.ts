@@ -20,7 +20,8 @@ export function applyChange(config: RunConfig, change: string): void {
       config.Entrypoint = command(rest);
       break;
     case "ENV":
-      for (const [name, value] of pairs(rest, change)) config.Env = [...(config.Env ?? []).filter((v) => !v.startsWith(`${name}=`)), `${name}=${value}`];
+      for (const [name, value] of pairs(rest, change))
+        config.Env = [...(config.Env ?? []).filter((v) => !v.startsWith(`${name}=`)), `${name}=${value}`];
       break;
     case "LABEL":
       for (const [name, value] of pairs(rest, change)) config.Labels = { ...config.Labels, [name]: value };
@@ -41,7 +42,9 @@ export function applyChange(config: RunConfig, change: string): void {
       config.StopSignal = rest;
       break;
     default:
-      throw new ChangeError(`${word} is not a valid change command: expected CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME or WORKDIR`);
+      throw new ChangeError(
+        `${word} is not a valid change command: expected CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME or WORKDIR`,
+      );
   }
 }
 
@@ -67,6 +70,9 @@ function pairs(text: string, change: string): [string, string][] {
   }
   return [...text.matchAll(/([^\s=]+)=((?:"(?:\\.|[^"])*"|'[^']*'|\\.|[^\s])*)/g)].map(([, name = "", value = ""]) => [
     name,
-    value.replace(/"((?:\\.|[^"])*)"|'([^']*)'|\\(.)/g, (_, double?: string, single?: string, escaped?: string) => double?.replace(/\\(.)/g, "$1") ?? single ?? escaped ?? ""),
+    value.replace(
+      /"((?:\\.|[^"])*)"|'([^']*)'|\\(.)/g,
+      (_, double?: string, single?: string, escaped?: string) => double?.replace(/\\(.)/g, "$1") ?? single ?? escaped ?? "",
+    ),
   ]);
 }

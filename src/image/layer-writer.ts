@@ -169,7 +169,10 @@ export class LayerWriter {
   }
 
   #remove(folder: number, name: string): void {
-    if ((fd.statat(folder, name).mode & fd.S_IFMT) !== fd.S_IFDIR) return fd.unlinkat(folder, name);
+    if ((fd.statat(folder, name).mode & fd.S_IFMT) !== fd.S_IFDIR) {
+      fd.unlinkat(folder, name);
+      return;
+    }
     {
       using inside = fd.openat(folder, name, fd.O_RDONLY | fd.O_DIRECTORY | fd.O_NOFOLLOW);
       for (const child of readdirSync(inside.path)) this.#remove(inside.fd, child);

@@ -9,17 +9,17 @@ export interface Reference {
 }
 
 /** A text that is no image reference, and why. */
-export class ReferenceError extends Error {
-  override name = "ReferenceError";
+export class InvalidReference extends Error {
+  override name = "InvalidReference";
 }
 
 const DOMAIN = /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])(?::\d+)?$/;
 const COMPONENT = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 const TAG = /^[\w][\w.-]{0,127}$/;
 
-/** Completes `bb` to `docker.io/library/bb:latest`. Throws {@link ReferenceError}. */
+/** Completes `bb` to `docker.io/library/bb:latest`. Throws {@link InvalidReference}. */
 export function parseReference(text: string): Reference {
-  const invalid = (why: string) => new ReferenceError(`invalid reference format: ${JSON.stringify(text)}: ${why}`);
+  const invalid = (why: string) => new InvalidReference(`invalid reference format: ${JSON.stringify(text)}: ${why}`);
   if (text === "") throw invalid("it is empty");
   if (text.includes("@")) throw invalid("digests are not supported yet");
   if (/^[0-9a-f]{64}$/.test(text)) throw invalid("64 hexadecimal digits are an image id, not a name");

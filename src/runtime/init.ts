@@ -4,6 +4,7 @@
  */
 import { writeFileSync } from "node:fs";
 import * as fd from "../../ffi/fd.ts";
+import { makeInRoot } from "../../ffi/in-root.ts";
 import { hasCode, reasonOf } from "../../ffi/libc.ts";
 import { MS_BIND, MS_RDONLY, MS_REC, MS_REMOUNT, MS_SLAVE, mount } from "../../ffi/mount.ts";
 import * as ns from "../../ffi/namespace.ts";
@@ -20,7 +21,6 @@ import { DEFAULT_DEVICES, makeDeviceLinks, makeDevices } from "./rootfs/devices.
 import { maskPaths, mountInRoot, noteOwnControllers, protectPaths } from "./rootfs/mounts.ts";
 import { PROPAGATION } from "./rootfs/options.ts";
 import { enterRoot } from "./rootfs/pivot.ts";
-import { makeInRoot } from "../../ffi/in-root.ts";
 import { mountRoot } from "./rootfs/root.ts";
 import type { NamespaceType, Process, Spec } from "./spec.ts";
 
@@ -86,7 +86,13 @@ function joinContainer(channel: Channel, request: ExecRequest): never {
   const open = (name: string) => fd.openat(fd.AT_FDCWD, `/proc/${pid}/${name}`, fd.O_RDONLY);
   try {
     using root = fd.openat(fd.AT_FDCWD, `/proc/${pid}/root`, fd.O_PATH | fd.O_DIRECTORY);
-    const types = { "ns/ipc": ns.CLONE_NEWIPC, "ns/uts": ns.CLONE_NEWUTS, "ns/net": ns.CLONE_NEWNET, "ns/cgroup": ns.CLONE_NEWCGROUP, "ns/mnt": ns.CLONE_NEWNS };
+    const types = {
+      "ns/ipc": ns.CLONE_NEWIPC,
+      "ns/uts": ns.CLONE_NEWUTS,
+      "ns/net": ns.CLONE_NEWNET,
+      "ns/cgroup": ns.CLONE_NEWCGROUP,
+      "ns/mnt": ns.CLONE_NEWNS,
+    };
     const opened = Object.entries(types).map(([name, type]) => ({ file: open(name), type }));
     // The number may have been another process's all along, had the first one ended meanwhile.
     if (processStartTime(pid) !== request.startTime) throw new RuntimeFailure("the container is not running");

@@ -1,7 +1,7 @@
 /** Records of containers. */
 import type { Database } from "bun:sqlite";
-import { all, change, first } from "./database.ts";
 import type { ContainerConfig } from "./container-config.ts";
+import { all, change, first } from "./database.ts";
 import { currentProcess, isAlive, type ProcessIdentity } from "./process-identity.ts";
 
 export type ContainerStatus = "created" | "starting" | "running" | "paused" | "exited" | "removing";
@@ -70,14 +70,25 @@ function fromRow(row: Row): ContainerRecord {
 }
 
 /** Adds a container that this process is making. Throws SQLite's constraint error where the name is taken. */
-export function insertContainer(db: Database, c: { id: string; name: string; imageId: string | undefined; config: ContainerConfig; autoRemove: boolean }): void {
+export function insertContainer(
+  db: Database,
+  c: { id: string; name: string; imageId: string | undefined; config: ContainerConfig; autoRemove: boolean },
+): void {
   const me = currentProcess();
   change(
     db,
     `INSERT INTO containers (id, name, image_id, config, created_at, auto_remove, status, boot_id, owner_pid, owner_start)
      VALUES (?, ?, ?, ?, ?, ?, 'created', ?, ?, ?)`,
-    c.id, c.name, c.imageId ?? null, JSON.stringify(c.config), Date.now(), Number(c.autoRemove), me.bootId, me.pid, me.startTime,
-  ); // biome-ignore format: values in the order of their columns
+    c.id,
+    c.name,
+    c.imageId ?? null,
+    JSON.stringify(c.config),
+    Date.now(),
+    Number(c.autoRemove),
+    me.bootId,
+    me.pid,
+    me.startTime,
+  );
 }
 
 /** All containers, the newest first. */
@@ -112,8 +123,11 @@ export function claimForStart(db: Database, id: string): boolean {
       db,
       `UPDATE containers SET status = 'starting', boot_id = ?, owner_pid = ?, owner_start = ?, pid = NULL, pid_start = NULL, error = ''
        WHERE id = ? AND status IN ('created', 'exited')`,
-      me.bootId, me.pid, me.startTime, id,
-    ) === 1 // biome-ignore format: values in the order of their columns
+      me.bootId,
+      me.pid,
+      me.startTime,
+      id,
+    ) === 1
   );
 }
 
@@ -122,8 +136,11 @@ export function recordRunning(db: Database, id: string, pid: number, startTime: 
     db,
     `UPDATE containers SET status = 'running', pid = ?, pid_start = ?, started_at = ?, finished_at = NULL, exit_code = 0, oom_killed = 0, error = ''
      WHERE id = ?`,
-    pid, startTime, Date.now(), id,
-  ); // biome-ignore format: values in the order of their columns
+    pid,
+    startTime,
+    Date.now(),
+    id,
+  );
 }
 
 export interface Exit {
@@ -139,8 +156,12 @@ export function recordExit(db: Database, id: string, exit: Exit): void {
     `UPDATE containers SET status = 'exited', owner_pid = NULL, owner_start = NULL, pid = NULL, pid_start = NULL, finished_at = ?,
        exit_code = ?, oom_killed = ?, error = ?
      WHERE id = ? AND status != 'removing'`,
-    Date.now(), exit.exitCode, Number(exit.oomKilled), exit.error, id,
-  ); // biome-ignore format: values in the order of their columns
+    Date.now(),
+    exit.exitCode,
+    Number(exit.oomKilled),
+    exit.error,
+    id,
+  );
 }
 
 /** A start that failed: the container is what it was before, with the reason and docker's code. */
@@ -150,8 +171,10 @@ export function recordStartFailure(db: Database, id: string, exitCode: number, e
     `UPDATE containers SET status = CASE WHEN started_at IS NULL THEN 'created' ELSE 'exited' END,
        owner_pid = NULL, owner_start = NULL, pid = NULL, pid_start = NULL, exit_code = ?, error = ?
      WHERE id = ? AND status = 'starting'`,
-    exitCode, error, id,
-  ); // biome-ignore format: values in the order of their columns
+    exitCode,
+    error,
+    id,
+  );
 }
 
 export function recordPaused(db: Database, id: string, paused: boolean): void {
@@ -167,8 +190,13 @@ export function claimForRemoval(db: Database, record: ContainerRecord): boolean 
       db,
       `UPDATE containers SET status = 'removing', boot_id = ?, owner_pid = ?, owner_start = ?
        WHERE id = ? AND status = ? AND owner_pid IS ?`,
-      me.bootId, me.pid, me.startTime, record.id, record.status, record.owner?.pid ?? null,
-    ) === 1 // biome-ignore format: values in the order of their columns
+      me.bootId,
+      me.pid,
+      me.startTime,
+      record.id,
+      record.status,
+      record.owner?.pid ?? null,
+    ) === 1
   );
 }
 
@@ -180,4 +208,3 @@ export function deleteContainer(db: Database, id: string): void {
 export function releaseCreated(db: Database, id: string): void {
   change(db, "UPDATE containers SET owner_pid = NULL, owner_start = NULL WHERE id = ? AND status = 'created'", id);
 }
-

@@ -81,7 +81,10 @@ export function findImagesById(db: Database, hex: string): ImageRecord[] {
 }
 
 /** Adds an image whose layers are in place, or gives an existing one the name. */
-export function insertImage(db: Database, image: { id: string; config: string; layers: { diffId: string; size: number }[]; name: string | undefined }): void {
+export function insertImage(
+  db: Database,
+  image: { id: string; config: string; layers: { diffId: string; size: number }[]; name: string | undefined },
+): void {
   writeTransaction(db, () => {
     for (const layer of image.layers) change(db, "INSERT OR IGNORE INTO layers (diff_id, size) VALUES (?, ?)", layer.diffId, layer.size);
     const fresh = change(db, "INSERT OR IGNORE INTO images (id, config, created_at) VALUES (?, ?, ?)", image.id, image.config, Date.now());
@@ -107,7 +110,9 @@ export function removeImageName(db: Database, name: string): void {
 export function deleteImage(db: Database, id: string): string[] {
   return writeTransaction(db, () => {
     change(db, "DELETE FROM images WHERE id = ?", id);
-    const orphans = all<{ diff_id: string }>(db, "SELECT diff_id FROM layers WHERE diff_id NOT IN (SELECT diff_id FROM image_layers)").map((r) => r.diff_id);
+    const orphans = all<{ diff_id: string }>(db, "SELECT diff_id FROM layers WHERE diff_id NOT IN (SELECT diff_id FROM image_layers)").map(
+      (r) => r.diff_id,
+    );
     for (const diffId of orphans) change(db, "DELETE FROM layers WHERE diff_id = ?", diffId);
     return orphans;
   });

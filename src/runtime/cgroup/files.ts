@@ -34,7 +34,9 @@ export function readNumber(folder: string, file: string): number {
 /** A value of a file of `key value` lines; 0 where there is none. */
 export function readKeyed(folder: string, file: string, key: string): number {
   try {
-    const line = readFileSync(`${folder}/${file}`, "utf8").split("\n").find((l) => l.startsWith(`${key} `));
+    const line = readFileSync(`${folder}/${file}`, "utf8")
+      .split("\n")
+      .find((l) => l.startsWith(`${key} `));
     return Number(line?.slice(key.length + 1) ?? 0);
   } catch {
     return 0;

@@ -15,7 +15,7 @@ export interface Hierarchies {
   v2: (CgroupMount & { controllers: string[] }) | undefined;
 }
 
-const unescape = (field: string) => field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+const unescapeField = (field: string) => field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 
 /** Reads the hierarchies out of mountinfo text (proc_pid_mountinfo(5)); `controllersOf` reads a v2 mount's cgroup.controllers. */
 export function parseHierarchies(mountinfo: string, controllersOf: (path: string) => string[]): Hierarchies {
@@ -25,7 +25,7 @@ export function parseHierarchies(mountinfo: string, controllersOf: (path: string
     if (separator < 0) continue;
     const fields = line.slice(0, separator).split(" ");
     const [type, , options] = line.slice(separator + 3).split(" ");
-    const mount = { root: unescape(fields[3] ?? "/"), path: unescape(fields[4] ?? "") };
+    const mount = { root: unescapeField(fields[3] ?? "/"), path: unescapeField(fields[4] ?? "") };
     if (type === "cgroup2") {
       // The first one wins: later mounts are binds of the same hierarchy.
       result.v2 ??= { ...mount, controllers: controllersOf(mount.path) };

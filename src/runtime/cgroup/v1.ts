@@ -98,9 +98,13 @@ export class CgroupV1 implements Cgroup {
     const writeSwap = () => {
       if (swap === undefined) return;
       if (hasSwap) writeLimit(folder, swapFile, swap, "memory-swap");
-      else if (swap !== limit && swap !== -1 && swap !== (limit ?? 0) * 2) throw new CgroupError("cannot limit memory-swap: this kernel does not account swap");
+      else if (swap !== limit && swap !== -1 && swap !== (limit ?? 0) * 2)
+        throw new CgroupError("cannot limit memory-swap: this kernel does not account swap");
     };
-    if (limit === undefined) return writeSwap();
+    if (limit === undefined) {
+      writeSwap();
+      return;
+    }
     const grows = limit === -1 || limit > readNumber(folder, "memory.limit_in_bytes");
     if (grows) writeSwap();
     writeLimit(folder, "memory.limit_in_bytes", limit, "memory");

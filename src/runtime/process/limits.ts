@@ -21,7 +21,9 @@ export function applyRlimits(rlimits: Rlimit[]): void {
       setResourceLimit(0, resource, { soft: toLimit(soft), hard: toLimit(hard) });
     } catch (error) {
       const own = getResourceLimit(0, resource).hard;
-      const why = hasCode(error, "EPERM") ? `this process may not raise the hard limit above ${own === UNLIMITED ? "unlimited" : own}` : reasonOf(error);
+      const why = hasCode(error, "EPERM")
+        ? `this process may not raise the hard limit above ${own === UNLIMITED ? "unlimited" : own}`
+        : reasonOf(error);
       throw new RuntimeFailure(`cannot set ${type} to ${soft}:${hard}: ${why}`, "setup", { cause: error });
     }
   }

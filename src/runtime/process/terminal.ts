@@ -1,11 +1,11 @@
 /** A terminal of the container's own devpts as standard input, output and error. */
 import { AT_FDCWD, dup2, fileSystemType, O_PATH, type OwnedFd, openat } from "../../../ffi/fd.ts";
+import { makeInRoot } from "../../../ffi/in-root.ts";
 import { hasCode, reasonOf } from "../../../ffi/libc.ts";
 import { MS_BIND, mount } from "../../../ffi/mount.ts";
 import { openPseudoTerminal, setControllingTerminal, setWindowSize } from "../../../ffi/tty.ts";
 import { RuntimeFailure } from "../errors.ts";
 import type { Process } from "../spec.ts";
-import { makeInRoot } from "../../../ffi/in-root.ts";
 
 const DEVPTS_SUPER_MAGIC = 0x1cd1; // linux/magic.h
 

@@ -1,10 +1,10 @@
 /** Device nodes and the links every program expects in /dev. */
 import * as fd from "../../../ffi/fd.ts";
+import { makeInRoot, openInRoot } from "../../../ffi/in-root.ts";
 import { call, hasCode, reasonOf } from "../../../ffi/libc.ts";
 import { MS_BIND, mount } from "../../../ffi/mount.ts";
 import { RuntimeFailure } from "../errors.ts";
 import type { Device } from "../spec.ts";
-import { makeInRoot, openInRoot } from "../../../ffi/in-root.ts";
 
 /** What the OCI runtime specification demands in every container ("Default Devices"). */
 export const DEFAULT_DEVICES: Device[] = [

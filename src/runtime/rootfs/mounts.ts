@@ -1,6 +1,7 @@
 /** The mounts of config.json, made inside the container's root before it becomes `/`. */
 import { lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
 import * as fd from "../../../ffi/fd.ts";
+import { makeInRoot, openInRoot } from "../../../ffi/in-root.ts";
 import { hasCode, reasonOf } from "../../../ffi/libc.ts";
 import * as m from "../../../ffi/mount.ts";
 import { cgroupMode, findHierarchies } from "../cgroup/hierarchy.ts";
@@ -8,7 +9,6 @@ import { RuntimeFailure } from "../errors.ts";
 import type { Mount } from "../spec.ts";
 import { copyTree } from "./copy-up.ts";
 import { type MountOptions, parseMountOptions } from "./options.ts";
-import { makeInRoot, openInRoot } from "../../../ffi/in-root.ts";
 
 /** Makes one mount. Throws {@link RuntimeFailure} that names source and destination. */
 export function mountInRoot(root: number, mount: Mount): void {
@@ -79,7 +79,9 @@ function bind(root: number, mount: Mount, options: MountOptions): void {
   const targetIsFolder = (fd.statat(target.fd, "").mode & fd.S_IFMT) === fd.S_IFDIR;
   if (isFolder !== targetIsFolder) {
     const kind = (folder: boolean) => (folder ? "a directory" : "a file");
-    throw new RuntimeFailure(`cannot mount ${source} at ${mount.destination}: ${source} is ${kind(isFolder)}, ${mount.destination} is ${kind(targetIsFolder)}`);
+    throw new RuntimeFailure(
+      `cannot mount ${source} at ${mount.destination}: ${source} is ${kind(isFolder)}, ${mount.destination} is ${kind(targetIsFolder)}`,
+    );
   }
   if (options.copyUp && isFolder) fillVolume(root, source, mount.destination);
   bindOnto(source, root, mount.destination, target, options);
@@ -129,7 +131,9 @@ function mountCgroups(root: number, destination: string, options: MountOptions):
   }
   // Only what this process has a group of its own in: of the others the namespace would show the host's whole tree.
   m.mount("tmpfs", target.path, "tmpfs", m.MS_NOSUID | m.MS_NODEV | m.MS_NOEXEC, "mode=755,size=64k");
-  const own = readFileSync("/proc/self/cgroup", "utf8").split("\n").map((line) => line.split(":"));
+  const own = readFileSync("/proc/self/cgroup", "utf8")
+    .split("\n")
+    .map((line) => line.split(":"));
   for (const [, controllers = "", path = "/"] of own) {
     if (controllers === "" || path !== "/") continue; // a fresh cgroup namespace shows its own group as "/"
     const first = controllers.split(",")[0] ?? "";

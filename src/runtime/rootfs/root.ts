@@ -1,6 +1,6 @@
 /** The root file system itself: an overlay of layers, or a folder. */
 import { readFileSync } from "node:fs";
-import { AT_FDCWD, O_DIRECTORY, O_PATH, openat, type OwnedFd } from "../../../ffi/fd.ts";
+import { AT_FDCWD, O_DIRECTORY, O_PATH, type OwnedFd, openat } from "../../../ffi/fd.ts";
 import { reasonOf } from "../../../ffi/libc.ts";
 import { MOUNT_DATA_MAX, MS_BIND, MS_PRIVATE, MS_REC, mount } from "../../../ffi/mount.ts";
 import { chdir } from "../../../ffi/process.ts";
@@ -34,11 +34,12 @@ export function mountRoot(root: Root, target: string): void {
 }
 
 // In lowerdir a colon separates and a backslash escapes; in all options a comma ends one.
-const escape = (path: string) => path.replace(/[\\:,]/g, "\\$&");
+const escapePath = (path: string) => path.replace(/[\\:,]/g, "\\$&");
 
 function mountOverlay(root: Root & { type: "overlay" }, target: string): void {
   chdir(root.base);
-  const options = (lower: string[]) => `lowerdir=${lower.map(escape).join(":")},upperdir=${escape(root.upper)},workdir=${escape(root.work)}`;
+  const options = (lower: string[]) =>
+    `lowerdir=${lower.map(escapePath).join(":")},upperdir=${escapePath(root.upper)},workdir=${escapePath(root.work)}`;
   let data = options(root.lower);
   const opened: OwnedFd[] = [];
   try {

@@ -1,0 +1,3 @@
+/** Set by build.ts. */
+declare const BERTH_VERSION: string;
+declare const BERTH_COMMIT: string;

@@ -240,6 +240,14 @@ export function poll(entries: { fd: number; events: number }[], timeout: number)
   return entries.map((_, i) => fds.readInt16LE(i * 8 + 6) !== 0);
 }
 
+/**
+ * Opens what a descriptor stands for once more, non-blocking: the flag belongs to the
+ * open file, which a pipe's or terminal's other users share. Sockets throw ENXIO.
+ */
+export function reopenNonblocking(fd: number, access: number): OwnedFd {
+  return openat(AT_FDCWD, `/proc/self/fd/${fd}`, access | O_NONBLOCK | O_NOCTTY);
+}
+
 export const LOCK_SH = 1;
 export const LOCK_EX = 2;
 export const LOCK_NB = 4;

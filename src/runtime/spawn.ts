@@ -12,8 +12,10 @@ export type Stdio = [input: number, output: number, error: number];
 
 export interface SpawnOptions {
   stdio: Stdio;
-  /** Called while init waits with its namespaces made: cgroup, network. */
-  onNamespaces(pid: number): void;
+  /** Called while init still starts up: its cgroup. */
+  onSpawned(pid: number): void;
+  /** Called while init waits with its namespaces made: the network. */
+  onNamespaces?(pid: number): void;
   /** Called right before the command starts: limits, so that they are not spent on init. */
   onReady(pid: number): void;
 }
@@ -31,6 +33,8 @@ export interface RunningProcess {
 /** Init with everything set up, waiting for the word to become the command. */
 export interface PendingProcess {
   pid: number;
+  /** See `processStartTime`. */
+  startTime: number;
   /** Lets it go. Throws {@link RuntimeFailure} where the command cannot be executed. */
   release(): RunningProcess;
   /** Ends it. */
@@ -55,10 +59,11 @@ export function prepareProcess(request: CreateRequest | ExecRequest, options: Sp
   };
   try {
     channel.send(request);
+    options.onSpawned(pid);
     for (;;) {
       const report = nextReport(channel);
       if (report.stage === "namespaces") {
-        options.onNamespaces(pid);
+        options.onNamespaces?.(pid);
         channel.send({ go: true });
       } else if (report.stage === "terminal") {
         terminal = report.fds[0];
@@ -71,14 +76,14 @@ export function prepareProcess(request: CreateRequest | ExecRequest, options: Sp
     abandon();
     throw error;
   }
-  return { pid, abandon, release: () => release(channel, child, terminal, abandon) };
+  // Read before: a short command may be gone right after.
+  const startTime = processStartTime(pid) ?? 0;
+  return { pid, startTime, abandon, release: () => release(channel, child, terminal, startTime, abandon) };
 }
 
-function release(channel: Channel, child: Subprocess, terminal: OwnedFd | undefined, abandon: () => void): RunningProcess {
+function release(channel: Channel, child: Subprocess, terminal: OwnedFd | undefined, startTime: number, abandon: () => void): RunningProcess {
   const { pid } = child;
   try {
-    // Read before: a short command may be gone right after.
-    const startTime = processStartTime(pid) ?? 0;
     channel.send({ go: true });
     const report = channel.receive<InitReport>();
     if (report) throw failureOf(report.message);

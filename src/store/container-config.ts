@@ -2,8 +2,8 @@
 
 /** One mount of `-v`, `--mount`, `--tmpfs` or of the image's volumes. */
 export type ContainerMount =
-  | { type: "bind"; source: string; target: string; readOnly: boolean; propagation: string; recursive: boolean }
-  | { type: "volume"; name: string; target: string; readOnly: boolean; noCopy: boolean }
+  | { type: "bind"; source: string; target: string; readOnly: boolean; propagation: string; recursive: boolean; createSource: boolean }
+  | { type: "volume"; name: string; anonymous: boolean; target: string; readOnly: boolean; noCopy: boolean }
   | { type: "tmpfs"; target: string; options: string[] };
 
 export interface DeviceRequest {
@@ -58,6 +58,7 @@ export interface ContainerConfig {
   openStdin: boolean;
   /** Size of the terminal at the start. */
   consoleSize?: { height: number; width: number };
+  /** Whether the command that made it was to stay in the foreground. */
   attachStdin: boolean;
   attachStdout: boolean;
   init: boolean;

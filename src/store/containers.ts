@@ -111,7 +111,7 @@ export function findContainers(db: Database, text: string): ContainerRecord[] {
 
 /** Containers whose record may not tell the truth by now: something should be running or somebody working on them. */
 export function listUnsettled(db: Database): ContainerRecord[] {
-  const sql = "SELECT * FROM containers WHERE status IN ('starting', 'running', 'paused', 'removing') OR (status = 'created' AND auto_remove = 1)";
+  const sql = "SELECT * FROM containers WHERE status IN ('starting', 'running', 'paused', 'removing') OR auto_remove = 1 OR owner_pid IS NOT NULL";
   return all<Row>(db, sql).map(fromRow);
 }
 
@@ -149,13 +149,13 @@ export interface Exit {
   error: string;
 }
 
-/** Records the end of a container, unless somebody is removing it. */
+/** Records the end of a container. */
 export function recordExit(db: Database, id: string, exit: Exit): void {
   change(
     db,
     `UPDATE containers SET status = 'exited', owner_pid = NULL, owner_start = NULL, pid = NULL, pid_start = NULL, finished_at = ?,
        exit_code = ?, oom_killed = ?, error = ?
-     WHERE id = ? AND status != 'removing'`,
+     WHERE id = ?`,
     Date.now(),
     exit.exitCode,
     Number(exit.oomKilled),
@@ -168,9 +168,9 @@ export function recordExit(db: Database, id: string, exit: Exit): void {
 export function recordStartFailure(db: Database, id: string, exitCode: number, error: string): void {
   change(
     db,
-    `UPDATE containers SET status = CASE WHEN started_at IS NULL THEN 'created' ELSE 'exited' END,
+    `UPDATE containers SET status = CASE WHEN started_at IS NULL AND auto_remove = 0 THEN 'created' ELSE 'exited' END,
        owner_pid = NULL, owner_start = NULL, pid = NULL, pid_start = NULL, exit_code = ?, error = ?
-     WHERE id = ? AND status = 'starting'`,
+     WHERE id = ? AND status IN ('starting', 'running')`,
     exitCode,
     error,
     id,
@@ -181,18 +181,22 @@ export function recordPaused(db: Database, id: string, paused: boolean): void {
   change(db, "UPDATE containers SET status = ? WHERE id = ? AND status IN ('running', 'paused')", paused ? "paused" : "running", id);
 }
 
-/** Takes a container over for removing it; false where another living process is at it. */
-export function claimForRemoval(db: Database, record: ContainerRecord): boolean {
+/**
+ * Takes a container over for removing it, anonymous volumes too if asked; false where
+ * another living process is at it, or its state changed since `record` was read.
+ */
+export function claimForRemoval(db: Database, record: ContainerRecord, volumes: boolean): boolean {
   if (record.status === "removing" && record.owner && isAlive(record.owner) && record.owner.pid !== process.pid) return false;
   const me = currentProcess();
   return (
     change(
       db,
-      `UPDATE containers SET status = 'removing', boot_id = ?, owner_pid = ?, owner_start = ?
+      `UPDATE containers SET status = 'removing', boot_id = ?, owner_pid = ?, owner_start = ?, auto_remove = auto_remove OR ?
        WHERE id = ? AND status = ? AND owner_pid IS ?`,
       me.bootId,
       me.pid,
       me.startTime,
+      Number(volumes),
       record.id,
       record.status,
       record.owner?.pid ?? null,
@@ -200,11 +204,22 @@ export function claimForRemoval(db: Database, record: ContainerRecord): boolean 
   );
 }
 
-export function deleteContainer(db: Database, id: string): void {
-  change(db, "DELETE FROM containers WHERE id = ?", id);
-}
-
 /** Lets go of a container that was only made, so that nobody takes it for abandoned. */
 export function releaseCreated(db: Database, id: string): void {
   change(db, "UPDATE containers SET owner_pid = NULL, owner_start = NULL WHERE id = ? AND status = 'created'", id);
+}
+
+const EXITS_KEPT = 3_600_000; // milliseconds
+
+/** Deletes a container's record; how it ended stays known for a while. */
+export function deleteContainer(db: Database, id: string): void {
+  const now = Date.now();
+  change(db, "INSERT OR REPLACE INTO exits SELECT id, exit_code, finished_at FROM containers WHERE id = ? AND finished_at IS NOT NULL", id);
+  change(db, "DELETE FROM exits WHERE finished_at < ?", now - EXITS_KEPT);
+  change(db, "DELETE FROM containers WHERE id = ?", id);
+}
+
+/** The exit code of a container whose record is gone. */
+export function findExit(db: Database, id: string): number | undefined {
+  return first<{ exit_code: number }>(db, "SELECT exit_code FROM exits WHERE container_id = ?", id)?.exit_code;
 }

@@ -44,12 +44,14 @@ export class Layout {
   containerLog(id: string): string {
     return join(this.container(id), `${id}-json.log`);
   }
-  containerRun(id: string): string {
-    return join(this.run, "containers", id);
-  }
   volume(name: string): string {
     return join(this.data, "volumes", name, "_data");
   }
+}
+
+/** A container's cgroup, in whatever hierarchies the host has. */
+export function containerCgroup(id: string): string {
+  return `/berth/${id}`;
 }
 
 /** The folder name of a layer: the hex part of its diff id. */

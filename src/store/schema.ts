@@ -51,6 +51,13 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE INDEX containers_by_image ON containers (image_id);
 
+  -- How containers ended that are gone by now, for whoever was waiting; kept for an hour.
+  CREATE TABLE exits (
+    container_id TEXT PRIMARY KEY,
+    exit_code INTEGER NOT NULL,
+    finished_at INTEGER NOT NULL
+  ) STRICT;
+
   CREATE TABLE volumes (
     name TEXT PRIMARY KEY,
     anonymous INTEGER NOT NULL,

@@ -1,0 +1,27 @@
+import { reasonOf } from "../../../ffi/libc.ts";
+import { importImage } from "../../engine/import-image.ts";
+import { defineCommand } from "../command.ts";
+import { CommandFailure } from "../errors.ts";
+import { openInput } from "../streams.ts";
+
+export default defineCommand({
+  names: ["import", "image import"],
+  summary: "Import the contents from a tarball to create a filesystem image",
+  usage: "[OPTIONS] FILE|- [REPOSITORY[:TAG]]",
+  flags: {
+    change: { short: "c", type: "list", help: "Apply Dockerfile instruction to the created image" },
+    message: { short: "m", type: "string", help: "Set commit message for imported image" },
+  },
+  args: { min: 1, max: 2 },
+  examples: ["berth import rootfs.tar bb", "tar -C rootfs -c . | berth import -c 'CMD [\"sh\"]' - bb:test"],
+  async run({ engine }, flags, [file = "", name]) {
+    let source: ReturnType<typeof openInput>;
+    try {
+      source = openInput(file);
+    } catch (error) {
+      throw new CommandFailure(`open ${file}: ${reasonOf(error)}`, 1);
+    }
+    const message = flags.message ?? `Imported from ${file}`;
+    console.log(await importImage(engine, source, { name, changes: flags.change, message }));
+  },
+});

@@ -1,0 +1,53 @@
+import type { Engine } from "../../engine/engine.ts";
+import { NotFound } from "../../engine/errors.ts";
+import { inspectContainer } from "../../engine/inspect-container.ts";
+import { inspectImage } from "../../engine/inspect-image.ts";
+import { resolveContainer } from "../../engine/resolve-container.ts";
+import { resolveImage } from "../../engine/resolve-image.ts";
+import { InvalidReference } from "../../image/reference.ts";
+import { defineCommand } from "../command.ts";
+import { forEach } from "../each.ts";
+import { CommandFailure } from "../errors.ts";
+import { printFormatted } from "../format/output.ts";
+import { printBlocking } from "../streams.ts";
+
+export default defineCommand({
+  names: ["inspect", "container inspect", "image inspect"],
+  summary: "Return low-level information on containers and images",
+  usage: "[OPTIONS] NAME|ID [NAME|ID...]",
+  flags: {
+    format: { short: "f", type: "string", help: "Format output using a Go template, or 'json'" },
+    type: { type: "string", help: "Only inspect objects of the given type (container, image)" },
+  },
+  args: { min: 1 },
+  examples: ["berth inspect -f '{{.State.ExitCode}}' web"],
+  async run({ engine, command }, flags, args) {
+    const type = flags.type ?? /^(container|image) /.exec(command)?.[1];
+    if (type !== undefined && type !== "container" && type !== "image")
+      throw new CommandFailure(`unknown type ${type}: expected container or image`, 1);
+    const found: unknown[] = [];
+    const exitCode = await forEach(args, (name) => {
+      const value = inspect(engine, name, type);
+      if (flags.format === undefined) found.push(value);
+      else printFormatted(flags.format, value);
+    });
+    if (flags.format === undefined) printBlocking(`${JSON.stringify(found, null, 4)}\n`);
+    return exitCode;
+  },
+});
+
+function inspect(engine: Engine, name: string, type: string | undefined): Record<string, unknown> {
+  if (type !== "image") {
+    try {
+      return inspectContainer(engine, resolveContainer(engine, name));
+    } catch (error) {
+      if (!(error instanceof NotFound) || type !== undefined) throw error;
+    }
+  }
+  try {
+    return inspectImage(engine, resolveImage(engine, name).image);
+  } catch (error) {
+    if (type === undefined && (error instanceof NotFound || error instanceof InvalidReference)) throw new NotFound(`No such object: ${name}`);
+    throw error;
+  }
+}

@@ -1,0 +1,28 @@
+import { NotFound } from "../../engine/errors.ts";
+import { removeContainer } from "../../engine/remove-container.ts";
+import { defineCommand } from "../command.ts";
+import { forEach } from "../each.ts";
+
+export default defineCommand({
+  names: ["rm", "container rm", "container remove"],
+  summary: "Remove one or more containers",
+  usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+  flags: {
+    force: { short: "f", type: "boolean", help: "Force the removal of a running container (uses SIGKILL)" },
+    volumes: { short: "v", type: "boolean", help: "Remove anonymous volumes associated with the container" },
+  },
+  args: { min: 1 },
+  async run({ engine }, flags, args) {
+    return forEach(args, (name) => {
+      try {
+        removeContainer(engine, name, flags);
+      } catch (error) {
+        // Forced, what is not there is as good as removed.
+        if (!(flags.force && error instanceof NotFound)) throw error;
+        console.error(`berth: ${error.message}`);
+        return;
+      }
+      console.log(name);
+    });
+  },
+});

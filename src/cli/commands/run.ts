@@ -1,0 +1,74 @@
+import { existsSync, writeFileSync } from "node:fs";
+import { type ContainerOptions, createContainer } from "../../engine/create-container.ts";
+import type { Engine } from "../../engine/engine.ts";
+import { NotFound, StartError, startExitCode } from "../../engine/errors.ts";
+import { startContainer } from "../../engine/start-container.ts";
+import type { ContainerRecord } from "../../store/containers.ts";
+import { defineCommand } from "../command.ts";
+import { CONTAINER_FLAGS, containerOptions } from "../container-flags.ts";
+import { CommandFailure, UsageError } from "../errors.ts";
+import { requireTerminal, runInForeground } from "../foreground.ts";
+
+export default defineCommand({
+  names: ["run", "container run"],
+  summary: "Create and run a new container from an image",
+  usage: "[OPTIONS] IMAGE [COMMAND] [ARG...]",
+  flags: {
+    ...CONTAINER_FLAGS,
+    detach: { short: "d", type: "boolean", help: "Run container in background and print container ID" },
+    "sig-proxy": { type: "boolean", on: true, help: "Proxy received signals to the process (on; --sig-proxy=false switches it off)" },
+  },
+  args: { min: 0 },
+  stopAtFirstArgument: true,
+  examples: ["berth run --rm -it bb sh", "berth run -d --name web -m 64m bb httpd -f", "berth run --rm --rootfs / sh -c 'hostname; ps'"],
+  async run({ engine }, flags, args) {
+    const options = containerOptions(flags, args);
+    if (flags.detach && flags.attach.length > 0) throw new UsageError("Conflicting options: -a and -d");
+    const streams = attachedStreams(flags.attach, flags.interactive);
+    if (!flags.detach) requireTerminal(flags.tty, streams.stdin);
+    options.attachStdin = !flags.detach && streams.stdin;
+    options.openStdin ||= streams.stdin;
+    options.attachStdout = !flags.detach;
+
+    const record = makeContainer(engine, options, flags.cidfile, false);
+    const started = ({ pid }: { pid: number }) => {
+      if (flags.pidfile !== undefined) writeFileSync(flags.pidfile, String(pid));
+    };
+    try {
+      if (!flags.detach) return await runInForeground(engine, record, { ...streams, sigProxy: flags["sig-proxy"], started });
+      started(await startContainer(engine, record, { attach: false, stdin: false }));
+      console.log(record.id);
+      return 0;
+    } catch (error) {
+      if (!(error instanceof StartError)) throw error;
+      throw new CommandFailure(error.message, startExitCode(error.kind));
+    }
+  },
+});
+
+/** Makes the container, and the file with its id; a file that is there already may be another container's. */
+export function makeContainer(engine: Engine, options: ContainerOptions, cidfile: string | undefined, keep: boolean): ContainerRecord {
+  if (cidfile !== undefined && existsSync(cidfile)) {
+    throw new CommandFailure(`container ID file found, make sure the other container isn't running or delete ${cidfile}`, 125);
+  }
+  let record: ContainerRecord;
+  try {
+    record = createContainer(engine, options, keep);
+  } catch (error) {
+    if (!(error instanceof NotFound) || !error.message.startsWith("No such image")) throw error;
+    throw new NotFound(`Unable to find image '${options.image}' locally: ${error.message}`);
+  }
+  if (cidfile !== undefined) writeFileSync(cidfile, record.id);
+  return record;
+}
+
+function attachedStreams(attach: string[], interactive: boolean): { stdin: boolean; stdout: boolean; stderr: boolean } {
+  const wanted = attach.map((stream) => stream.toLowerCase());
+  for (const stream of wanted) {
+    if (!["stdin", "stdout", "stderr"].includes(stream)) {
+      throw new UsageError(`invalid argument "${stream}" for "-a, --attach" flag: valid streams are STDIN, STDOUT and STDERR`);
+    }
+  }
+  if (wanted.length === 0) return { stdin: interactive, stdout: true, stderr: true };
+  return { stdin: wanted.includes("stdin"), stdout: wanted.includes("stdout"), stderr: wanted.includes("stderr") };
+}

@@ -1,0 +1,40 @@
+import { resolveContainer } from "../../engine/resolve-container.ts";
+import { startContainer } from "../../engine/start-container.ts";
+import { defineCommand } from "../command.ts";
+import { forEach } from "../each.ts";
+import { CommandFailure } from "../errors.ts";
+import { requireTerminal, runInForeground } from "../foreground.ts";
+
+export default defineCommand({
+  names: ["start", "container start"],
+  summary: "Start one or more stopped containers",
+  usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+  flags: {
+    attach: { short: "a", type: "boolean", help: "Attach STDOUT/STDERR and forward signals" },
+    interactive: { short: "i", type: "boolean", help: "Attach container's STDIN" },
+    "sig-proxy": { type: "boolean", on: true, help: "Proxy received signals to the process", hidden: true },
+  },
+  args: { min: 1 },
+  async run({ engine }, flags, args) {
+    if (!flags.attach && !flags.interactive) {
+      return forEach(args, async (name) => {
+        const record = resolveContainer(engine, name);
+        // Docker's start of what runs already is no error.
+        if (record.status !== "running" && record.status !== "paused") await startContainer(engine, record, { attach: false, stdin: false });
+        console.log(name);
+      });
+    }
+    const [name = "", another] = args;
+    if (another !== undefined) throw new CommandFailure("you cannot start and attach multiple containers at once", 1);
+    const record = resolveContainer(engine, name);
+    if (record.status === "running" || record.status === "paused") {
+      throw new CommandFailure(
+        `container ${name} is already running; attaching to a running container is not there yet, see 'berth logs -f ${name}'`,
+        1,
+      );
+    }
+    const stdin = flags.interactive && record.config.openStdin;
+    requireTerminal(record.config.tty, stdin);
+    return runInForeground(engine, record, { sigProxy: flags["sig-proxy"], stdin, stdout: true, stderr: true });
+  },
+});

@@ -1,0 +1,49 @@
+/** What commands print: tables, templates, JSON. */
+import { printBlocking } from "../streams.ts";
+import { compileTemplate, toJson } from "./evaluate.ts";
+
+/** Prints one thing by a template, or as JSON for `json`. */
+export function printFormatted(format: string, value: unknown): void {
+  printBlocking(format === "json" ? `${toJson(value)}\n` : `${compileTemplate(unescapeFormat(format))(value)}\n`);
+}
+
+// Docker takes `\t` and `\n` in a format for what they mean.
+const unescapeFormat = (format: string) => format.replaceAll("\\t", "\t").replaceAll("\\n", "\n");
+
+/** A list that `--format` can shape: rows of named values, and a column's header for each name. */
+export interface Listing {
+  headers: Record<string, string>;
+  rows: Record<string, unknown>[];
+  /** The template of the default table. */
+  table: string;
+}
+
+/** Prints a list as `--format` says: `table`, `table TEMPLATE`, `json`, or a template a line. */
+export function printListing(listing: Listing, format: string | undefined): void {
+  const wanted = format === undefined || format === "" || format === "table" ? `table ${listing.table}` : unescapeFormat(format);
+  if (wanted === "json") {
+    printBlocking(listing.rows.map((row) => `${toJson(row)}\n`).join(""));
+    return;
+  }
+  if (wanted.startsWith("table ")) {
+    const template = compileTemplate(wanted.slice("table ".length));
+    printBlocking(alignTable([listing.headers, ...listing.rows].map((row) => template(row))));
+    return;
+  }
+  const template = compileTemplate(wanted);
+  printBlocking(listing.rows.map((row) => `${template(row)}\n`).join(""));
+}
+
+const MIN_WIDTH = 10;
+const PADDING = 3;
+
+/** Aligns tab separated lines as docker's tables are: columns at least 10 wide, 3 apart, the last one as it is. */
+export function alignTable(lines: string[]): string {
+  const rows = lines.map((line) => line.split("\t"));
+  const columns = Math.max(...rows.map((row) => row.length));
+  const widths = Array.from({ length: columns }, (_, i) => {
+    const longest = Math.max(...rows.map((row) => (i < row.length - 1 ? (row[i] ?? "").length : 0)));
+    return Math.max(MIN_WIDTH, longest + PADDING);
+  });
+  return rows.map((row) => `${row.map((cell, i) => (i < row.length - 1 ? cell.padEnd(widths[i] ?? 0) : cell)).join("")}\n`).join("");
+}

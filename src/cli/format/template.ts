@@ -1,0 +1,282 @@
+/** Go's text/template, the language of `--format`: parsing. Evaluation is in evaluate.ts. */
+
+/** A template that cannot be parsed or executed; the message is Go's. */
+export class TemplateError extends Error {
+  override name = "TemplateError";
+}
+
+export type Expression =
+  | { kind: "literal"; value: string | number | boolean | null }
+  /** `.A.B`, `$x.A`, `(…).A`: where the chain begins, then the fields. */
+  | { kind: "chain"; base: "dot" | { variable: string } | Pipeline; fields: string[]; text: string }
+  | { kind: "function"; name: string };
+export interface CommandCall {
+  operands: Expression[];
+  text: string;
+}
+export interface Pipeline {
+  kind: "pipeline";
+  declare: string[];
+  /** `=` instead of `:=`. */
+  assign: boolean;
+  commands: CommandCall[];
+}
+export type Node =
+  | { kind: "text"; text: string }
+  | { kind: "action"; pipeline: Pipeline }
+  | { kind: "if" | "with" | "range"; pipeline: Pipeline; body: Node[]; otherwise: Node[] }
+  | { kind: "break" | "continue" };
+
+interface Token {
+  type: "word" | "field" | "variable" | "string" | "number" | "punctuation" | "space";
+  text: string;
+}
+
+const TOKEN =
+  /\s+|"(?:[^"\\\n]|\\.)*"|`[^`]*`|'(?:[^'\\]|\\.)+'|[+-]?(?:0[xX][0-9a-fA-F]+|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|\$[A-Za-z0-9_]*|\.[A-Za-z_][A-Za-z0-9_]*|[A-Za-z_][A-Za-z0-9_]*|:=|[.()|,=]/y;
+
+const fail = (message: string): never => {
+  throw new TemplateError(`template parsing error: template: :1: ${message}`);
+};
+
+function tokenize(text: string): Token[] {
+  const tokens: Token[] = [];
+  TOKEN.lastIndex = 0;
+  while (TOKEN.lastIndex < text.length) {
+    const at = TOKEN.lastIndex;
+    const word = TOKEN.exec(text)?.[0];
+    if (word === undefined) return fail(`unexpected ${JSON.stringify(text[at])} in command`);
+    const first = word[0] as string;
+    const type =
+      word.trim() === ""
+        ? "space"
+        : "\"`'".includes(first)
+          ? "string"
+          : /^[+-]?\d/.test(word)
+            ? "number"
+            : first === "$"
+              ? "variable"
+              : first === "." && word.length > 1
+                ? "field"
+                : /[A-Za-z_]/.test(first)
+                  ? "word"
+                  : "punctuation";
+    tokens.push({ type, text: word });
+  }
+  return tokens;
+}
+
+/** Reads a template. Throws {@link TemplateError}. */
+export function parseTemplate(source: string): Node[] {
+  const pieces: ({ text: string } | { action: string })[] = [];
+  let rest = source;
+  for (;;) {
+    const open = rest.indexOf("{{");
+    if (open < 0) break;
+    let text = rest.slice(0, open);
+    rest = rest.slice(open + 2);
+    if (/^-\s/.test(rest)) {
+      text = text.trimEnd();
+      rest = rest.slice(1);
+    }
+    const close = endOfAction(rest);
+    let action = rest.slice(0, close);
+    rest = rest.slice(close + 2);
+    if (/\s-$/.test(action)) {
+      action = action.slice(0, -1);
+      rest = rest.trimStart();
+    }
+    if (text !== "") pieces.push({ text });
+    action = action.trim();
+    if (!/^\/\*[\s\S]*\*\/$/.test(action)) pieces.push({ action });
+  }
+  if (rest !== "") pieces.push({ text: rest });
+  return new Parser(pieces).parse();
+}
+
+function endOfAction(text: string): number {
+  for (let at = 0; at < text.length; at++) {
+    const c = text[at];
+    if (c === '"' || c === "`") {
+      for (at++; at < text.length && text[at] !== c; at++) if (c === '"' && text[at] === "\\") at++;
+    } else if (text.startsWith("}}", at)) return at;
+  }
+  return fail("unclosed action");
+}
+
+class Parser {
+  readonly #pieces: ({ text: string } | { action: string })[];
+  #at = 0;
+
+  constructor(pieces: ({ text: string } | { action: string })[]) {
+    this.#pieces = pieces;
+  }
+
+  parse(): Node[] {
+    const { nodes, end } = this.#list();
+    if (end !== undefined) fail(`unexpected {{${end}}}`);
+    return nodes;
+  }
+
+  // Up to an `end` or `else` that belongs to whoever asked.
+  #list(): { nodes: Node[]; end: string | undefined } {
+    const nodes: Node[] = [];
+    for (let piece = this.#pieces[this.#at++]; piece; piece = this.#pieces[this.#at++]) {
+      if ("text" in piece) {
+        nodes.push({ kind: "text", text: piece.text });
+        continue;
+      }
+      const { action } = piece;
+      const [, keyword = "", rest = ""] = /^(if|with|range|else|end|break|continue)\b\s*([\s\S]*)$/.exec(action) ?? [];
+      if (keyword === "end" || keyword === "else") return { nodes, end: action };
+      if (keyword === "if" || keyword === "with" || keyword === "range") nodes.push(this.#control(keyword, rest));
+      else if (keyword === "break" || keyword === "continue") nodes.push({ kind: keyword });
+      else nodes.push({ kind: "action", pipeline: parsePipeline(action) });
+    }
+    return { nodes, end: undefined };
+  }
+
+  #control(kind: "if" | "with" | "range", text: string): Node {
+    if (text === "") fail(`missing value for ${kind}`);
+    const pipeline = parsePipeline(text);
+    const body = this.#list();
+    let otherwise: Node[] = [];
+    const [, chained] = /^else\s+((?:if|with)\b[\s\S]*)$/.exec(body.end ?? "") ?? [];
+    if (chained !== undefined) {
+      const [, inner = "", rest = ""] = /^(if|with)\s*([\s\S]*)$/.exec(chained) ?? [];
+      otherwise = [this.#control(inner as "if" | "with", rest)];
+    } else if (body.end === "else") {
+      const second = this.#list();
+      otherwise = second.nodes;
+      if (second.end !== "end") fail("unexpected EOF");
+    } else if (body.end !== "end") fail("unexpected EOF");
+    return { kind, pipeline, body: body.nodes, otherwise };
+  }
+}
+
+function parsePipeline(text: string): Pipeline {
+  const reader = new TokenReader(tokenize(text));
+  const pipeline = reader.pipeline();
+  const left = reader.peek();
+  if (left) fail(`unexpected ${JSON.stringify(left.text)} in operand`);
+  return pipeline;
+}
+
+class TokenReader {
+  readonly #tokens: Token[];
+  #at = 0;
+
+  constructor(tokens: Token[]) {
+    this.#tokens = tokens;
+  }
+
+  peek(): Token | undefined {
+    return this.#tokens[this.#at];
+  }
+
+  #skipSpace(): void {
+    while (this.peek()?.type === "space") this.#at++;
+  }
+
+  #is(text: string): boolean {
+    return this.peek()?.type === "punctuation" && this.peek()?.text === text;
+  }
+
+  pipeline(): Pipeline {
+    const { declare, assign } = this.#declaration();
+    const commands: CommandCall[] = [];
+    do {
+      if (commands.length > 0) this.#at++; // the bar
+      commands.push(this.#command());
+    } while (this.#is("|"));
+    return { kind: "pipeline", declare, assign, commands };
+  }
+
+  // `$x :=`, `$i, $x :=`, `$x =`
+  #declaration(): { declare: string[]; assign: boolean } {
+    const start = this.#at;
+    const declare: string[] = [];
+    for (;;) {
+      this.#skipSpace();
+      const token = this.peek();
+      if (token?.type !== "variable") break;
+      declare.push(token.text);
+      this.#at++;
+      this.#skipSpace();
+      if (this.#is(":=") || this.#is("=")) {
+        const assign = this.#is("=");
+        this.#at++;
+        return { declare, assign };
+      }
+      if (!this.#is(",")) break;
+      this.#at++;
+    }
+    this.#at = start;
+    return { declare: [], assign: false };
+  }
+
+  #command(): CommandCall {
+    const operands: Expression[] = [];
+    const start = this.#at;
+    for (;;) {
+      this.#skipSpace();
+      const token = this.peek();
+      if (!token || this.#is("|") || this.#is(")")) break;
+      operands.push(this.#operand());
+    }
+    if (operands.length === 0) fail("missing value for command");
+    const text = this.#tokens
+      .slice(start, this.#at)
+      .map((t) => t.text)
+      .join("")
+      .trim();
+    return { operands, text };
+  }
+
+  #operand(): Expression {
+    const token = this.#tokens[this.#at++] as Token;
+    switch (token.type) {
+      case "string":
+        return { kind: "literal", value: unquote(token.text) };
+      case "number":
+        return { kind: "literal", value: Number(token.text) };
+      case "word":
+        if (token.text === "true" || token.text === "false") return { kind: "literal", value: token.text === "true" };
+        if (token.text === "nil") return { kind: "literal", value: null };
+        return { kind: "function", name: token.text };
+      case "variable":
+        return this.#chain({ variable: token.text }, [], token.text);
+      case "field":
+        return this.#chain("dot", [token.text.slice(1)], token.text);
+      default:
+        if (token.text === ".") return this.#chain("dot", [], ".");
+        if (token.text === "(") {
+          const inner = this.pipeline();
+          if (!this.#is(")")) fail("unclosed left paren");
+          this.#at++;
+          return this.#chain(inner, [], "(...)");
+        }
+        return fail(`unexpected ${JSON.stringify(token.text)} in operand`);
+    }
+  }
+
+  #chain(base: "dot" | { variable: string } | Pipeline, fields: string[], text: string): Expression {
+    let whole = text;
+    for (let next = this.peek(); next?.type === "field"; next = this.peek()) {
+      fields.push(next.text.slice(1));
+      whole += next.text;
+      this.#at++;
+    }
+    return { kind: "chain", base, fields, text: whole };
+  }
+}
+
+function unquote(text: string): string | number {
+  if (text.startsWith("`")) return text.slice(1, -1);
+  const escapes: Record<string, string> = { n: "\n", t: "\t", r: "\r", a: "\x07", b: "\b", f: "\f", v: "\v" };
+  const value = text.slice(1, -1).replace(/\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.)/g, (_, code: string) => {
+    if (code.length > 1) return String.fromCharCode(Number.parseInt(code.slice(1), 16));
+    return escapes[code] ?? code;
+  });
+  return text.startsWith("'") ? (value.codePointAt(0) ?? 0) : value;
+}

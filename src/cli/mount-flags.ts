@@ -1,0 +1,178 @@
+/** `-v`, `--mount`, `--tmpfs`, `--device`, `--ulimit`: values with a grammar of their own. */
+import { posix } from "node:path";
+import { RLIMITS } from "../../ffi/process.ts";
+import type { ContainerMount, DeviceRequest, Ulimit } from "../store/container-config.ts";
+import { ValueError } from "./errors.ts";
+import { parseInteger, parseSize, splitCsv } from "./values.ts";
+
+const PROPAGATIONS = ["private", "rprivate", "shared", "rshared", "slave", "rslave"];
+const VOLUME_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
+
+function checkTarget(path: string): string {
+  if (!path.startsWith("/")) throw new ValueError(`mount path must be absolute, but "${path}" is not`);
+  const clean = posix.normalize(path);
+  if (clean === "/") throw new ValueError("destination can't be '/'");
+  return clean.replace(/\/$/, "");
+}
+
+function checkVolumeName(name: string): string {
+  if (!VOLUME_NAME.test(name)) {
+    throw new ValueError(
+      `"${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed; for a folder of the host give an absolute path`,
+    );
+  }
+  return name;
+}
+
+/** `[SOURCE:]TARGET[:OPTIONS]`. */
+export function parseVolume(text: string): ContainerMount {
+  const parts = text.split(":");
+  if (parts.length > 3 || parts.some((part) => part === "")) throw new ValueError("expected [SOURCE:]TARGET[:OPTIONS]");
+  if (parts.length === 1) return { type: "volume", name: "", anonymous: true, target: checkTarget(text), readOnly: false, noCopy: false };
+  const [source = "", path = "", options = ""] = parts;
+  const target = checkTarget(path);
+  const isPath = source.startsWith("/") || source.startsWith(".") || source.startsWith("~");
+  let readOnly = false;
+  let noCopy = false;
+  let propagation = "";
+  for (const option of options.split(",").filter(Boolean)) {
+    if (option === "ro") readOnly = true;
+    else if (PROPAGATIONS.includes(option) && isPath) propagation = option;
+    else if (option === "nocopy" && !isPath) noCopy = true;
+    else if (!["rw", "z", "Z", "cached", "delegated", "consistent"].includes(option)) {
+      throw new ValueError(`unknown volume option "${option}": expected ${isPath ? `ro, rw, ${PROPAGATIONS.join(", ")}` : "ro, rw, nocopy"}`);
+    }
+  }
+  if (!isPath) return { type: "volume", name: checkVolumeName(source), anonymous: false, target, readOnly, noCopy };
+  return { type: "bind", source: posix.resolve(source), target, readOnly, propagation, recursive: true, createSource: true };
+}
+
+const MOUNT_KEYS: Record<string, string> = {
+  type: "type",
+  source: "source",
+  src: "source",
+  target: "target",
+  destination: "target",
+  dst: "target",
+  readonly: "readonly",
+  ro: "readonly",
+  "bind-propagation": "bind-propagation",
+  "bind-nonrecursive": "bind-nonrecursive",
+  "bind-recursive": "bind-recursive",
+  "volume-nocopy": "volume-nocopy",
+  "tmpfs-size": "tmpfs-size",
+  "tmpfs-mode": "tmpfs-mode",
+};
+
+const isOn = (value: string | undefined, key: string): boolean => {
+  if (value === undefined) return false;
+  if (["", "true", "1"].includes(value)) return true;
+  if (["false", "0"].includes(value)) return false;
+  throw new ValueError(`invalid value for ${key}: ${value}, expected true or false`);
+};
+
+/** `type=bind,source=/a,target=/b,readonly` and so on. */
+export function parseMount(text: string): ContainerMount {
+  const fields = new Map<string, string>();
+  for (const field of splitCsv(text)) {
+    const [key = "", ...rest] = field.split("=");
+    const name = MOUNT_KEYS[key.toLowerCase()];
+    if (!name) throw new ValueError(`unexpected key '${key}' in '${field}'`);
+    if (rest.length === 0 && !["readonly", "bind-nonrecursive", "volume-nocopy"].includes(name))
+      throw new ValueError(`invalid field '${field}' must be a key=value pair`);
+    fields.set(name, rest.join("="));
+  }
+  const type = fields.get("type") ?? "volume";
+  const path = fields.get("target");
+  if (path === undefined || path === "") throw new ValueError("target is required");
+  const target = checkTarget(path);
+  const source = fields.get("source") ?? "";
+  const readOnly = isOn(fields.get("readonly"), "readonly");
+  const only = (prefix: string) => {
+    for (const key of fields.keys())
+      if (/^(bind|volume|tmpfs)-/.test(key) && !key.startsWith(prefix)) throw new ValueError(`cannot mix '${key}' with mount type '${type}'`);
+  };
+  switch (type) {
+    case "bind": {
+      only("bind-");
+      if (source === "") throw new ValueError("source is required for a bind mount");
+      if (!source.startsWith("/") && !source.startsWith(".")) throw new ValueError(`invalid mount path: '${source}' mount path must be absolute`);
+      const propagation = fields.get("bind-propagation") ?? "";
+      if (propagation && !PROPAGATIONS.includes(propagation))
+        throw new ValueError(`invalid bind-propagation ${propagation}: expected ${PROPAGATIONS.join(", ")}`);
+      const recursive = !isOn(fields.get("bind-nonrecursive"), "bind-nonrecursive") && fields.get("bind-recursive") !== "disabled";
+      return { type: "bind", source: posix.resolve(source), target, readOnly, propagation, recursive, createSource: false };
+    }
+    case "volume":
+      only("volume-");
+      return {
+        type: "volume",
+        name: source === "" ? "" : checkVolumeName(source),
+        anonymous: source === "",
+        target,
+        readOnly,
+        noCopy: isOn(fields.get("volume-nocopy"), "volume-nocopy"),
+      };
+    case "tmpfs": {
+      only("tmpfs-");
+      if (source !== "") throw new ValueError("a tmpfs mount has no source");
+      const options = ["nosuid", "nodev", "noexec", ...(readOnly ? ["ro"] : [])];
+      const size = fields.get("tmpfs-size");
+      if (size !== undefined) options.push(`size=${parseSize(size)}`);
+      const mode = fields.get("tmpfs-mode");
+      if (mode !== undefined && !/^[0-7]{1,4}$/.test(mode)) throw new ValueError(`invalid value for tmpfs-mode: ${mode}, expected an octal mode`);
+      if (mode !== undefined) options.push(`mode=${mode}`);
+      return { type: "tmpfs", target, options };
+    }
+    default:
+      throw new ValueError(`unsupported mount type '${type}': expected bind, volume or tmpfs`);
+  }
+}
+
+const TMPFS_OPTION =
+  /^(rw|ro|exec|noexec|suid|nosuid|dev|nodev|async|sync|dirsync|noatime|atime|nodiratime|diratime|relatime|strictatime|size=\d+[kmg%]?|mode=[0-7]+|uid=\d+|gid=\d+|nr_inodes=\d+[kmg]?|nr_blocks=\d+[kmg]?)$/i;
+
+/** `TARGET[:OPTIONS]`. */
+export function parseTmpfs(text: string): ContainerMount {
+  const colon = text.indexOf(":");
+  const target = checkTarget(colon < 0 ? text : text.slice(0, colon));
+  const own =
+    colon < 0
+      ? []
+      : text
+          .slice(colon + 1)
+          .split(",")
+          .filter(Boolean);
+  for (const option of own) if (!TMPFS_OPTION.test(option)) throw new ValueError(`invalid tmpfs option ["${option}"]`);
+  return { type: "tmpfs", target, options: ["noexec", "nosuid", "nodev", ...own] };
+}
+
+/** `HOST[:CONTAINER][:rwm]`. */
+export function parseDevice(text: string): DeviceRequest {
+  const parts = text.split(":");
+  const [host = ""] = parts;
+  let container = host;
+  let access = "rwm";
+  const isAccess = (part: string) => /^[rwm]{1,3}$/.test(part);
+  if (parts.length === 3) [, container = host, access = access] = parts;
+  else if (parts.length === 2) {
+    const [, second = ""] = parts;
+    if (isAccess(second)) access = second;
+    else container = second;
+  }
+  if (parts.length > 3 || !host.startsWith("/") || !container.startsWith("/") || !isAccess(access))
+    throw new ValueError("expected HOST[:CONTAINER][:rwm] with absolute paths");
+  return { host, container, access };
+}
+
+/** `NAME=SOFT[:HARD]`. */
+export function parseUlimit(text: string): Ulimit {
+  const [, name = "", soft = "", hard = soft] = /^([a-z]+)=(-?\d+|unlimited)(?::(-?\d+|unlimited))?$/.exec(text) ?? [];
+  const known = Object.keys(RLIMITS).map((rlimit) => rlimit.slice("RLIMIT_".length).toLowerCase());
+  if (!known.includes(name)) throw new ValueError(`invalid ulimit argument: expected NAME=SOFT[:HARD] with NAME one of ${known.join(", ")}`);
+  const number = (value: string) => (value === "unlimited" ? -1 : parseInteger(value, -1));
+  const limit = { name, soft: number(soft), hard: number(hard) };
+  if (limit.hard !== -1 && (limit.soft === -1 || limit.soft > limit.hard))
+    throw new ValueError("ulimit soft limit must be less than or equal to hard limit");
+  return limit;
+}

@@ -1,0 +1,57 @@
+/** All commands; each is loaded only when it is used. */
+import type { Command } from "./command.ts";
+
+type Load = () => Promise<Command>;
+
+// The loaders' flags differ in type; what they share is all that a dispatcher needs.
+const load = (module: Promise<{ default: unknown }>): Promise<Command> => module.then((m) => m.default as Command);
+
+/** By the name that is usual; in the order of help. */
+export const COMMANDS: Record<string, Load> = {
+  run: () => load(import("./commands/run.ts")),
+  exec: () => load(import("./commands/exec.ts")),
+  ps: () => load(import("./commands/ps.ts")),
+  logs: () => load(import("./commands/logs.ts")),
+  create: () => load(import("./commands/create.ts")),
+  start: () => load(import("./commands/start.ts")),
+  stop: () => load(import("./commands/stop.ts")),
+  restart: () => load(import("./commands/restart.ts")),
+  kill: () => load(import("./commands/kill.ts")),
+  rm: () => load(import("./commands/rm.ts")),
+  wait: () => load(import("./commands/wait.ts")),
+  inspect: () => load(import("./commands/inspect.ts")),
+  images: () => load(import("./commands/images.ts")),
+  import: () => load(import("./commands/import.ts")),
+  rmi: () => load(import("./commands/rmi.ts")),
+  info: () => load(import("./commands/info.ts")),
+  version: () => load(import("./commands/version.ts")),
+};
+
+/** Docker's other spellings. */
+export const ALIASES: Record<string, string> = {
+  "container run": "run",
+  "container exec": "exec",
+  "container ls": "ps",
+  "container list": "ps",
+  "container ps": "ps",
+  "container logs": "logs",
+  "container create": "create",
+  "container start": "start",
+  "container stop": "stop",
+  "container restart": "restart",
+  "container kill": "kill",
+  "container rm": "rm",
+  "container remove": "rm",
+  "container wait": "wait",
+  "container inspect": "inspect",
+  "image ls": "images",
+  "image list": "images",
+  "image import": "import",
+  "image rm": "rmi",
+  "image remove": "rmi",
+  "image inspect": "inspect",
+  "system info": "info",
+};
+
+/** Words before which a second one is expected. */
+export const GROUPS = [...new Set(Object.keys(ALIASES).map((alias) => alias.split(" ")[0] as string))];

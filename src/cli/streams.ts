@@ -1,0 +1,77 @@
+/** This process's standard streams, used without blocking and without changing them for their other users. */
+import { AT_FDCWD, O_RDONLY, O_WRONLY, openat, reopenNonblocking, S_IFCHR, S_IFIFO, S_IFMT, S_IFREG, statat, writeAll } from "../../ffi/fd.ts";
+import { hasCode } from "../../ffi/libc.ts";
+import { isTerminal } from "../../ffi/tty.ts";
+
+const EXIT_SIGPIPE = 141;
+
+// Descriptor numbers that Bun may set to non-blocking.
+function openForBun(fd: number, access: number): number {
+  const type = statat(fd, "").mode & S_IFMT;
+  if (type !== S_IFIFO && !(type === S_IFCHR && isTerminal(fd))) return fd;
+  try {
+    return reopenNonblocking(fd, access).release();
+  } catch {
+    return fd; // a terminal or pipe of somebody else, by now
+  }
+}
+
+/** Standard output or error, for output that is passed on as it comes. */
+export class OutputStream {
+  readonly #fd: number;
+  #writer: Bun.FileSink | undefined;
+
+  constructor(fd: 1 | 2) {
+    this.#fd = fd;
+    if ((statat(fd, "").mode & S_IFMT) !== S_IFREG) this.#writer = Bun.file(openForBun(fd, O_WRONLY)).writer();
+  }
+
+  /** Writes; a promise means: wait for it. Where nobody reads any more the process ends, as by SIGPIPE. */
+  write(chunk: Buffer): Promise<void> | undefined {
+    try {
+      if (!this.#writer) {
+        writeAll(this.#fd, chunk);
+        return undefined;
+      }
+      this.#writer.write(chunk);
+      const flushed: unknown = this.#writer.flush();
+      return flushed instanceof Promise ? flushed.then(() => {}, endByPipe) : undefined;
+    } catch (error) {
+      return endByPipe(error);
+    }
+  }
+}
+
+function endByPipe(error: unknown): never {
+  if (hasCode(error, "EPIPE")) process.exit(EXIT_SIGPIPE);
+  console.error(`berth: cannot write output: ${error instanceof Error ? error.message : String(error)}`);
+  process.exit(1);
+}
+
+/**
+ * Reads standard input to its end.
+ *
+ * @param receive gives a promise where reading is to wait
+ */
+export async function readInput(receive: (chunk: Uint8Array) => Promise<unknown> | undefined): Promise<void> {
+  try {
+    for await (const chunk of Bun.file(openForBun(0, O_RDONLY)).stream()) await receive(chunk);
+  } catch (error) {
+    if (!hasCode(error, "EIO")) throw error; // the terminal is gone
+  }
+}
+
+/** Prints a text that can be long, all of it, and waits for slow readers. */
+export function printBlocking(text: string | Uint8Array): void {
+  try {
+    writeAll(1, typeof text === "string" ? Buffer.from(text) : text);
+  } catch (error) {
+    endByPipe(error);
+  }
+}
+
+/** Opens a file for streaming, or standard input for `-`. */
+export function openInput(path: string): ReadableStream<Uint8Array<ArrayBuffer>> {
+  if (path === "-") return Bun.file(openForBun(0, O_RDONLY)).stream();
+  return Bun.file(openat(AT_FDCWD, path, O_RDONLY).release()).stream();
+}

@@ -1,0 +1,220 @@
+/** From a container's record to the OCI configuration that runtime/ takes, with docker's defaults. */
+import { isAbsolute } from "node:path";
+import { CAPABILITIES, getCapabilities } from "../../ffi/credentials.ts";
+import type { NamedUser } from "../runtime/channel.ts";
+import type { Root } from "../runtime/rootfs/root.ts";
+import type { CapabilityNames, Mount, Namespace, NamespaceType, Process, Resources, Spec } from "../runtime/spec.ts";
+import type { ContainerConfig, ContainerMount, Limits } from "../store/container-config.ts";
+import type { ContainerRecord } from "../store/containers.ts";
+import { getImage } from "../store/images.ts";
+import { containerCgroup, layerFolder } from "../store/layout.ts";
+import { addressableDevices, allHostDevices, DEFAULT_DEVICE_RULES } from "./devices.ts";
+import type { Engine } from "./engine.ts";
+import { EngineError } from "./errors.ts";
+import { reconcile } from "./reconcile.ts";
+import { resolveContainer } from "./resolve-container.ts";
+
+/** What docker leaves a container of root's capabilities. */
+// biome-ignore format: a table
+const DEFAULT_CAPABILITIES = [
+  "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETGID", "CAP_SETUID", "CAP_SETFCAP", "CAP_SETPCAP",
+  "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL", "CAP_AUDIT_WRITE",
+];
+const MASKED_PATHS = [
+  "/proc/asound",
+  "/proc/acpi",
+  "/proc/interrupts",
+  "/proc/kcore",
+  "/proc/keys",
+  "/proc/latency_stats",
+  "/proc/timer_list",
+  "/proc/timer_stats",
+  "/proc/sched_debug",
+  "/proc/scsi",
+  "/sys/firmware",
+  "/sys/devices/virtual/powercap",
+];
+const READONLY_PATHS = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+/** Everything runtime/ needs for a container. */
+export interface ContainerSpec {
+  spec: Spec;
+  root: Root;
+  namedUser: NamedUser;
+}
+
+/** Throws {@link EngineError} where a container whose namespaces it joins is not running. */
+export function buildContainerSpec(engine: Engine, record: ContainerRecord): ContainerSpec {
+  const { config } = record;
+  const spec: Spec = {
+    ociVersion: "1.2.0",
+    process: buildProcess(config, [...config.entrypoint, ...config.cmd]),
+    root: { path: "rootfs", readonly: config.readOnly },
+    mounts: buildMounts(engine, record),
+    annotations: config.annotations,
+    linux: {
+      namespaces: buildNamespaces(engine, config),
+      cgroupsPath: containerCgroup(record.id),
+      resources: buildResources(config),
+      sysctl: config.sysctls,
+      devices: config.privileged ? allHostDevices() : addressableDevices(config.devices),
+      ...(!config.privileged && { maskedPaths: MASKED_PATHS, readonlyPaths: READONLY_PATHS }),
+    },
+  };
+  // A host's or another container's name is not ours to set.
+  if (config.uts === "") {
+    spec.hostname = config.hostname;
+    if (config.domainname) spec.domainname = config.domainname;
+  }
+  return { spec, root: buildRoot(engine, record), namedUser: { user: config.user, groups: config.groupAdd } };
+}
+
+/** What `exec` and the container's own command have in common. */
+export function buildProcess(config: ContainerConfig, args: string[]): Process {
+  return {
+    terminal: config.tty,
+    ...(config.tty && config.consoleSize && { consoleSize: config.consoleSize }),
+    user: { uid: 0, gid: 0 },
+    args,
+    env: [`HOSTNAME=${config.hostname}`, ...(config.tty ? ["TERM=xterm"] : []), ...config.env],
+    cwd: config.workingDir,
+    capabilities: buildCapabilities(config),
+    rlimits: config.ulimits.map(({ name, soft, hard }) => ({ type: `RLIMIT_${name.toUpperCase()}`, soft, hard })),
+    oomScoreAdj: 0,
+  };
+}
+
+/** Capabilities of a container, or of an `exec --privileged` in one. */
+export function buildCapabilities(config: Pick<ContainerConfig, "privileged" | "capAdd" | "capDrop">): CapabilityNames {
+  const all = CAPABILITIES as readonly string[];
+  let names = new Set<string>(config.privileged || config.capAdd.includes("ALL") ? all : DEFAULT_CAPABILITIES);
+  if (config.capDrop.includes("ALL")) names = new Set(config.capAdd.includes("ALL") ? all : []);
+  for (const name of config.capDrop) names.delete(name);
+  for (const name of config.capAdd) if (name !== "ALL") names.add(name);
+  // What this host cannot give is left out; asked for by name, the runtime's parse has checked it.
+  const held = getCapabilities().permitted;
+  const given = all.filter((name, n) => names.has(name) && (held & (1n << BigInt(n))) !== 0n);
+  return { bounding: given, effective: given, permitted: given };
+}
+
+function buildNamespaces(engine: Engine, config: ContainerConfig): Namespace[] {
+  const namespaces: Namespace[] = [{ type: "mount" }, { type: "cgroup" }];
+  const add = (type: NamespaceType, file: string, mode: string) => {
+    if (mode === "host") return;
+    namespaces.push(mode.startsWith("container:") ? { type, path: `/proc/${pidToJoin(engine, type, mode)}/ns/${file}` } : { type });
+  };
+  add("pid", "pid", config.pid);
+  add("ipc", "ipc", config.ipc);
+  add("uts", "uts", config.uts);
+  add("network", "net", config.network);
+  return namespaces;
+}
+
+function pidToJoin(engine: Engine, type: string, mode: string): number {
+  const record = resolveContainer(engine, mode.slice("container:".length));
+  const current = reconcile(engine, record);
+  if (current?.status !== "running" || !current.process)
+    throw new EngineError(`cannot join ${type} namespace of a non running container: ${record.id}`);
+  return current.process.pid;
+}
+
+function buildRoot(engine: Engine, record: ContainerRecord): Root {
+  const { layout, db } = engine;
+  const { rootfs } = record.config;
+  const layers = rootfs === undefined ? record.imageId && getImage(db, record.imageId)?.layers : undefined;
+  const lower = rootfs === undefined ? (layers || []).map((id) => `layers/${layerFolder(id)}`).reverse() : [rootfs];
+  if (lower.length === 0) throw new EngineError(`container ${record.id} has no image`);
+  const own = `containers/${record.id}`;
+  return { type: "overlay", base: layout.data, lower, upper: `${own}/upper`, work: `${own}/work` };
+}
+
+function buildMounts(engine: Engine, record: ContainerRecord): Mount[] {
+  const { config, id } = record;
+  const folder = engine.layout.container(id);
+  const access = config.privileged ? "rw" : "ro";
+  const mounts: Mount[] = [
+    { destination: "/proc", type: "proc", source: "proc", options: ["nosuid", "noexec", "nodev"] },
+    { destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["nosuid", "strictatime", "mode=755", "size=65536k"] },
+    {
+      destination: "/dev/pts",
+      type: "devpts",
+      source: "devpts",
+      options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+    },
+    { destination: "/sys", type: "sysfs", source: "sysfs", options: ["nosuid", "noexec", "nodev", access] },
+    { destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: [access, "nosuid", "noexec", "nodev"] },
+    { destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: ["nosuid", "noexec", "nodev"] },
+    config.ipc === "host"
+      ? { destination: "/dev/shm", type: "bind", source: "/dev/shm", options: ["rbind"] }
+      : { destination: "/dev/shm", type: "tmpfs", source: "shm", options: ["nosuid", "noexec", "nodev", "mode=1777", `size=${config.shmSize}`] },
+  ];
+  for (const name of ["resolv.conf", "hostname", "hosts"]) {
+    mounts.push({ destination: `/etc/${name}`, type: "bind", source: `${folder}/${name}`, options: ["rbind", "rprivate"] });
+  }
+  // What the user mounts takes the place of what everybody gets.
+  const replaced = new Set(config.mounts.map((mount) => mount.target.replace(/\/+$/, "")));
+  return [...mounts.filter((mount) => !replaced.has(mount.destination)), ...config.mounts.map((mount) => toMount(engine, mount))];
+}
+
+function toMount(engine: Engine, mount: ContainerMount): Mount {
+  const destination = mount.target;
+  switch (mount.type) {
+    case "tmpfs":
+      return { destination, type: "tmpfs", source: "tmpfs", options: mount.options };
+    case "volume": {
+      const options = ["rbind", "rprivate", ...(mount.readOnly ? ["ro"] : []), ...(mount.noCopy ? [] : ["copyup"])];
+      return { destination, type: "bind", source: engine.layout.volume(mount.name), options };
+    }
+    case "bind": {
+      const options = [mount.recursive ? "rbind" : "bind", mount.propagation || "rprivate", ...(mount.readOnly ? ["ro"] : [])];
+      return { destination, type: "bind", source: mount.source, options };
+    }
+  }
+}
+
+function buildResources(config: ContainerConfig): Resources {
+  const { limits } = config;
+  const resources: Resources = {
+    devices: config.privileged ? [{ allow: true, access: "rwm" }] : [...DEFAULT_DEVICE_RULES, ...addressableDevices(config.devices).map(ruleOf)],
+  };
+  const memory = memoryLimits(limits);
+  if (Object.keys(memory).length > 0) resources.memory = memory;
+  const cpu = cpuLimits(limits);
+  if (Object.keys(cpu).length > 0) resources.cpu = cpu;
+  if (limits.pidsLimit !== undefined && limits.pidsLimit !== 0) resources.pids = { limit: limits.pidsLimit };
+  return resources;
+}
+
+function ruleOf(device: ReturnType<typeof addressableDevices>[number]): NonNullable<Resources["devices"]>[number] {
+  return { allow: true, type: device.type === "b" ? "b" : "c", major: device.major, minor: device.minor, access: device.access };
+}
+
+// Without a word on swap docker gives as much of it as of memory.
+function memoryLimits(limits: Limits): NonNullable<Resources["memory"]> {
+  const { memory, memorySwap, memoryReservation } = limits;
+  const swap = memorySwap !== undefined && memorySwap !== 0 ? memorySwap : memory !== undefined ? memory * 2 : undefined;
+  return {
+    ...(memory !== undefined && { limit: memory }),
+    ...(swap !== undefined && { swap }),
+    ...(memoryReservation !== undefined && { reservation: memoryReservation }),
+  };
+}
+
+const CPU_PERIOD = 100_000; // microseconds
+
+function cpuLimits(limits: Limits): NonNullable<Resources["cpu"]> {
+  const { nanoCpus, cpuPeriod, cpuQuota, cpuShares, cpusetCpus, cpusetMems } = limits;
+  return {
+    ...(nanoCpus !== undefined && { period: CPU_PERIOD, quota: Math.floor((nanoCpus * CPU_PERIOD) / 1e9) }),
+    ...(cpuPeriod !== undefined && { period: cpuPeriod }),
+    ...(cpuQuota !== undefined && { quota: cpuQuota }),
+    ...(cpuShares !== undefined && { shares: cpuShares }),
+    ...(cpusetCpus !== undefined && { cpus: cpusetCpus }),
+    ...(cpusetMems !== undefined && { mems: cpusetMems }),
+  };
+}
+
+/** The absolute form of a working folder that was given relative to the container's. */
+export function absoluteIn(base: string, path: string): string {
+  return isAbsolute(path) ? path : `${base.replace(/\/$/, "")}/${path}`;
+}

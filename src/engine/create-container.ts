@@ -1,0 +1,186 @@
+/** `create`: a container's record, folders and volumes. */
+import { randomBytes } from "node:crypto";
+import { lstatSync, mkdirSync, statSync } from "node:fs";
+import { hostname } from "node:os";
+import { join, resolve } from "node:path";
+import { reasonOf } from "../../ffi/libc.ts";
+import type { ContainerConfig, ContainerMount } from "../store/container-config.ts";
+import { type ContainerRecord, findContainers, getContainer, insertContainer, releaseCreated } from "../store/containers.ts";
+import { writeTransaction } from "../store/database.ts";
+import type { ImageConfig } from "../store/images.ts";
+import { ensureVolume, useVolume } from "../store/volumes.ts";
+import type { Engine } from "./engine.ts";
+import { EngineError } from "./errors.ts";
+import { generateName } from "./names.ts";
+import { reconcile } from "./reconcile.ts";
+import { resolveContainer } from "./resolve-container.ts";
+import { resolveImage } from "./resolve-image.ts";
+
+/** What a user asks for; what is undefined comes from the image. */
+export interface ContainerOptions
+  extends Omit<ContainerConfig, "hostname" | "user" | "entrypoint" | "cmd" | "workingDir" | "stopSignal" | "exposedPorts" | "rootfs"> {
+  name: string | undefined;
+  rootfs: string | undefined;
+  /** Arguments after the image. */
+  command: string[];
+  /** Empty to have none. */
+  entrypoint: string[] | undefined;
+  hostname: string | undefined;
+  user: string | undefined;
+  workingDir: string | undefined;
+  stopSignal: string | undefined;
+  /** `CONTAINER[:ro|rw]` each. */
+  volumesFrom: string[];
+  autoRemove: boolean;
+}
+
+const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
+
+/**
+ * Makes a container.
+ *
+ * @param keep whether it is complete with this, or its caller goes on to start it
+ * @throws {EngineError} where name, image or options do not fit; nothing is left behind
+ */
+export function createContainer(engine: Engine, options: ContainerOptions, keep: boolean): ContainerRecord {
+  const { db, layout } = engine;
+  const id = randomBytes(32).toString("hex");
+  if (options.name !== undefined && !NAME.test(options.name)) {
+    throw new EngineError(`Invalid container name (${options.name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`);
+  }
+  const image = options.rootfs === undefined ? resolveImage(engine, options.image).image : undefined;
+  const config = completeConfig(engine, options, image?.config.config ?? {}, id);
+  if (options.rootfs !== undefined) checkRootFolder(options.rootfs);
+
+  for (let attempt = 0; ; attempt++) {
+    const name = options.name ?? generateName(attempt);
+    const taken = insert(engine, { id, name, imageId: image?.id, config, autoRemove: options.autoRemove });
+    if (!taken) break;
+    // Whoever has the name may be gone without having said so.
+    if (reconcile(engine, taken) === undefined) continue;
+    if (options.name === undefined && attempt < 6) continue;
+    throw new EngineError(
+      `Conflict. The container name "/${name}" is already in use by container "${taken.id}". You have to remove (or rename) that container to be able to reuse that name.`,
+    );
+  }
+  // The record is there first: whatever happens now, somebody finds and finishes it.
+  for (const mount of config.mounts) if (mount.type === "volume") mkdirSync(layout.volume(mount.name), { recursive: true, mode: 0o755 });
+  const folder = layout.container(id);
+  mkdirSync(join(folder, "upper"), { recursive: true, mode: 0o755 });
+  mkdirSync(join(folder, "work"), { mode: 0o700 });
+  if (keep) releaseCreated(db, id);
+  return getContainer(db, id) as ContainerRecord;
+}
+
+// Gives the container that has the name already, if one has.
+function insert(engine: Engine, record: Parameters<typeof insertContainer>[1]): ContainerRecord | undefined {
+  const { db } = engine;
+  return writeTransaction(db, () => {
+    const [taken] = findContainers(db, `/${record.name}`);
+    if (taken?.name === record.name) return taken;
+    insertContainer(db, record);
+    for (const mount of record.config.mounts) {
+      if (mount.type !== "volume") continue;
+      ensureVolume(db, mount.name, mount.anonymous);
+      useVolume(db, record.id, mount.name);
+    }
+    return undefined;
+  });
+}
+
+function checkRootFolder(path: string): void {
+  try {
+    if (statSync(path).isDirectory()) return;
+  } catch (error) {
+    throw new EngineError(`invalid root folder ${path}: ${reasonOf(error)}`);
+  }
+  throw new EngineError(`invalid root folder ${path}: it is not a directory`);
+}
+
+function completeConfig(engine: Engine, options: ContainerOptions, image: NonNullable<ImageConfig["config"]>, id: string): ContainerConfig {
+  const { name: _name, command, volumesFrom, autoRemove: _autoRemove, rootfs, ...rest } = options;
+  const entrypoint = options.entrypoint ?? image.Entrypoint ?? [];
+  // A new entry point does not know what to do with the image's arguments.
+  const cmd = command.length > 0 || options.entrypoint !== undefined ? command : (image.Cmd ?? []);
+  if (entrypoint.length === 0 && cmd.length === 0) throw new EngineError("No command specified");
+  const shareOf = (kind: string, value: string) => resolveShared(engine, kind, value);
+  const network = shareOf("network", options.network);
+  const sharesHostName = options.uts === "host" || network === "host";
+  return {
+    ...rest,
+    ...(rootfs !== undefined && { rootfs: resolve(rootfs) }),
+    entrypoint,
+    cmd,
+    env: mergeEnvironment(image.Env ?? [], options.env),
+    hostname: options.hostname ?? (sharesHostName ? hostname() : id.slice(0, 12)),
+    user: options.user ?? image.User ?? "",
+    workingDir: options.workingDir ?? (image.WorkingDir || "/"),
+    labels: { ...image.Labels, ...options.labels },
+    exposedPorts: Object.keys(image.ExposedPorts ?? {}),
+    stopSignal: options.stopSignal ?? image.StopSignal ?? "SIGTERM",
+    network,
+    pid: shareOf("pid", options.pid),
+    ipc: shareOf("ipc", options.ipc),
+    mounts: completeMounts(engine, options.mounts, volumesFrom, Object.keys(image.Volumes ?? {})),
+  };
+}
+
+// `container:NAME` becomes `container:ID`: names can change hands.
+function resolveShared(engine: Engine, kind: string, value: string): string {
+  if (!value.startsWith("container:")) return value;
+  try {
+    return `container:${resolveContainer(engine, value.slice("container:".length)).id}`;
+  } catch (error) {
+    throw error instanceof EngineError ? new EngineError(`cannot join the ${kind} namespace: ${error.message}`) : error;
+  }
+}
+
+function mergeEnvironment(image: string[], own: string[]): string[] {
+  const merged = new Map<string, string>();
+  for (const variable of [...image, ...own]) merged.set(variable.split("=", 1)[0] ?? "", variable);
+  return [...merged.values()];
+}
+
+const clean = (path: string) => resolve("/", path);
+
+function completeMounts(engine: Engine, own: ContainerMount[], volumesFrom: string[], imageVolumes: string[]): ContainerMount[] {
+  const mounts = new Map<string, ContainerMount>();
+  for (const source of volumesFrom) {
+    const [, name = "", mode] = /^(.*?)(?::(ro|rw|z|Z))?$/.exec(source) ?? [];
+    for (const mount of resolveContainer(engine, name).config.mounts) {
+      if (mount.type === "tmpfs") continue;
+      mounts.set(clean(mount.target), { ...mount, readOnly: mount.readOnly || mode === "ro" });
+    }
+  }
+  const targets = new Set<string>();
+  for (const mount of own) {
+    const target = clean(mount.target);
+    if (targets.has(target)) throw new EngineError(`Duplicate mount point: ${mount.target}`);
+    targets.add(target);
+    mounts.set(target, mount);
+  }
+  for (const target of imageVolumes) {
+    if (!mounts.has(clean(target))) mounts.set(clean(target), { type: "volume", name: "", anonymous: true, target, readOnly: false, noCopy: false });
+  }
+  for (const mount of mounts.values()) {
+    if (mount.type === "volume" && mount.name === "") mount.name = randomBytes(32).toString("hex");
+    if (mount.type === "bind") prepareSource(mount);
+  }
+  // A mount inside another one comes after it.
+  return [...mounts.values()].sort((a, b) => clean(a.target).split("/").length - clean(b.target).split("/").length);
+}
+
+function prepareSource(mount: ContainerMount & { type: "bind" }): void {
+  try {
+    lstatSync(mount.source);
+    return;
+  } catch (error) {
+    if (!mount.createSource)
+      throw new EngineError(`invalid mount config for type "bind": bind source path does not exist: ${mount.source} (${reasonOf(error)})`);
+  }
+  try {
+    mkdirSync(mount.source, { recursive: true, mode: 0o755 });
+  } catch (error) {
+    throw new EngineError(`cannot make the bind mount's source ${mount.source}: ${reasonOf(error)}`);
+  }
+}

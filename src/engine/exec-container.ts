@@ -1,0 +1,62 @@
+/** `exec`: one more process in a running container, our own child. */
+import { openCgroup } from "../runtime/cgroup/open.ts";
+import { RuntimeFailure } from "../runtime/errors.ts";
+import { prepareProcess, type RunningProcess, type Stdio } from "../runtime/spawn.ts";
+import { containerCgroup } from "../store/layout.ts";
+import { absoluteIn, buildCapabilities, buildProcess } from "./container-spec.ts";
+import type { Engine } from "./engine.ts";
+import { EngineError, StartError } from "./errors.ts";
+import { resolveRunning } from "./resolve-container.ts";
+
+export interface ExecOptions {
+  args: string[];
+  env: string[];
+  tty: boolean;
+  user: string | undefined;
+  workingDir: string | undefined;
+  privileged: boolean;
+  consoleSize: { height: number; width: number } | undefined;
+  stdio: Stdio;
+}
+
+/**
+ * Starts a command in a running container.
+ *
+ * @throws {EngineError} where the container does not run
+ * @throws {StartError} where the command does not start
+ */
+export function execInContainer(engine: Engine, text: string, options: ExecOptions): RunningProcess {
+  const record = resolveRunning(engine, text);
+  if (record.status === "paused") throw new EngineError(`Container ${text} is paused, unpause the container before exec`);
+  const { config } = record;
+  const process = {
+    ...buildProcess({ ...config, tty: options.tty }, options.args),
+    capabilities: buildCapabilities({ ...config, privileged: options.privileged || config.privileged }),
+    cwd: absoluteIn(config.workingDir, options.workingDir ?? config.workingDir),
+  };
+  process.env = [...process.env, ...options.env];
+  if (options.consoleSize) process.consoleSize = options.consoleSize;
+  const cgroup = openCgroup(containerCgroup(record.id));
+  try {
+    return prepareProcess(
+      {
+        type: "exec",
+        process,
+        namedUser: { user: options.user ?? config.user, groups: config.groupAdd },
+        pid: record.process.pid,
+        startTime: record.process.startTime,
+      },
+      {
+        stdio: options.stdio,
+        onSpawned: () => {},
+        // Only now: what init itself takes is not the container's.
+        onReady: (pid) => {
+          if (cgroup && cgroup.paths.length > 0) cgroup.join(pid);
+        },
+      },
+    ).release();
+  } catch (error) {
+    if (error instanceof RuntimeFailure) throw new StartError(error.message, error.kind);
+    throw error;
+  }
+}

@@ -1,0 +1,189 @@
+/** `inspect` of a container, in the shape of docker's API. */
+import type { ContainerMount, Limits } from "../store/container-config.ts";
+import type { ContainerRecord } from "../store/containers.ts";
+import { getImage } from "../store/images.ts";
+import { layerFolder } from "../store/layout.ts";
+import type { Engine } from "./engine.ts";
+import { containerState } from "./list-containers.ts";
+
+const NEVER = "0001-01-01T00:00:00Z"; // Go's zero time
+
+const timeOf = (milliseconds: number | undefined) => (milliseconds === undefined ? NEVER : new Date(milliseconds).toISOString());
+
+/** A container as `docker inspect` shows it. */
+export function inspectContainer(engine: Engine, record: ContainerRecord): Record<string, unknown> {
+  const { config, id } = record;
+  const { layout } = engine;
+  const [path = "", ...args] = [...config.entrypoint, ...config.cmd];
+  const folder = layout.container(id);
+  return {
+    Id: id,
+    Created: timeOf(record.createdAt),
+    Path: path,
+    Args: args,
+    State: inspectState(record),
+    Image: record.imageId ?? "",
+    ResolvConfPath: `${folder}/resolv.conf`,
+    HostnamePath: `${folder}/hostname`,
+    HostsPath: `${folder}/hosts`,
+    LogPath: layout.containerLog(id),
+    Name: `/${record.name}`,
+    RestartCount: 0,
+    Driver: "overlay2",
+    Platform: "linux",
+    MountLabel: "",
+    ProcessLabel: "",
+    AppArmorProfile: "",
+    ExecIDs: null,
+    HostConfig: inspectHostConfig(record),
+    GraphDriver: { Name: "overlay2", Data: graphData(engine, record) },
+    Mounts: config.mounts.map((mount) => inspectMount(engine, mount)),
+    Config: {
+      Hostname: config.hostname,
+      Domainname: config.domainname,
+      User: config.user,
+      AttachStdin: config.attachStdin,
+      AttachStdout: config.attachStdout,
+      AttachStderr: config.attachStdout,
+      Tty: config.tty,
+      OpenStdin: config.openStdin,
+      StdinOnce: config.attachStdin,
+      Env: config.env,
+      Cmd: config.cmd.length > 0 ? config.cmd : null,
+      Image: config.image,
+      Volumes: volumesOf(config.mounts),
+      WorkingDir: config.workingDir === "/" ? "" : config.workingDir,
+      Entrypoint: config.entrypoint.length > 0 ? config.entrypoint : null,
+      OnBuild: null,
+      Labels: config.labels,
+      StopSignal: config.stopSignal,
+      ...(config.stopTimeout !== undefined && { StopTimeout: config.stopTimeout }),
+      ...(config.exposedPorts.length > 0 && { ExposedPorts: Object.fromEntries(config.exposedPorts.map((port) => [port, {}])) }),
+    },
+    NetworkSettings: {
+      Bridge: "",
+      SandboxID: "",
+      SandboxKey: "",
+      Ports: {},
+      Gateway: "",
+      GlobalIPv6Address: "",
+      IPAddress: "",
+      IPPrefixLen: 0,
+      MacAddress: "",
+      Networks: {},
+    },
+  };
+}
+
+function inspectState(record: ContainerRecord): Record<string, unknown> {
+  const running = record.status === "running" || record.status === "paused";
+  return {
+    Status: containerState(record),
+    Running: running,
+    Paused: record.status === "paused",
+    Restarting: false,
+    OOMKilled: record.oomKilled,
+    Dead: false,
+    Pid: running ? (record.process?.pid ?? 0) : 0,
+    ExitCode: record.exitCode,
+    Error: record.error,
+    StartedAt: timeOf(record.startedAt),
+    FinishedAt: timeOf(record.finishedAt),
+  };
+}
+
+function inspectHostConfig(record: ContainerRecord): Record<string, unknown> {
+  const { config } = record;
+  return {
+    Binds: config.mounts.flatMap(bindText),
+    ContainerIDFile: "",
+    LogConfig: { Type: "json-file", Config: {} },
+    NetworkMode: config.network,
+    PortBindings: {},
+    RestartPolicy: { Name: "no", MaximumRetryCount: 0 },
+    AutoRemove: record.autoRemove,
+    VolumeDriver: "",
+    VolumesFrom: null,
+    Annotations: config.annotations,
+    CapAdd: config.capAdd.length > 0 ? config.capAdd : null,
+    CapDrop: config.capDrop.length > 0 ? config.capDrop : null,
+    CgroupnsMode: "private",
+    Dns: [],
+    DnsOptions: [],
+    DnsSearch: [],
+    ExtraHosts: null,
+    GroupAdd: config.groupAdd.length > 0 ? config.groupAdd : null,
+    IpcMode: config.ipc || "private",
+    Init: config.init,
+    PidMode: config.pid,
+    Privileged: config.privileged,
+    PublishAllPorts: false,
+    ReadonlyRootfs: config.readOnly,
+    SecurityOpt: null,
+    Tmpfs: Object.fromEntries(config.mounts.flatMap((mount) => (mount.type === "tmpfs" ? [[mount.target, mount.options.join(",")]] : []))),
+    UTSMode: config.uts,
+    UsernsMode: "",
+    ShmSize: config.shmSize,
+    Sysctls: config.sysctls,
+    Runtime: "berth",
+    ...inspectLimits(config.limits),
+    Devices: config.devices.map(({ host, container, access }) => ({ PathOnHost: host, PathInContainer: container, CgroupPermissions: access })),
+    Ulimits: config.ulimits.map(({ name, soft, hard }) => ({ Name: name, Hard: hard, Soft: soft })),
+    ...(config.rootfs !== undefined && { Rootfs: config.rootfs }),
+  };
+}
+
+function inspectLimits(limits: Limits): Record<string, unknown> {
+  return {
+    CpuShares: limits.cpuShares ?? 0,
+    Memory: limits.memory ?? 0,
+    NanoCpus: limits.nanoCpus ?? 0,
+    CpuPeriod: limits.cpuPeriod ?? 0,
+    CpuQuota: limits.cpuQuota ?? 0,
+    CpusetCpus: limits.cpusetCpus ?? "",
+    CpusetMems: limits.cpusetMems ?? "",
+    MemoryReservation: limits.memoryReservation ?? 0,
+    MemorySwap: limits.memorySwap ?? (limits.memory ?? 0) * 2,
+    PidsLimit: limits.pidsLimit ?? null,
+  };
+}
+
+function graphData(engine: Engine, record: ContainerRecord): Record<string, string> {
+  const { layout, db } = engine;
+  const layers = (record.imageId && getImage(db, record.imageId)?.layers) || [];
+  const lower =
+    record.config.rootfs === undefined ? layers.map((layer) => `${layout.layers}/${layerFolder(layer)}`).reverse() : [record.config.rootfs];
+  const folder = layout.container(record.id);
+  return { LowerDir: lower.join(":"), UpperDir: `${folder}/upper`, WorkDir: `${folder}/work` };
+}
+
+function bindText(mount: ContainerMount): string[] {
+  if (mount.type === "bind") return [`${mount.source}:${mount.target}${mount.readOnly ? ":ro" : ""}`];
+  if (mount.type === "volume" && !mount.anonymous) return [`${mount.name}:${mount.target}${mount.readOnly ? ":ro" : ""}`];
+  return [];
+}
+
+function inspectMount(engine: Engine, mount: ContainerMount): Record<string, unknown> {
+  const common = { Destination: mount.target, Mode: "" };
+  switch (mount.type) {
+    case "bind":
+      return { Type: "bind", Source: mount.source, ...common, RW: !mount.readOnly, Propagation: mount.propagation || "rprivate" };
+    case "volume":
+      return {
+        Type: "volume",
+        Name: mount.name,
+        Source: engine.layout.volume(mount.name),
+        ...common,
+        Driver: "local",
+        RW: !mount.readOnly,
+        Propagation: "",
+      };
+    case "tmpfs":
+      return { Type: "tmpfs", Source: "", ...common, RW: !mount.options.includes("ro"), Propagation: "" };
+  }
+}
+
+function volumesOf(mounts: ContainerMount[]): Record<string, object> | null {
+  const own = mounts.filter((mount) => mount.type === "volume");
+  return own.length > 0 ? Object.fromEntries(own.map((mount) => [mount.target, {}])) : null;
+}

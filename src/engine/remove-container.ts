@@ -1,0 +1,51 @@
+/** `rm`: takes a container away with all it has. */
+import { type ContainerRecord, claimForRemoval, getContainer } from "../store/containers.ts";
+import { discardContainer } from "../store/discard-container.ts";
+import type { Engine } from "./engine.ts";
+import { EngineError } from "./errors.ts";
+import { reconcile, releaseCgroup } from "./reconcile.ts";
+import { resolveContainer } from "./resolve-container.ts";
+import { awaitProcess, killAndSettle } from "./signal-container.ts";
+
+export interface RemoveOptions {
+  /** Kill it first if it runs. */
+  force: boolean;
+  /** Its anonymous volumes too. */
+  volumes: boolean;
+}
+
+/** Removes a container. Throws {@link EngineError} where it runs and `force` is not given. */
+export function removeContainer(engine: Engine, text: string, options: RemoveOptions): void {
+  const { db, layout } = engine;
+  const { id } = resolveContainer(engine, text);
+  // Bounded: each round somebody else got further with this container than we.
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const stored = getContainer(db, id);
+    const record = stored && reconcile(engine, stored);
+    if (!record) return;
+    if (record.status === "removing") {
+      if (record.owner) awaitProcess(record.owner, 10_000);
+      continue;
+    }
+    if (record.status === "starting") {
+      // Its monitor is at it and will be done in a moment, one way or the other.
+      if (!options.force) throw notStopped(record);
+      Bun.sleepSync(20);
+      continue;
+    }
+    if ((record.status === "running" || record.status === "paused") && record.process) {
+      if (!options.force) throw notStopped(record);
+      killAndSettle(engine, record, record.process);
+      continue;
+    }
+    if (!claimForRemoval(db, record, options.volumes)) continue;
+    releaseCgroup(id);
+    discardContainer(db, layout, id, options.volumes || record.autoRemove);
+    return;
+  }
+  throw new EngineError(`cannot remove container ${text}: other commands are working on it`);
+}
+
+function notStopped(record: ContainerRecord): EngineError {
+  return new EngineError(`You cannot remove a ${record.status} container ${record.id}. Stop the container before attempting removal or force remove`);
+}

@@ -1,0 +1,36 @@
+/** From what a user typed to an image's record. */
+import { formatReference, parseReference } from "../image/reference.ts";
+import { findImageByName, findImagesById, getImage, type ImageRecord } from "../store/images.ts";
+import type { Engine } from "./engine.ts";
+import { EngineError, NotFound } from "./errors.ts";
+
+export interface ResolvedImage {
+  image: ImageRecord;
+  /** The full name it was found by; undefined where it was found by id. */
+  name: string | undefined;
+}
+
+/**
+ * An image by name or by its id, whole or in part.
+ *
+ * @throws {NotFound} with docker's words
+ * @throws {InvalidReference} where the text can be neither
+ */
+export function resolveImage(engine: Engine, text: string): ResolvedImage {
+  const hex = /^(?:sha256:)?([0-9a-f]{4,64})$/.exec(text)?.[1];
+  if (hex?.length === 64) {
+    const image = getImage(engine.db, `sha256:${hex}`);
+    if (image) return { image, name: undefined };
+    throw new NotFound(`No such image: ${text}`);
+  }
+  if (!text.startsWith("sha256:")) {
+    const name = formatReference(parseReference(text));
+    const image = findImageByName(engine.db, name);
+    if (image) return { image, name };
+    if (!hex) throw new NotFound(`No such image: ${/:[^/]*$/.test(text) ? text : `${text}:latest`}`);
+  }
+  const found = hex ? findImagesById(engine.db, hex) : [];
+  if (found.length > 1) throw new EngineError(`${text} is the beginning of more than one image id`);
+  if (!found[0]) throw new NotFound(`No such image: ${text}`);
+  return { image: found[0], name: undefined };
+}

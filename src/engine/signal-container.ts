@@ -1,0 +1,117 @@
+/** Signals to a container's first process: `kill`, `stop`, and waiting for its end. */
+import { POLLIN, poll } from "../../ffi/fd.ts";
+import { hasCode } from "../../ffi/libc.ts";
+import { openPidfd, signalPidfd } from "../../ffi/namespace.ts";
+import { signalNumber } from "../../ffi/signal.ts";
+import { openCgroup } from "../runtime/cgroup/open.ts";
+import { type ContainerRecord, getContainer } from "../store/containers.ts";
+import { containerCgroup } from "../store/layout.ts";
+import { isAlive, type ProcessIdentity } from "../store/process-identity.ts";
+import type { Engine } from "./engine.ts";
+import { EngineError } from "./errors.ts";
+import { reconcile } from "./reconcile.ts";
+import { resolveContainer, resolveRunning } from "./resolve-container.ts";
+
+const SIGKILL = 9;
+/** Docker's, in seconds. */
+export const DEFAULT_STOP_TIMEOUT = 10;
+
+/** A signal's number. Throws {@link EngineError} on what is none. */
+export function parseSignal(text: string): number {
+  const number = signalNumber(text);
+  if (number === undefined) throw new EngineError(`Invalid signal: ${text}: expected a name such as SIGTERM or a number from 1 to 64`);
+  return number;
+}
+
+// The process itself or none: a number that was given to another process since is not signalled.
+function withProcess<T>(identity: ProcessIdentity, gone: T, action: (pidfd: number) => T): T {
+  try {
+    using pidfd = openPidfd(identity.pid);
+    if (!isAlive(identity)) return gone;
+    return action(pidfd.fd);
+  } catch (error) {
+    if (hasCode(error, "ESRCH", "EINVAL")) return gone;
+    throw error;
+  }
+}
+
+/** Sends a signal to a process. */
+export function signalProcess(identity: ProcessIdentity, signal: number): void {
+  withProcess(identity, undefined, (pidfd) => signalPidfd(pidfd, signal));
+}
+
+/** Blocks until a process ended; false where it did not within `timeout` milliseconds (-1: waits for ever). */
+export function awaitProcess(identity: ProcessIdentity, timeout: number): boolean {
+  return withProcess(identity, true, (pidfd) => poll([{ fd: pidfd, events: POLLIN }], timeout)[0] === true);
+}
+
+/** `kill`: sends a signal to a running container. */
+export function killContainer(engine: Engine, text: string, signal: number): void {
+  const record = resolveContainer(engine, text);
+  if (record.status !== "running" && record.status !== "paused") {
+    throw new EngineError(`Cannot kill container: ${text}: Container ${record.id} is not running`);
+  }
+  const running = resolveRunning(engine, record.id);
+  signalProcess(running.process, signal);
+  if (signal === SIGKILL) settle(engine, running, SETTLE_TIMEOUT);
+}
+
+// The kernel may take a while to free a killed process's memory; beyond this something is wrong with the machine.
+const KILL_TIMEOUT = 30_000;
+/** What a monitor may take to write down a container's end and to clean up. */
+export const SETTLE_TIMEOUT = 10_000;
+
+export interface StopOptions {
+  /** Seconds before SIGKILL; -1 for never; undefined for the container's own. */
+  timeout: number | undefined;
+  /** Instead of the container's own stop signal. */
+  signal: string | undefined;
+}
+
+/**
+ * `stop`: the container's stop signal, then SIGKILL.
+ *
+ * @throws {EngineError} where there is no such container or signal
+ */
+export function stopContainer(engine: Engine, text: string, options: StopOptions): void {
+  const signal = options.signal === undefined ? undefined : parseSignal(options.signal);
+  const record = resolveContainer(engine, text);
+  if ((record.status !== "running" && record.status !== "paused") || !record.process) return;
+  const seconds = options.timeout ?? record.config.stopTimeout ?? DEFAULT_STOP_TIMEOUT;
+  if (seconds !== 0) {
+    signalProcess(record.process, signal ?? parseSignal(record.config.stopSignal));
+    if (record.status === "paused") openCgroup(containerCgroup(record.id))?.freeze(false);
+    if (awaitProcess(record.process, seconds < 0 ? -1 : seconds * 1000)) {
+      settle(engine, record, SETTLE_TIMEOUT);
+      return;
+    }
+  }
+  killAndSettle(engine, record, record.process);
+}
+
+/** Kills a running container and waits until its record says so. */
+export function killAndSettle(engine: Engine, record: ContainerRecord, process: ProcessIdentity): void {
+  signalProcess(process, SIGKILL);
+  if (!awaitProcess(process, KILL_TIMEOUT))
+    throw new EngineError(`container ${record.id}: process ${process.pid} did not end within ${KILL_TIMEOUT / 1000} seconds of SIGKILL`);
+  settle(engine, record, SETTLE_TIMEOUT);
+}
+
+/**
+ * Blocks until the process of a running container has ended and its record says so.
+ * Where no monitor is left to write that, this does.
+ *
+ * @param timeout milliseconds after the process's end that the monitor gets
+ */
+export function settle(engine: Engine, record: ContainerRecord, timeout: number): void {
+  if (record.process) awaitProcess(record.process, -1);
+  const deadline = performance.now() + timeout;
+  for (;;) {
+    const now = getContainer(engine.db, record.id);
+    const current = now && reconcile(engine, now);
+    if (!current || (current.status !== "running" && current.status !== "paused" && current.status !== "removing")) return;
+    if (current.startedAt !== record.startedAt || performance.now() > deadline) return;
+    // A monitor that still serves a slow reader lives on after it wrote the end down.
+    if (!current.owner || awaitProcess(current.owner, 5)) Bun.sleepSync(1);
+  }
+}

@@ -1,0 +1,109 @@
+/** `start`: hands a container to a monitor of its own, and stays in touch where asked to. */
+import { socketPair } from "../../ffi/socket.ts";
+import {
+  type Exited,
+  FrameSocket,
+  FrameType,
+  parseFrame,
+  type Resize,
+  type Started,
+  type StartFailed,
+  type StartRequest,
+} from "../monitor/protocol.ts";
+import type { ContainerRecord } from "../store/containers.ts";
+import { buildContainerSpec } from "./container-spec.ts";
+import type { Engine } from "./engine.ts";
+import { StartError } from "./errors.ts";
+
+export interface StartOptions {
+  /** Whether output comes to `onOutput`. */
+  attach: boolean;
+  /** Whether the container's standard input is written by this process, and ends with it. */
+  stdin: boolean;
+  /** Reading pauses until the promise resolves. */
+  onOutput?: (stream: "stdout" | "stderr", chunk: Buffer) => Promise<void> | undefined;
+}
+
+/** A container that was started, and the way to it. */
+export interface StartedContainer {
+  /** Its first process, in this PID namespace. */
+  pid: number;
+  /** Resolves with the exit code once the container ended and is cleaned up; undefined if its monitor was killed. */
+  exited: Promise<number | undefined>;
+  /** Sends input; a promise means: wait for it before sending more. An empty buffer is the end of input. */
+  write(bytes: Uint8Array): Promise<void> | undefined;
+  resize(size: Resize): void;
+}
+
+/**
+ * Starts a container.
+ *
+ * @throws {StartError} where it cannot be
+ */
+export async function startContainer(engine: Engine, record: ContainerRecord, options: StartOptions): Promise<StartedContainer> {
+  const { config, id } = record;
+  const request: StartRequest = {
+    id,
+    layout: engine.layout.arguments,
+    ...buildContainerSpec(engine, record),
+    hostname: config.hostname,
+    domainname: config.domainname,
+    hostNetwork: config.network === "host",
+    autoRemove: record.autoRemove,
+    stdin: !config.openStdin ? "none" : config.attachStdin ? "once" : "open",
+    attach: options.attach,
+  };
+  const [ours, theirs] = socketPair();
+  const child = Bun.spawn(["/proc/self/exe", "monitor"], {
+    argv0: "berth-monitor",
+    cwd: "/",
+    env: {},
+    detached: true,
+    stdio: ["ignore", "ignore", "ignore", theirs.fd],
+  });
+  child.unref();
+  theirs.close();
+
+  const started = Promise.withResolvers<Started>();
+  const exited = Promise.withResolvers<number | undefined>();
+  let waiting: Promise<void> = Promise.resolve();
+  const socket = await FrameSocket.over(ours, {
+    frame(type, payload) {
+      switch (type) {
+        case FrameType.started:
+          started.resolve(parseFrame<Started>(payload));
+          break;
+        case FrameType.failed: {
+          const { message, kind } = parseFrame<StartFailed>(payload);
+          started.reject(new StartError(message, kind));
+          break;
+        }
+        case FrameType.exited: {
+          const { exitCode } = parseFrame<Exited>(payload);
+          void waiting.then(() => exited.resolve(exitCode));
+          break;
+        }
+        default: {
+          const full = options.onOutput?.(type === FrameType.stderr ? "stderr" : "stdout", payload);
+          if (!full) break;
+          socket.pause(true);
+          waiting = full.then(() => socket.pause(false));
+        }
+      }
+    },
+    close() {
+      started.reject(new StartError("the container's monitor was killed before it could start the container", "setup"));
+      void waiting.then(() => exited.resolve(undefined));
+    },
+  });
+  void socket.sendJson(FrameType.start, request);
+  const { pid } = await started.promise;
+  return {
+    pid,
+    exited: exited.promise,
+    write: (bytes) => socket.send(FrameType.stdin, bytes),
+    resize: (size) => {
+      void socket.sendJson(FrameType.resize, size);
+    },
+  };
+}

@@ -1,0 +1,71 @@
+/** `version` and `info`. */
+import { readFileSync } from "node:fs";
+import { arch, cpus, hostname, release, totalmem } from "node:os";
+import { cgroupMode, findHierarchies } from "../runtime/cgroup/hierarchy.ts";
+import { listContainers } from "../store/containers.ts";
+import { listImages } from "../store/images.ts";
+import type { Engine } from "./engine.ts";
+import { containerState } from "./list-containers.ts";
+import { reconcileAll } from "./reconcile.ts";
+
+export interface SystemVersion {
+  Client: { Version: string; GitCommit: string; BunVersion: string; Os: string; Arch: string; KernelVersion: string };
+}
+
+const architecture = () => (arch() === "x64" ? "amd64" : arch());
+
+export function systemVersion(): SystemVersion {
+  return {
+    Client: {
+      Version: BERTH_VERSION,
+      GitCommit: BERTH_COMMIT,
+      BunVersion: Bun.version,
+      Os: "linux",
+      Arch: architecture(),
+      KernelVersion: release(),
+    },
+  };
+}
+
+/** What `info` tells, under docker's names. */
+export function systemInfo(engine: Engine): Record<string, unknown> {
+  reconcileAll(engine);
+  const states = listContainers(engine.db).map(containerState);
+  const count = (...wanted: string[]) => states.filter((state) => wanted.includes(state)).length;
+  const mode = cgroupMode();
+  return {
+    Containers: states.length,
+    ContainersRunning: count("running"),
+    ContainersPaused: count("paused"),
+    ContainersStopped: count("exited", "created"),
+    Images: listImages(engine.db).length,
+    Driver: "overlay2",
+    LoggingDriver: "json-file",
+    CgroupDriver: mode === "none" ? "none" : "cgroupfs",
+    CgroupVersion: mode === "v2" ? "2" : mode === "v1" ? "1" : "",
+    CgroupControllers: controllers(),
+    KernelVersion: release(),
+    OperatingSystem: operatingSystem(),
+    OSType: "linux",
+    Architecture: arch() === "x64" ? "x86_64" : "aarch64",
+    NCPU: cpus().length,
+    MemTotal: totalmem(),
+    Name: hostname(),
+    DockerRootDir: engine.layout.data,
+    RunRoot: engine.layout.run,
+    ServerVersion: BERTH_VERSION,
+  };
+}
+
+function controllers(): string[] {
+  const { v1, v2 } = findHierarchies();
+  return cgroupMode() === "v2" ? (v2?.controllers ?? []) : [...v1.keys()].filter((name) => !name.startsWith("name="));
+}
+
+function operatingSystem(): string {
+  try {
+    return /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(readFileSync("/etc/os-release", "utf8"))?.[1] ?? "Linux";
+  } catch {
+    return "Linux";
+  }
+}

@@ -1,0 +1,212 @@
+/**
+ * The monitor role: one process for each running container. It is the parent of the
+ * container's init, reads its output, writes its log, and records how it ended.
+ */
+import type { Database } from "bun:sqlite";
+import { mkdirSync } from "node:fs";
+import { OwnedFd } from "../../ffi/fd.ts";
+import { signalNumber } from "../../ffi/signal.ts";
+import { writeNetworkFiles } from "../network/files.ts";
+import { type Cgroup, CgroupError, requestedLimits } from "../runtime/cgroup/cgroup.ts";
+import { openCgroup } from "../runtime/cgroup/open.ts";
+import { RuntimeFailure } from "../runtime/errors.ts";
+import { type PendingProcess, prepareProcess, type RunningProcess } from "../runtime/spawn.ts";
+import { claimForRemoval, claimForStart, getContainer, recordExit, recordRunning, recordStartFailure } from "../store/containers.ts";
+import { openDatabase } from "../store/database.ts";
+import { discardContainer } from "../store/discard-container.ts";
+import { Layout } from "../store/layout.ts";
+import { JsonLog } from "./json-log.ts";
+import { FrameSocket, FrameType, parseFrame, type Resize, type StartRequest } from "./protocol.ts";
+import { ContainerStdio, type OutputReceiver } from "./stdio.ts";
+
+/** The descriptor on which a monitor talks to whoever started it. */
+export const MONITOR_CONNECTION_FD = 3;
+
+// How long output is awaited that nobody may ever finish: a descriptor of it can have been passed to another container.
+const DRAIN_TIMEOUT = 1000; // milliseconds without a byte
+
+/** Runs the role: waits for one {@link StartRequest}, and ends with its container. */
+export async function runMonitor(): Promise<void> {
+  // What is sent to a terminal's or service's whole group is for the container's own stop signal to answer.
+  for (const signal of ["SIGHUP", "SIGINT", "SIGTERM", "SIGQUIT"] as const) process.on(signal, () => {});
+  let monitor: Monitor | undefined;
+  const client: FrameSocket = await FrameSocket.over(new OwnedFd(MONITOR_CONNECTION_FD), {
+    frame(type, payload) {
+      if (type === FrameType.start) {
+        monitor = new Monitor(parseFrame<StartRequest>(payload), client);
+        void monitor.run();
+      } else monitor?.receive(type, payload);
+    },
+    close() {
+      if (monitor) monitor.clientGone();
+      else process.exit(0); // the command line was killed before it could say what it wanted
+    },
+  });
+}
+
+class Monitor {
+  readonly #request: StartRequest;
+  readonly #client: FrameSocket;
+  readonly #layout: Layout;
+  readonly #stdio: ContainerStdio;
+  #cgroup: Cgroup | undefined;
+
+  constructor(request: StartRequest, client: FrameSocket) {
+    this.#request = request;
+    this.#client = client;
+    this.#layout = Layout.fromArguments(...request.layout);
+    this.#stdio = new ContainerStdio({ terminal: request.spec.process.terminal === true, stdin: request.stdin !== "none" });
+  }
+
+  async run(): Promise<never> {
+    const { id } = this.#request;
+    let db: Database | undefined;
+    try {
+      db = openDatabase(this.#layout.database);
+      if (!claimForStart(db, id)) throw new RuntimeFailure(`container ${id} is already running, being started or being removed`);
+      await this.#superviseClaimed(db);
+    } catch (error) {
+      const failure = error instanceof RuntimeFailure ? error : new RuntimeFailure(error instanceof Error ? error.message : String(error));
+      await this.#client.sendJson(FrameType.failed, { kind: failure.kind, message: failure.message });
+    }
+    process.exit(0);
+  }
+
+  async #superviseClaimed(db: Database): Promise<void> {
+    const { id } = this.#request;
+    let running: RunningProcess;
+    let log: JsonLog;
+    try {
+      log = new JsonLog(this.#layout.containerLog(id));
+      running = this.#start(db);
+    } catch (error) {
+      this.#stdio.close();
+      this.#releaseCgroup();
+      const code = error instanceof RuntimeFailure ? { setup: 128, "not-found": 127, "not-executable": 126 }[error.kind] : 128;
+      recordStartFailure(db, id, code, error instanceof Error ? error.message : String(error));
+      if (this.#request.autoRemove) this.#remove(db);
+      throw error;
+    }
+    const { pid, child } = running;
+    this.#client.sendJson(FrameType.started, { pid });
+    if (!this.#request.attach && this.#request.stdin !== "once") this.#client.close();
+
+    const output = new Output(this.#stdio, (stream, chunk) => {
+      log.add(stream, chunk);
+      return this.#request.attach ? this.#client.send(FrameType[stream], chunk) : undefined;
+    });
+    const code = await child.exited;
+    const exitCode = child.signalCode ? 128 + (signalNumber(String(child.signalCode)) ?? 0) : code;
+    const oomKilled = (this.#cgroup?.oomKills() ?? 0) > 0;
+    // With a PID namespace of its own everything in it is dead already.
+    this.#releaseCgroup();
+    await output.drained();
+    log.close();
+    recordExit(db, id, { exitCode, oomKilled, error: "" });
+    if (this.#request.autoRemove) this.#remove(db);
+    await this.#client.sendJson(FrameType.exited, { exitCode });
+  }
+
+  #start(db: Database): RunningProcess {
+    const { id, spec, root, namedUser } = this.#request;
+    const resources = spec.linux.resources ?? {};
+    writeNetworkFiles(this.#layout.container(id), this.#request);
+    mkdirSync(this.#layout.mountPoint, { recursive: true, mode: 0o711 });
+    const pending: PendingProcess = prepareProcess(
+      { type: "create", spec, root, namedUser, mountPoint: this.#layout.mountPoint },
+      {
+        stdio: this.#stdio.forInit,
+        onSpawned: (pid) => this.#enterCgroup(pid),
+        onReady: () => this.#cgroup?.apply(resources),
+      },
+    );
+    try {
+      // Before the command runs: killed right now, we leave a record that leads to the process.
+      recordRunning(db, id, pending.pid, pending.startTime);
+    } catch (error) {
+      pending.abandon();
+      throw error;
+    }
+    const running = pending.release();
+    this.#stdio.started(running);
+    return running;
+  }
+
+  #enterCgroup(pid: number): void {
+    const { spec } = this.#request;
+    const resources = spec.linux.resources ?? {};
+    const limits = requestedLimits(resources);
+    const cgroup = openCgroup(spec.linux.cgroupsPath ?? "");
+    try {
+      if (!cgroup) throw new CgroupError(`cannot limit ${limits.join(", ")}: this host has no cgroups`);
+      cgroup.create(resources);
+      this.#cgroup = cgroup;
+      cgroup.join(pid);
+    } catch (error) {
+      if (limits.length > 0 || !(error instanceof CgroupError)) throw error;
+      // Nothing was to be limited: a container without a cgroup then.
+      this.#releaseCgroup();
+      this.#cgroup = undefined;
+    }
+  }
+
+  #releaseCgroup(): void {
+    try {
+      this.#cgroup?.kill();
+      this.#cgroup?.remove();
+    } catch (error) {
+      if (!(error instanceof CgroupError)) throw error; // whoever removes the container tries again
+    }
+  }
+
+  #remove(db: Database): void {
+    const record = getContainer(db, this.#request.id);
+    if (record && claimForRemoval(db, record, true)) discardContainer(db, this.#layout, record.id, true);
+  }
+
+  receive(type: FrameType, payload: Buffer): void {
+    if (type === FrameType.stdin) {
+      if (payload.length === 0) {
+        this.#stdio.endInput();
+        return;
+      }
+      const full = this.#stdio.write(payload);
+      if (!full) return;
+      this.#client.pause(true);
+      void full.then(() => this.#client.pause(false));
+    } else if (type === FrameType.resize) this.#stdio.resize(parseFrame<Resize>(payload));
+  }
+
+  clientGone(): void {
+    if (this.#request.stdin === "once") this.#stdio.endInput();
+  }
+}
+
+/** All output of a container, being read. */
+class Output {
+  #finished = false;
+  #last = performance.now();
+  readonly #end: Promise<void>;
+  readonly #ending = Promise.withResolvers<void>();
+
+  constructor(stdio: ContainerStdio, receive: OutputReceiver) {
+    this.#end = stdio
+      .readAll(async (stream, chunk) => {
+        // A reader that cannot keep up slows the container down, but not its end.
+        await Promise.race([receive(stream, chunk), this.#ending.promise]);
+        this.#last = performance.now();
+      })
+      .then(() => {
+        this.#finished = true;
+      });
+  }
+
+  /** After the container's end: resolves when all was read, or nothing came for so long that nothing will. */
+  async drained(): Promise<void> {
+    this.#ending.resolve();
+    this.#last = performance.now();
+    while (!this.#finished && performance.now() - this.#last < DRAIN_TIMEOUT) {
+      await Promise.race([this.#end, Bun.sleep(50)]);
+    }
+  }
+}

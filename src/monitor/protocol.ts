@@ -1,0 +1,178 @@
+/** What a monitor and the command that started it say to each other: typed frames over a stream socket. */
+import type { Socket } from "bun";
+import type { OwnedFd } from "../../ffi/fd.ts";
+import type { NamedUser } from "../runtime/channel.ts";
+import type { FailureKind } from "../runtime/errors.ts";
+import type { Root } from "../runtime/rootfs/root.ts";
+import type { Spec } from "../runtime/spec.ts";
+
+/** Frame: type (1 byte), length of the payload (4 bytes, little-endian), payload. */
+const HEADER = 5;
+
+export const FrameType = {
+  /** To the monitor: bytes for the container's standard input; empty: its end. */
+  stdin: 0,
+  /** From the monitor: bytes of the container's output. */
+  stdout: 1,
+  stderr: 2,
+  /** The rest is JSON: {@link StartRequest} and {@link Resize} to the monitor. */
+  start: 3,
+  resize: 4,
+  /** {@link Started}, {@link StartFailed}, {@link Exited} from the monitor. */
+  started: 5,
+  failed: 6,
+  exited: 7,
+} as const;
+export type FrameType = (typeof FrameType)[keyof typeof FrameType];
+
+/** What a monitor is to do; the record in the store is for everybody else. */
+export interface StartRequest {
+  id: string;
+  /** Of the engine, see `Layout.arguments`. */
+  layout: [data: string, run: string];
+  spec: Spec;
+  root: Root;
+  namedUser: NamedUser;
+  hostname: string;
+  domainname: string;
+  hostNetwork: boolean;
+  autoRemove: boolean;
+  /** Whether the container has a standard input, and whether it ends with this connection. */
+  stdin: "none" | "open" | "once";
+  /** Whether the output is to be sent over this connection. */
+  attach: boolean;
+}
+
+export interface Resize {
+  rows: number;
+  columns: number;
+}
+export interface Started {
+  pid: number;
+}
+export interface StartFailed {
+  kind: FailureKind;
+  message: string;
+}
+export interface Exited {
+  exitCode: number;
+}
+
+export interface FrameHandler {
+  frame(type: FrameType, payload: Buffer): void;
+  /** The other side is gone. */
+  close(): void;
+}
+
+/** One end of a connection. */
+export class FrameSocket {
+  readonly #handler: FrameHandler;
+  #socket: Socket<undefined> | undefined;
+  #incoming: Buffer[] = [];
+  #incomingLength = 0;
+  #outgoing: Uint8Array[] = [];
+  #drained: PromiseWithResolvers<void> | undefined;
+  #closed = false;
+
+  private constructor(handler: FrameHandler) {
+    this.#handler = handler;
+  }
+
+  /** Takes over a connected stream socket. */
+  static async over(fd: OwnedFd, handler: FrameHandler): Promise<FrameSocket> {
+    const self = new FrameSocket(handler);
+    self.#socket = (await Bun.connect({
+      fd: fd.release(),
+      socket: {
+        data: (_socket: Socket<undefined>, chunk: Buffer) => self.#receive(chunk),
+        drain: () => self.#flush(),
+        close: () => self.#ended(),
+        error: () => self.#ended(),
+      },
+    } as unknown as Parameters<typeof Bun.connect>[0])) as unknown as Socket<undefined>;
+    return self;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Sends a frame; resolves once the kernel has taken it, at once where nobody listens any more. */
+  send(type: FrameType, payload: Uint8Array): Promise<void> | undefined {
+    if (this.#closed) return undefined;
+    const header = Buffer.allocUnsafe(HEADER);
+    header[0] = type;
+    header.writeUInt32LE(payload.length, 1);
+    this.#outgoing.push(header, payload);
+    if (!this.#drained) this.#flush();
+    return this.#drained?.promise;
+  }
+
+  sendJson(type: FrameType, message: object): Promise<void> | undefined {
+    return this.send(type, Buffer.from(JSON.stringify(message)));
+  }
+
+  /** Stops or goes on reading, for a receiver that cannot keep up. */
+  pause(on: boolean): void {
+    if (on) this.#socket?.pause();
+    else this.#socket?.resume();
+  }
+
+  close(): void {
+    this.#socket?.end();
+  }
+
+  #flush(): void {
+    while (this.#outgoing.length > 0) {
+      const bytes = this.#outgoing.length === 1 ? (this.#outgoing[0] as Uint8Array) : Buffer.concat(this.#outgoing);
+      const sent = this.#socket?.write(bytes) ?? -1;
+      if (sent < 0) {
+        this.#ended();
+        return;
+      }
+      this.#outgoing = sent < bytes.length ? [bytes.subarray(sent)] : [];
+      if (sent < bytes.length) {
+        this.#drained ??= Promise.withResolvers();
+        return;
+      }
+    }
+    this.#drained?.resolve();
+    this.#drained = undefined;
+  }
+
+  #ended(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#outgoing = [];
+    this.#drained?.resolve();
+    this.#drained = undefined;
+    this.#handler.close();
+  }
+
+  #receive(chunk: Buffer): void {
+    this.#incoming.push(chunk);
+    this.#incomingLength += chunk.length;
+    // Nothing is put together before a frame is complete: a long one arrives in many pieces.
+    if (this.#incomingLength < this.#needed) return;
+    let bytes = this.#incoming.length === 1 ? chunk : Buffer.concat(this.#incoming);
+    this.#needed = HEADER;
+    while (bytes.length >= HEADER) {
+      const length = bytes.readUInt32LE(1);
+      if (bytes.length < HEADER + length) {
+        this.#needed = HEADER + length;
+        break;
+      }
+      this.#handler.frame(bytes[0] as FrameType, bytes.subarray(HEADER, HEADER + length));
+      bytes = bytes.subarray(HEADER + length);
+    }
+    this.#incoming = bytes.length > 0 ? [bytes] : [];
+    this.#incomingLength = bytes.length;
+  }
+
+  #needed = HEADER;
+}
+
+/** The JSON of a frame. */
+export function parseFrame<T>(payload: Buffer): T {
+  return JSON.parse(payload.toString()) as T;
+}

@@ -1,0 +1,113 @@
+/** The pipes or the terminal between a container and its monitor. */
+import { AT_FDCWD, O_RDWR, O_WRONLY, type OwnedFd, openat, pipe, reopenNonblocking } from "../../ffi/fd.ts";
+import { setWindowSize } from "../../ffi/tty.ts";
+import type { RunningProcess, Stdio } from "../runtime/spawn.ts";
+import type { LogStream } from "./json-log.ts";
+
+/** Called for each piece of output; reading stops until the promise resolves. */
+export type OutputReceiver = (stream: LogStream, chunk: Buffer) => Promise<void> | undefined;
+
+// Above this much unwritten input the sender is asked to wait.
+const INPUT_LIMIT = 1 << 20;
+
+export class ContainerStdio {
+  /** What init gets as 0, 1 and 2. */
+  readonly forInit: Stdio;
+  readonly #theirs: OwnedFd[] = [];
+  #input: OwnedFd | undefined;
+  #inputWriter: Bun.FileSink | undefined;
+  #inputPending = 0;
+  #inputChain: Promise<unknown> = Promise.resolve();
+  readonly #outputs: [LogStream, OwnedFd][] = [];
+  #terminal: OwnedFd | undefined;
+
+  /** @param stdin whether the container has a standard input of its own */
+  constructor(options: { terminal: boolean; stdin: boolean }) {
+    const keep = (fd: OwnedFd) => {
+      this.#theirs.push(fd);
+      return fd.fd;
+    };
+    const nothing = keep(openat(AT_FDCWD, "/dev/null", O_RDWR));
+    if (options.terminal) {
+      this.forInit = [nothing, nothing, nothing];
+      return;
+    }
+    const output = (stream: LogStream) => {
+      const { read, write } = pipe();
+      this.#outputs.push([stream, read]);
+      return keep(write);
+    };
+    let input = nothing;
+    if (options.stdin) {
+      const { read, write } = pipe();
+      this.#input = write;
+      input = keep(read);
+    }
+    this.forInit = [input, output("stdout"), output("stderr")];
+  }
+
+  /** Lets go of the container's ends, once it has them, and takes the terminal's master. */
+  started(process: RunningProcess): void {
+    for (const fd of this.#theirs.splice(0)) fd.close();
+    if (!process.terminal) return;
+    this.#terminal = process.terminal;
+    this.#outputs.push(["stdout", process.terminal]);
+    this.#input = reopenNonblocking(process.terminal.fd, O_WRONLY);
+  }
+
+  /** Closes everything of a container that did not start. */
+  close(): void {
+    for (const fd of [...this.#theirs.splice(0), ...this.#outputs.splice(0).map(([, fd]) => fd)]) fd.close();
+    this.#input?.close();
+  }
+
+  /** Reads all output; resolves when the container's ends are closed. */
+  async readAll(receive: OutputReceiver): Promise<void> {
+    await Promise.all(this.#outputs.map(([stream, fd]) => readOutput(stream, fd, receive)));
+  }
+
+  /**
+   * Writes input, in order.
+   *
+   * @returns a promise where so much waits already that the sender should stop until it resolves
+   */
+  write(bytes: Buffer): Promise<unknown> | undefined {
+    if (!this.#input) return undefined;
+    this.#inputWriter ??= Bun.file(this.#input.fd).writer();
+    const writer = this.#inputWriter;
+    this.#inputPending += bytes.length;
+    const copy = Buffer.from(bytes);
+    this.#inputChain = this.#inputChain.then(async () => {
+      try {
+        writer.write(copy);
+        await writer.flush();
+      } catch {
+        // The container closed its end; what is sent to it has nowhere to go.
+      }
+      this.#inputPending -= copy.length;
+    });
+    return this.#inputPending > INPUT_LIMIT ? this.#inputChain : undefined;
+  }
+
+  /** The end of input, after what was written. A terminal has none: its user types it. */
+  endInput(): void {
+    if (this.#terminal || !this.#input) return;
+    const input = this.#input;
+    this.#inputChain = this.#inputChain.then(() => {
+      this.#input = undefined;
+      input.close();
+    });
+  }
+
+  resize(size: { rows: number; columns: number }): void {
+    if (this.#terminal) setWindowSize(this.#terminal.fd, size);
+  }
+}
+
+async function readOutput(stream: LogStream, fd: OwnedFd, receive: OutputReceiver): Promise<void> {
+  try {
+    for await (const chunk of Bun.file(fd.fd).stream()) await receive(stream, Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length));
+  } catch {
+    // EIO: a terminal whose other side nobody has open any more.
+  }
+}

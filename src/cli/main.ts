@@ -144,7 +144,7 @@ async function printGlobalHelp(): Promise<number> {
 
 function report(error: unknown, program: string, otherwise: number, hint?: string): number {
   const message = error instanceof Error ? error.message : String(error);
-  console.error(`${program}: ${message.replaceAll("\n", " ")}${hint ? `. ${hint}` : ""}`);
+  console.error(`${program}: ${message.replaceAll("\n", " ")}${hint ? `${/[.?!]$/.test(message) ? "" : "."} ${hint}` : ""}`);
   if (process.env.BERTH_DEBUG && error instanceof Error) console.error(error.stack);
   if (error instanceof UsageError) return error.exitCode;
   if (error instanceof ValueError) return 125;

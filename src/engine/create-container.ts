@@ -34,7 +34,7 @@ export interface ContainerOptions
   autoRemove: boolean;
 }
 
-const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
+const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 
 /**
  * Makes a container.

@@ -93,8 +93,10 @@ export class ContainerStdio {
   endInput(): void {
     if (this.#terminal || !this.#input) return;
     const input = this.#input;
-    this.#inputChain = this.#inputChain.then(() => {
+    this.#inputChain = this.#inputChain.then(async () => {
       this.#input = undefined;
+      // The writer has a descriptor of its own.
+      await this.#inputWriter?.end();
       input.close();
     });
   }

@@ -150,45 +150,30 @@ function encodeParams(fields: {
   return b;
 }
 
-/** Compiles the loader to run at `address`, with `params` right before it; gives its bytes and where it starts. */
-async function compileLoader(compiler: string, address: bigint): Promise<{ code: Buffer; entry: bigint }> {
-  const folder = mkdtempSync(join(tmpdir(), "berth-loader-"));
+/** Compiles a freestanding program of ffi/; gives its ELF. */
+async function compileFreestanding(compiler: string, source: string, ...more: string[]): Promise<Buffer> {
+  const folder = mkdtempSync(join(tmpdir(), "berth-build-"));
   try {
-    const out = join(folder, "loader");
-    const text = `0x${(address + PARAMS_SIZE).toString(16)}`;
-    await run([
-      compiler,
-      "-Os",
-      "-Wall",
-      "-Wextra",
-      "-Werror",
-      "-ffreestanding",
-      "-fno-stack-protector",
-      "-fno-pic",
-      "-fno-tree-loop-distribute-patterns",
-      "-fno-asynchronous-unwind-tables",
-      "-fcf-protection=none",
-      "-nostdlib",
-      "-static",
-      "-no-pie",
-      "-Wl,-N",
-      "-Wl,--build-id=none",
-      `-Wl,-Ttext=${text}`,
-      `-Wl,--defsym=params=0x${address.toString(16)}`,
-      "-o",
-      out,
-      join(import.meta.dir, "ffi/loader.c"),
-    ]);
-    const elf = readFileSync(out);
-    const loads = readProgramHeaders(elf).filter((h) => h.type === PT_LOAD);
-    const [segment] = loads;
-    if (!segment || loads.length !== 1 || segment.memsz !== segment.filesz) throw new Error("ffi/loader.c must have no writable data");
-    const skip = address + PARAMS_SIZE - segment.vaddr;
-    const code = elf.subarray(Number(segment.offset + skip), Number(segment.offset + segment.filesz));
-    return { code, entry: elf.readBigUInt64LE(24) };
+    const out = join(folder, "out");
+    const safety = ["-Wall", "-Wextra", "-Werror", "-ffreestanding", "-fno-stack-protector", "-fno-pic", "-fno-tree-loop-distribute-patterns"];
+    const plain = ["-fno-asynchronous-unwind-tables", "-fcf-protection=none", "-nostdlib", "-static", "-no-pie", "-Wl,-N", "-Wl,--build-id=none"];
+    await run([compiler, "-Os", "-s", ...safety, ...plain, ...more, "-o", out, join(import.meta.dir, "ffi", source)]);
+    return readFileSync(out);
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/** Compiles the loader to run at `address`, with `params` right before it; gives its bytes and where it starts. */
+async function compileLoader(compiler: string, address: bigint): Promise<{ code: Buffer; entry: bigint }> {
+  const text = `0x${(address + PARAMS_SIZE).toString(16)}`;
+  const elf = await compileFreestanding(compiler, "loader.c", `-Wl,-Ttext=${text}`, `-Wl,--defsym=params=0x${address.toString(16)}`);
+  const loads = readProgramHeaders(elf).filter((h) => h.type === PT_LOAD);
+  const [segment] = loads;
+  if (!segment || loads.length !== 1 || segment.memsz !== segment.filesz) throw new Error("ffi/loader.c must have no writable data");
+  const skip = address + PARAMS_SIZE - segment.vaddr;
+  const code = elf.subarray(Number(segment.offset + skip), Number(segment.offset + segment.filesz));
+  return { code, entry: elf.readBigUInt64LE(24) };
 }
 
 /**
@@ -196,12 +181,11 @@ async function compileLoader(compiler: string, address: bigint): Promise<{ code:
  * PT_INTERP header goes, one PT_LOAD for the appended part comes, e_entry points
  * into it. Throws where the ELF is not shaped as Bun's are today.
  */
-async function embedLoader(elf: Buffer, arch: string): Promise<Buffer> {
+async function embedLoader(elf: Buffer, arch: string, compiler: string): Promise<Buffer> {
   if (elf.readUInt16LE(16) !== 2) throw new Error("expected an ELF of type ET_EXEC");
   const headers = readProgramHeaders(elf);
   const dynamic = headers.find((h) => h.type === PT_DYNAMIC);
   if (!dynamic || !headers.some((h) => h.type === PT_INTERP)) throw new Error("expected a dynamically linked ELF");
-  const compiler = compilerOf(arch);
   const libraries = await findLibraries(compiler, arch);
   const id = createHash("sha256")
     .update(Buffer.concat(libraries.map((l) => l.bytes)))
@@ -251,6 +235,8 @@ async function main(): Promise<void> {
   const version = (await Bun.file(join(root, "package.json")).json()).version as string;
   const commit = await run(["git", "-C", root, "rev-parse", "--short=12", "HEAD"]).catch(() => "unknown");
   const dirty = await run(["git", "-C", root, "status", "--porcelain", "--untracked-files=no"]).catch(() => "");
+  const compiler = compilerOf(process.arch);
+  const reaper = await compileFreestanding(compiler, "reaper.c");
   const plain = join(dist, ".berth-plain");
   await run([
     process.execPath,
@@ -268,11 +254,13 @@ async function main(): Promise<void> {
     `BERTH_VERSION=${JSON.stringify(version)}`,
     "--define",
     `BERTH_COMMIT=${JSON.stringify(commit + (dirty ? "-dirty" : ""))}`,
+    "--define",
+    `BERTH_REAPER=${JSON.stringify(reaper.toString("base64"))}`,
     "--outfile",
     plain,
   ]);
   const out = join(dist, "berth");
-  const bytes = await embedLoader(readFileSync(plain), process.arch);
+  const bytes = await embedLoader(readFileSync(plain), process.arch, compiler);
   rmSync(plain);
   writeFileSync(`${out}.new`, bytes);
   chmodSync(`${out}.new`, 0o755);

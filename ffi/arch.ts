@@ -18,6 +18,7 @@ const NUMBERS = {
   socket: [41, 198],
   socketpair: [53, 199],
   execve: [59, 221],
+  execveat: [322, 281],
   kill: [62, 129],
   fcntl: [72, 25],
   flock: [73, 32],

@@ -248,6 +248,25 @@ export function reopenNonblocking(fd: number, access: number): OwnedFd {
   return openat(AT_FDCWD, `/proc/self/fd/${fd}`, access | O_NONBLOCK | O_NOCTTY);
 }
 
+/**
+ * A file without a name whose content nobody can change any more (memfd_create(2)
+ * with seals), executable, close-on-exec.
+ */
+export function sealedFile(name: string, bytes: Uint8Array): OwnedFd {
+  const MFD_CLOEXEC = 1;
+  const MFD_ALLOW_SEALING = 2;
+  const MFD_EXEC = 0x10; // Linux 6.3; EINVAL before
+  const F_ADD_SEALS = 1033;
+  const ALL_SEALS = 0xf; // of itself, shrinking, growing, writing
+  const flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  let fd = tryCall("memfd_create", name, flags | MFD_EXEC);
+  if (fd < 0) fd = call("memfd_create", name, flags);
+  const file = new OwnedFd(fd);
+  writeAll(file.fd, bytes);
+  call("fcntl", file.fd, F_ADD_SEALS, ALL_SEALS);
+  return file;
+}
+
 export const LOCK_SH = 1;
 export const LOCK_EX = 2;
 export const LOCK_NB = 4;

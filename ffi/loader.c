@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "freestanding.h"
+
 #define MAX_LIBS 8
 #define MAX_PHDRS 16
 #define SLOT 64 // bytes kept for one library path
@@ -57,11 +59,6 @@ extern const struct {
 enum { NR_write = 1, NR_close = 3, NR_mmap = 9, NR_mprotect = 10, NR_pread64 = 17, NR_getpid = 39, NR_getuid = 102, NR_mount = 165,
   NR_openat = 257, NR_mkdirat = 258, NR_newfstatat = 262, NR_unlinkat = 263, NR_renameat = 264, NR_memfd_create = 319, NR_exit_group = 231 };
 struct stat_head { uint64_t dev, ino, nlink; uint32_t mode, uid, gid, pad; uint64_t rdev; int64_t size; char rest[88]; };
-static long syscall6(long n, long a, long b, long c, long d, long e, long f) {
-  register long r10 __asm__("r10") = d, r8 __asm__("r8") = e, r9 __asm__("r9") = f;
-  __asm__ volatile("syscall" : "+a"(n) : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9) : "rcx", "r11", "memory");
-  return n;
-}
 // rdx is a function ld.so would register with atexit; the kernel hands over 0.
 __asm__(".globl _start\n_start:\n  mov %rsp, %rbx\n  mov %rsp, %rdi\n  and $-16, %rsp\n  call prepare\n  mov %rbx, %rsp\n"
         "  xor %edx, %edx\n  jmp *%rax\n");
@@ -73,25 +70,12 @@ __asm__(".globl _start\n_start:\n  mov %rsp, %rbx\n  mov %rsp, %rdi\n  and $-16,
 enum { NR_write = 64, NR_close = 57, NR_mmap = 222, NR_mprotect = 226, NR_pread64 = 67, NR_getpid = 172, NR_getuid = 174, NR_mount = 40,
   NR_openat = 56, NR_mkdirat = 34, NR_newfstatat = 79, NR_unlinkat = 35, NR_renameat = 38, NR_memfd_create = 279, NR_exit_group = 94 };
 struct stat_head { uint64_t dev, ino; uint32_t mode, nlink, uid, gid; uint64_t rdev, pad; int64_t size; char rest[72]; };
-static long syscall6(long n, long a, long b, long c, long d, long e, long f) {
-  register long x8 __asm__("x8") = n, x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c, x3 __asm__("x3") = d,
-                x4 __asm__("x4") = e, x5 __asm__("x5") = f;
-  __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
-  return x0;
-}
 __asm__(".globl _start\n_start:\n  mov x19, sp\n  mov x0, sp\n  bl prepare\n  mov sp, x19\n  mov x1, x0\n  mov x0, #0\n  br x1\n");
 #endif
 
-#define call(n, a, b, c, d) syscall6(n, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
-
-static size_t length(const char *s) { size_t n = 0; while (s[n]) n++; return n; }
 static int equal(const char *a, const char *b) { while (*a && *a == *b) a++, b++; return *a == *b; }
 static char *append(char *to, const char *from) { while (*from) *to++ = *from++; *to = 0; return to; }
 static char *append_number(char *to, unsigned n) { if (n > 9) to = append_number(to, n / 10); *to++ = '0' + n % 10; *to = 0; return to; }
-// gcc turns loops into calls of these two even when freestanding.
-void *memcpy(void *to, const void *from, size_t n) { char *t = to; const char *f = from; while (n--) *t++ = *f++; return to; }
-void *memset(void *to, int c, size_t n) { char *t = to; while (n--) *t++ = c; return to; }
-
 static _Noreturn void die(const char *why) {
   call(NR_write, 2, "berth: ", 7, 0);
   call(NR_write, 2, why, length(why), 0);

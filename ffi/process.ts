@@ -49,6 +49,15 @@ export function execve(path: string, argv: string[], env: string[]): never {
   throw new Error(`unreachable: ${args.memory.length + vars.memory.length}`);
 }
 
+/** execveat(2) of an open file. As {@link execve}. */
+export function execveDescriptor(fd: number, argv: string[], env: string[]): never {
+  const AT_EMPTY_PATH = 0x1000;
+  const args = pointers(argv);
+  const vars = pointers(env);
+  call("execveat", fd, Buffer.from("\0"), args.array, vars.array, AT_EMPTY_PATH);
+  throw new Error(`unreachable: ${args.memory.length + vars.memory.length}`);
+}
+
 /** Resource numbers of asm-generic/resource.h by their OCI names. */
 export const RLIMITS = {
   RLIMIT_CPU: 0,

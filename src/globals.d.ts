@@ -1,3 +1,5 @@
 /** Set by build.ts. */
 declare const BERTH_VERSION: string;
 declare const BERTH_COMMIT: string;
+/** The compiled ffi/reaper.c, in base64. */
+declare const BERTH_REAPER: string;

@@ -46,6 +46,7 @@ export async function startContainer(engine: Engine, record: ContainerRecord, op
     id,
     layout: engine.layout.arguments,
     ...buildContainerSpec(engine, record),
+    reap: config.init,
     hostname: config.hostname,
     domainname: config.domainname,
     hostNetwork: config.network === "host",

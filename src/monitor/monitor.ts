@@ -108,12 +108,12 @@ class Monitor {
   }
 
   #start(db: Database): RunningProcess {
-    const { id, spec, root, namedUser } = this.#request;
+    const { id, spec, root, namedUser, reap } = this.#request;
     const resources = spec.linux.resources ?? {};
     writeNetworkFiles(this.#layout.container(id), this.#request);
     mkdirSync(this.#layout.mountPoint, { recursive: true, mode: 0o711 });
     const pending: PendingProcess = prepareProcess(
-      { type: "create", spec, root, namedUser, mountPoint: this.#layout.mountPoint },
+      { type: "create", spec, root, namedUser, reap, mountPoint: this.#layout.mountPoint },
       {
         stdio: this.#stdio.forInit,
         onSpawned: (pid) => this.#enterCgroup(pid),

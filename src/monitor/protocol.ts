@@ -33,6 +33,7 @@ export interface StartRequest {
   spec: Spec;
   root: Root;
   namedUser: NamedUser;
+  reap: boolean;
   hostname: string;
   domainname: string;
   hostNetwork: boolean;

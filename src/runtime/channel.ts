@@ -22,6 +22,8 @@ export interface CreateRequest {
   /** Empty folder of the host onto which the root is mounted, in the container's mount namespace only. */
   mountPoint: string;
   namedUser: NamedUser | undefined;
+  /** Whether the command becomes the child of a small init that hands on signals and reaps. */
+  reap: boolean;
 }
 
 /** To init of one more process in a running container. */

@@ -15,6 +15,7 @@ import { RuntimeFailure } from "./errors.ts";
 import { becomeCommand, DEFAULT_PATH } from "./process/command.ts";
 import { applyRlimits } from "./process/limits.ts";
 import { dropPrivileges } from "./process/privileges.ts";
+import { openReaper } from "./process/reaper.ts";
 import { openTerminal } from "./process/terminal.ts";
 import { readContainerFile, resolveUser } from "./process/user.ts";
 import { DEFAULT_DEVICES, makeDeviceLinks, makeDevices } from "./rootfs/devices.ts";
@@ -75,7 +76,7 @@ function createContainer(channel: Channel, request: CreateRequest): never {
     using master = openTerminal(spec.process.consoleSize, true);
     channel.send({ stage: "terminal" }, [master.fd]);
   }
-  return startCommand(channel, spec.process, request.namedUser, () => {
+  return startCommand(channel, spec.process, request, () => {
     if (spec.root.readonly) remountReadOnly();
   });
 }
@@ -111,11 +112,16 @@ function joinContainer(channel: Channel, request: ExecRequest): never {
     using master = openTerminal(request.process.consoleSize, false);
     channel.send({ stage: "terminal" }, [master.fd]);
   }
-  return startCommand(channel, request.process, request.namedUser, () => {});
+  return startCommand(channel, request.process, { ...request, reap: false }, () => {});
 }
 
 // What both kinds have in common: everything about the process itself.
-function startCommand(channel: Channel, process: Process, namedUser: NamedUser | undefined, lastWithRoot: () => void): never {
+function startCommand(
+  channel: Channel,
+  process: Process,
+  { namedUser, reap }: { namedUser: NamedUser | undefined; reap: boolean },
+  lastWithRoot: () => void,
+): never {
   const user = namedUser && resolveUser(namedUser, readContainerFile("/etc/passwd"), readContainerFile("/etc/group"));
   const identity: Process = user ? { ...process, user: { ...process.user, ...user } } : process;
   const env = completeEnvironment(process, user?.home ?? homeOf(process));
@@ -125,9 +131,10 @@ function startCommand(channel: Channel, process: Process, namedUser: NamedUser |
   lastWithRoot();
   channel.send({ stage: "ready" });
   waitForGo(channel);
+  const reaper = reap ? openReaper() : undefined;
   umask(process.user.umask ?? 0o022);
   dropPrivileges(identity);
-  return becomeCommand(process.args, env);
+  return becomeCommand(process.args, env, reaper);
 }
 
 function waitForGo(channel: Channel): void {

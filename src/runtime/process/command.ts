@@ -1,8 +1,8 @@
 /** The last step: this process becomes the container's command. */
-import { readdirSync } from "node:fs";
-import { closeOnExecFrom } from "../../../ffi/fd.ts";
-import { reasonOf, SyscallError } from "../../../ffi/libc.ts";
-import { execve } from "../../../ffi/process.ts";
+import { accessSync, constants, readdirSync, statSync } from "node:fs";
+import { closeOnExecFrom, type OwnedFd } from "../../../ffi/fd.ts";
+import { hasCode, reasonOf } from "../../../ffi/libc.ts";
+import { execve, execveDescriptor } from "../../../ffi/process.ts";
 import { resetSignals } from "../../../ffi/signal.ts";
 import { RuntimeFailure } from "../errors.ts";
 
@@ -12,26 +12,36 @@ export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 /**
  * Replaces this process, searching PATH of `env` as execvp(3) does.
  *
+ * @param reaper an init that becomes this process instead and starts the command
  * @throws {RuntimeFailure} `not-found` or `not-executable`
  */
-export function becomeCommand(args: string[], env: string[]): never {
+export function becomeCommand(args: string[], env: string[], reaper: OwnedFd | undefined): never {
   const [command = ""] = args;
   closeOnExecFrom(3, () => readdirSync("/proc/self/fd").map(Number));
   resetSignals();
   const path = env.findLast((v) => v.startsWith("PATH="))?.slice(5) ?? DEFAULT_PATH;
   const candidates = command.includes("/") ? [command] : path.split(":").map((folder) => `${folder || "."}/${command}`);
-  let refused: SyscallError | undefined;
+  let refused: unknown;
   for (const candidate of candidates) {
     try {
+      if (reaper) {
+        checkExecutable(candidate);
+        execveDescriptor(reaper.fd, ["berth-init", candidate, ...args], env);
+      }
       execve(candidate, args, env);
     } catch (error) {
-      if (!(error instanceof SyscallError)) throw error;
-      if (error.code === "ENOENT" || error.code === "ENOTDIR") continue;
+      if (hasCode(error, "ENOENT", "ENOTDIR")) continue;
       refused ??= error;
-      if (error.code !== "EACCES") break;
+      if (!hasCode(error, "EACCES")) break;
     }
   }
   if (refused) throw new RuntimeFailure(`exec: "${command}": ${reasonOf(refused)}`, "not-executable");
   const why = command.includes("/") ? `stat ${command}: no such file or directory` : "executable file not found in $PATH";
   throw new RuntimeFailure(`exec: "${command}": ${why}`, "not-found");
+}
+
+// What execve(2) would say; with an init between, it would say so too late.
+function checkExecutable(path: string): void {
+  accessSync(path, constants.X_OK);
+  if (!statSync(path).isFile()) throw Object.assign(new Error(`${path} is not a file`), { code: "EACCES" });
 }

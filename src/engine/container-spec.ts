@@ -144,9 +144,7 @@ function buildMounts(engine: Engine, record: ContainerRecord): Mount[] {
     { destination: "/sys", type: "sysfs", source: "sysfs", options: ["nosuid", "noexec", "nodev", access] },
     { destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: [access, "nosuid", "noexec", "nodev"] },
     { destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: ["nosuid", "noexec", "nodev"] },
-    config.ipc === "host"
-      ? { destination: "/dev/shm", type: "bind", source: "/dev/shm", options: ["rbind"] }
-      : { destination: "/dev/shm", type: "tmpfs", source: "shm", options: ["nosuid", "noexec", "nodev", "mode=1777", `size=${config.shmSize}`] },
+    sharedMemory(engine, config),
   ];
   for (const name of ["resolv.conf", "hostname", "hosts"]) {
     mounts.push({ destination: `/etc/${name}`, type: "bind", source: `${folder}/${name}`, options: ["rbind", "rprivate"] });
@@ -154,6 +152,16 @@ function buildMounts(engine: Engine, record: ContainerRecord): Mount[] {
   // What the user mounts takes the place of what everybody gets.
   const replaced = new Set(config.mounts.map((mount) => mount.target.replace(/\/+$/, "")));
   return [...mounts.filter((mount) => !replaced.has(mount.destination)), ...config.mounts.map((mount) => toMount(engine, mount))];
+}
+
+// POSIX shared memory lives in files, so who shares an IPC namespace must share these too.
+function sharedMemory(engine: Engine, config: ContainerConfig): Mount {
+  const destination = "/dev/shm";
+  if (config.ipc === "host") return { destination, type: "bind", source: destination, options: ["rbind"] };
+  if (config.ipc.startsWith("container:")) {
+    return { destination, type: "bind", source: `/proc/${pidToJoin(engine, "ipc", config.ipc)}/root${destination}`, options: ["bind"] };
+  }
+  return { destination, type: "tmpfs", source: "shm", options: ["nosuid", "noexec", "nodev", "mode=1777", `size=${config.shmSize}`] };
 }
 
 function toMount(engine: Engine, mount: ContainerMount): Mount {

@@ -43,7 +43,7 @@ export function reconcile(engine: Engine, record: ContainerRecord): ContainerRec
     if (now.status === "running" || now.status === "paused") {
       recordExit(db, id, { exitCode: EXIT_CODE_UNKNOWN, oomKilled: false, error: "" });
     } else if (now.status === "starting") {
-      recordStartFailure(db, id, EXIT_CODE_UNKNOWN, "the start was interrupted");
+      recordStartFailure(db, id, EXIT_CODE_UNKNOWN, "the start was interrupted", now.startedAt);
     } else return now;
     return getContainer(db, id);
   });

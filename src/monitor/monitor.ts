@@ -74,6 +74,7 @@ class Monitor {
 
   async #superviseClaimed(db: Database): Promise<void> {
     const { id } = this.#request;
+    const before = getContainer(db, id)?.startedAt;
     let running: RunningProcess;
     let log: JsonLog;
     try {
@@ -83,7 +84,7 @@ class Monitor {
       this.#stdio.close();
       this.#releaseCgroup();
       const code = error instanceof RuntimeFailure ? { setup: 128, "not-found": 127, "not-executable": 126 }[error.kind] : 128;
-      recordStartFailure(db, id, code, error instanceof Error ? error.message : String(error));
+      recordStartFailure(db, id, code, error instanceof Error ? error.message : String(error), before);
       if (this.#request.autoRemove) this.#remove(db);
       throw error;
     }

@@ -164,15 +164,20 @@ export function recordExit(db: Database, id: string, exit: Exit): void {
   );
 }
 
-/** A start that failed: the container is what it was before, with the reason and docker's code. */
-export function recordStartFailure(db: Database, id: string, exitCode: number, error: string): void {
+/**
+ * A start that failed: the container is what it was before, with the reason and docker's code.
+ *
+ * @param startedBefore when it ran the last time, if it ever did
+ */
+export function recordStartFailure(db: Database, id: string, exitCode: number, error: string, startedBefore: number | undefined): void {
   change(
     db,
-    `UPDATE containers SET status = CASE WHEN started_at IS NULL AND auto_remove = 0 THEN 'created' ELSE 'exited' END,
-       owner_pid = NULL, owner_start = NULL, pid = NULL, pid_start = NULL, exit_code = ?, error = ?
-     WHERE id = ? AND status IN ('starting', 'running')`,
+    `UPDATE containers SET status = CASE WHEN ?3 IS NULL AND auto_remove = 0 THEN 'created' ELSE 'exited' END, started_at = ?3,
+       owner_pid = NULL, owner_start = NULL, pid = NULL, pid_start = NULL, exit_code = ?1, error = ?2
+     WHERE id = ?4 AND status IN ('starting', 'running')`,
     exitCode,
     error,
+    startedBefore ?? null,
     id,
   );
 }

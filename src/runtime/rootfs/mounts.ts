@@ -4,6 +4,7 @@ import * as fd from "../../../ffi/fd.ts";
 import { makeInRoot, openInRoot } from "../../../ffi/in-root.ts";
 import { hasCode, reasonOf } from "../../../ffi/libc.ts";
 import * as m from "../../../ffi/mount.ts";
+import { CLONE_FS, CLONE_NEWNS, setns, unshare } from "../../../ffi/namespace.ts";
 import { cgroupMode, findHierarchies } from "../cgroup/hierarchy.ts";
 import { RuntimeFailure } from "../errors.ts";
 import type { Mount } from "../spec.ts";
@@ -88,11 +89,31 @@ function bind(root: number, mount: Mount, options: MountOptions): void {
   finish(root, mount.destination, options);
 }
 
+/** `/proc/PID/root/…`: a path as another process sees it. */
+const OTHERS_PATH = /^(\/proc\/\d+)\/root(\/.*)$/;
+
+// A mount of another mount namespace can only be cloned from inside of it.
+function cloneTreeOf(source: string, recursive: boolean): fd.OwnedFd {
+  const [, process, path] = OTHERS_PATH.exec(source) ?? [];
+  if (process === undefined || path === undefined) return m.cloneTree(fd.AT_FDCWD, source, recursive);
+  using own = fd.openat(fd.AT_FDCWD, "/proc/self/ns/mnt", fd.O_RDONLY);
+  using theirs = fd.openat(fd.AT_FDCWD, `${process}/ns/mnt`, fd.O_RDONLY);
+  unshare(CLONE_FS); // setns is refused while other threads share the root
+  setns(theirs.fd, CLONE_NEWNS);
+  try {
+    using root = fd.openat(fd.AT_FDCWD, "/", fd.O_PATH);
+    using inside = openInRoot(root.fd, path, fd.O_PATH);
+    return m.cloneTree(inside.fd, "", recursive);
+  } finally {
+    setns(own.fd, CLONE_NEWNS);
+  }
+}
+
 function bindOnto(source: string, root: number, destination: string, target: fd.OwnedFd, options: MountOptions): void {
   const recursive = (options.flags & m.MS_REC) !== 0;
   const flags = options.flags & ~(m.MS_BIND | m.MS_REC);
   if (m.hasMountSetattr()) {
-    using tree = m.cloneTree(fd.AT_FDCWD, source, recursive);
+    using tree = cloneTreeOf(source, recursive);
     let set = ATTRIBUTES.reduce((bits, [flag, attribute]) => (flags & flag ? bits | attribute : bits), 0);
     let clear = 0;
     if (flags & (m.MS_NOATIME | m.MS_STRICTATIME | m.MS_RELATIME)) {

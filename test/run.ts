@@ -1,0 +1,58 @@
+// Runs the tests: `unit`, `e2e`, or both. Installs the Debian packages they need, and
+// ends with one line a suite: how many passed and failed.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
+const PACKAGES: Record<string, string> = { "/bin/busybox": "busybox-static", "/usr/bin/tmux": "tmux", "/usr/bin/readelf": "binutils" };
+const SUITES = ["unit", "e2e"];
+const TEST_TIMEOUT = 60_000; // milliseconds; no test loops without a bound of its own
+
+async function installPackages(): Promise<void> {
+  const missing = Object.entries(PACKAGES).flatMap(([path, name]) => (existsSync(path) ? [] : [name]));
+  if (missing.length === 0) return;
+  console.log(`installing ${missing.join(" ")}`);
+  const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  const install = () =>
+    Bun.spawn(["apt-get", "install", "-qq", "-y", "--no-install-recommends", ...missing], { stdout: "ignore", stderr: "inherit", env: environment });
+  if ((await install().exited) === 0) return;
+  await Bun.spawn(["apt-get", "update", "-qq"], { stdout: "ignore", stderr: "inherit" }).exited;
+  if ((await install().exited) !== 0) throw new Error(`cannot install ${missing.join(" ")}`);
+}
+
+/** Runs one suite and gives its counts, as bun's own summary has them. */
+async function runSuite(suite: string, more: string[]): Promise<{ passed: number; failed: number; skipped: number }> {
+  const child = Bun.spawn([process.execPath, "test", "--timeout", String(TEST_TIMEOUT), `./test/${suite}/`, ...more], {
+    cwd: join(import.meta.dir, ".."),
+    stdout: "inherit",
+    stderr: "pipe",
+  });
+  let text = "";
+  const decoder = new TextDecoder();
+  for await (const chunk of child.stderr) {
+    process.stderr.write(chunk);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  const code = await child.exited;
+  const count = (word: string) => Number(new RegExp(`^\\s*(\\d+) ${word}$`, "m").exec(text)?.[1] ?? 0);
+  const result = { passed: count("pass"), failed: count("fail"), skipped: count("skip") };
+  // A file that cannot even be loaded counts as a failure too.
+  if (code !== 0 && result.failed === 0) result.failed = 1;
+  return result;
+}
+
+const [wanted, ...more] = process.argv.slice(2);
+const suites = wanted === undefined ? SUITES : [wanted];
+if (!suites.every((suite) => SUITES.includes(suite))) {
+  console.error(`test/run.ts: unknown suite ${wanted}: expected ${SUITES.join(" or ")}`);
+  process.exit(2);
+}
+await installPackages();
+const lines: string[] = [];
+let failed = 0;
+for (const suite of suites) {
+  const result = await runSuite(suite, more);
+  failed += result.failed;
+  lines.push(`${suite}: ${result.passed} passed, ${result.failed} failed${result.skipped > 0 ? `, ${result.skipped} skipped` : ""}`);
+}
+console.log(lines.join("\n"));
+process.exit(failed === 0 ? 0 : 1);

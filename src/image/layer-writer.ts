@@ -3,19 +3,8 @@ import { readdirSync } from "node:fs";
 import * as fd from "../../ffi/fd.ts";
 import { makeInRoot, openInRoot } from "../../ffi/in-root.ts";
 import { call, hasCode, reasonOf } from "../../ffi/libc.ts";
-
-/** One entry of a tar, its content left out. Times in nanoseconds since 1970. */
-export interface LayerEntry {
-  path: string;
-  type: "file" | "directory" | "symlink" | "hardlink" | "character" | "block" | "fifo";
-  mode: number;
-  uid: number;
-  gid: number;
-  mtime: bigint;
-  linkPath: string;
-  deviceMajor: number;
-  deviceMinor: number;
-}
+import { setXattr } from "../../ffi/xattr.ts";
+import type { TarEntry } from "./tar-reader.ts";
 
 /** An entry that cannot be unpacked: what is wrong with it, or why the disk refused it. */
 export class LayerError extends Error {
@@ -43,7 +32,7 @@ export class LayerWriter {
   }
 
   /** Makes an entry; for a file, gives where its content goes. Throws {@link LayerError}. */
-  add(entry: LayerEntry): FileSink | undefined {
+  add(entry: TarEntry): FileSink | undefined {
     try {
       return this.#add(entry);
     } catch (error) {
@@ -66,7 +55,7 @@ export class LayerWriter {
     this.#root.close();
   }
 
-  #add(entry: LayerEntry): FileSink | undefined {
+  #add(entry: TarEntry): FileSink | undefined {
     const components = entry.path.split("/").filter((c) => c !== "" && c !== ".");
     if (components.includes("..")) throw new LayerError(`${JSON.stringify(entry.path)} leads outside of the archive`);
     const name = components.pop();
@@ -99,7 +88,7 @@ export class LayerWriter {
     return undefined;
   }
 
-  #sink(folder: number, name: string, file: fd.OwnedFd, entry: LayerEntry): FileSink {
+  #sink(folder: number, name: string, file: fd.OwnedFd, entry: TarEntry): FileSink {
     return {
       write: (chunk) => {
         try {
@@ -132,7 +121,7 @@ export class LayerWriter {
     this.#folders.clear();
   }
 
-  #makeDirectory(folder: number, name: string, entry: LayerEntry): void {
+  #makeDirectory(folder: number, name: string, entry: TarEntry): void {
     try {
       fd.mkdirat(folder, name, 0o700);
     } catch (error) {
@@ -145,7 +134,7 @@ export class LayerWriter {
     this.#finish(folder, name, entry);
   }
 
-  #makeHardlink(folder: number, name: string, entry: LayerEntry): void {
+  #makeHardlink(folder: number, name: string, entry: TarEntry): void {
     let target: fd.OwnedFd;
     try {
       target = openInRoot(this.#root.fd, entry.linkPath, fd.O_PATH | fd.O_NOFOLLOW);
@@ -186,14 +175,16 @@ export class LayerWriter {
     }
   }
 
-  #finish(folder: number, name: string, entry: LayerEntry): void {
+  #finish(folder: number, name: string, entry: TarEntry): void {
     fd.chownat(folder, name, entry.uid, entry.gid);
+    // After the change of owner, which takes capabilities away.
+    for (const [attribute, value] of entry.xattrs) setXattr(`/proc/self/fd/${folder}/${name}`, attribute, value);
     if (entry.type !== "symlink") call("fchmodat", folder, name === "" ? "." : name, entry.mode & 0o7777);
     if (entry.type !== "directory") fd.utimensat(folder, name, entry.mtime, entry.mtime);
   }
 }
 
-function wrap(entry: LayerEntry, error: unknown): Error {
+function wrap(entry: TarEntry, error: unknown): Error {
   if (error instanceof LayerError) return error;
   return new LayerError(`cannot unpack ${JSON.stringify(entry.path)}: ${reasonOf(error)}`, { cause: error });
 }

@@ -1,6 +1,6 @@
 /** Reads a tar stream of any common compression and unpacks it as a layer. */
-import { Parser, type ReadEntry } from "tar";
-import { type LayerEntry, LayerError, LayerWriter } from "./layer-writer.ts";
+import { type FileSink, LayerError, LayerWriter } from "./layer-writer.ts";
+import { TarError, TarReader } from "./tar-reader.ts";
 
 /** A layer that was unpacked. */
 export interface UnpackedLayer {
@@ -9,22 +9,6 @@ export interface UnpackedLayer {
   /** Bytes of the files' contents. */
   size: number;
 }
-
-const TYPES: Record<string, LayerEntry["type"]> = {
-  File: "file",
-  OldFile: "file",
-  ContiguousFile: "file",
-  Directory: "directory",
-  GNUDumpDir: "directory",
-  SymbolicLink: "symlink",
-  Link: "hardlink",
-  CharacterDevice: "character",
-  BlockDevice: "block",
-  FIFO: "fifo",
-};
-
-// Of the parser's warnings these mean that the archive is broken; others tell of oddities it coped with.
-const FATAL = ["TAR_BAD_ARCHIVE", "TAR_ENTRY_INVALID", "TAR_ENTRY_ERROR", "TAR_ABORT"];
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -71,64 +55,31 @@ export async function unpackLayer(source: ReadableStream<Bytes>, folder: string)
   const hash = new Bun.CryptoHasher("sha256");
   const writer = new LayerWriter(folder);
   let size = 0;
-  let length = 0;
-  let failure: unknown;
-  let entries = 0;
-  const attempt = (action: () => void) => {
-    if (failure) return;
-    try {
-      action();
-    } catch (error) {
-      failure = error;
-    }
-  };
-  const parser = new Parser({
-    onReadEntry: (entry: ReadEntry) => {
-      entries++;
-      attempt(() => {
-        const type = TYPES[entry.type];
-        const sink = type && writer.add(toLayerEntry(entry, type));
-        if (!sink) return;
-        entry.on("data", (chunk: Buffer) => attempt(() => sink.write(chunk)));
-        entry.on("end", () => attempt(() => sink.close()));
-        size += entry.size;
-      });
-      entry.resume();
+  let sink: FileSink | undefined;
+  const reader = new TarReader({
+    entry(entry) {
+      sink = writer.add(entry);
+      size += entry.size;
     },
-    onwarn: (code: string, message: string | Error) => {
-      if (FATAL.includes(code)) failure ??= new LayerError(`not a tar archive, or a damaged one: ${String(message).replace(/^Error: /, "")}`);
-    },
+    data: (chunk) => sink?.write(chunk),
+    end: () => sink?.close(),
   });
   try {
     for await (const chunk of await decompress(source)) {
       hash.update(chunk);
-      length += chunk.length;
-      parser.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length));
-      if (failure) throw failure;
+      reader.write(chunk);
     }
-    parser.end();
-    if (failure) throw failure;
-    if (entries === 0 && length % 512 !== 0) throw new LayerError("not a tar archive");
-    if (length === 0) throw new LayerError("not a tar archive: it is empty");
+    reader.close();
     return { diffId: `sha256:${hash.digest("hex")}`, size };
   } catch (error) {
     if (error instanceof LayerError) throw error;
-    throw new LayerError(`cannot read the archive: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new LayerError(
+      error instanceof TarError ? error.message : `cannot read the archive: ${error instanceof Error ? error.message : String(error)}`,
+      {
+        cause: error,
+      },
+    );
   } finally {
     writer.close();
   }
-}
-
-function toLayerEntry(entry: ReadEntry, type: LayerEntry["type"]): LayerEntry {
-  return {
-    path: entry.path,
-    type,
-    mode: entry.mode ?? 0o644,
-    uid: entry.uid ?? 0,
-    gid: entry.gid ?? 0,
-    mtime: BigInt(entry.mtime?.getTime() ?? 0) * 1_000_000n,
-    linkPath: entry.linkpath ?? "",
-    deviceMajor: entry.header.devmaj ?? 0,
-    deviceMinor: entry.header.devmin ?? 0,
-  };
 }

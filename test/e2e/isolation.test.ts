@@ -1,0 +1,191 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { create } from "tar";
+import { makeBusyboxRoot } from "../fixtures/busybox.ts";
+import { TestEngine } from "./engine.ts";
+
+let engine: TestEngine;
+beforeAll(async () => {
+  engine = await TestEngine.make();
+});
+afterAll(async () => {
+  await engine[Symbol.asyncDispose]();
+});
+
+const inside = (...command: string[]) => engine.ok("run", "--rm", "bb", ...command);
+
+describe("a container sees", () => {
+  test("itself as PID 1 and only its own processes", async () => {
+    expect((await inside("sh", "-c", "echo $$; ls -d /proc/[0-9]* | wc -l; true")).split("\n")[0]).toBe("1");
+    expect(Number(await inside("sh", "-c", "ps | wc -l"))).toBeLessThan(6);
+  });
+
+  test("its own host name, network, IPC, cgroups", async () => {
+    expect(await inside("hostname")).toMatch(/^[0-9a-f]{12}$/);
+    expect(await inside("ls", "/sys/class/net")).toBe("lo");
+    expect(await inside("sh", "-c", "cut -d: -f3 /proc/self/cgroup | sort -u | grep -c berth; true")).toBe("0");
+  });
+
+  test("no mount of the host but the three files of its own", async () => {
+    const mounts = (await inside("cat", "/proc/self/mountinfo")).split("\n").map((line) => line.split(" ")[4]);
+    for (const expected of ["/", "/proc", "/dev", "/dev/pts", "/sys", "/dev/shm", "/dev/mqueue", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf"]) {
+      expect(mounts).toContain(expected);
+    }
+    expect(mounts.every((path) => path === "/" || /^\/(proc|dev|sys|etc\/(hosts|hostname|resolv\.conf))/.test(path ?? ""))).toBe(true);
+  });
+
+  test("no descriptor but 0, 1 and 2", async () => {
+    // The fourth is the one that ls reads the folder with.
+    expect((await inside("ls", "/proc/self/fd")).split("\n")).toEqual(["0", "1", "2", "3"]);
+    const script = "exec 9</etc/hostname 8</dev/null; exec";
+    const result = Bun.spawnSync(["bash", "-c", `${script} "$0" run --rm bb ls /proc/self/fd`, join(import.meta.dir, "../../dist/berth")], {
+      env: engine.env,
+    });
+    expect(result.stdout.toString()).toBe("0\n1\n2\n3\n");
+  });
+
+  test("default signals, an empty mask and docker's limits", async () => {
+    const status = await inside("grep", "-E", "^Sig(Ign|Blk|Cgt)", "/proc/self/status");
+    expect(status.split("\n").map((line) => line.split("\t")[1])).toEqual(["0000000000000000", "0000000000000000", "0000000000000000"]);
+    expect(await inside("sh", "-c", "ulimit -Sn")).toBe("1024");
+    expect(await inside("sh", "-c", "umask")).toBe("0022");
+  });
+
+  test("docker's fourteen capabilities, as root; none as a user", async () => {
+    expect(await inside("grep", "CapEff", "/proc/self/status")).toBe("CapEff:\t00000000a80425fb");
+    expect(await engine.ok("run", "--rm", "-u", "1000", "bb", "grep", "CapEff", "/proc/self/status")).toBe("CapEff:\t0000000000000000");
+    expect(await engine.ok("run", "--rm", "--cap-drop", "all", "--cap-add", "net_admin", "bb", "grep", "CapBnd", "/proc/self/status")).toBe(
+      "CapBnd:\t0000000000001000",
+    );
+    expect((await engine.run("run", "--rm", "bb", "mount", "-t", "tmpfs", "x", "/tmp")).exitCode).toBe(1);
+    expect(await engine.ok("run", "--rm", "--privileged", "bb", "sh", "-c", "mount -t tmpfs x /tmp && echo mounted")).toBe("mounted");
+  });
+
+  test("masked and read-only paths", async () => {
+    expect(await inside("sh", "-c", "cat /proc/keys /proc/timer_list 2>&1 | wc -c; ls /sys/firmware")).toBe("0");
+    for (const path of ["/proc/sys/kernel/hostname", "/proc/sysrq-trigger", "/sys/kernel/uevent_helper"]) {
+      expect((await engine.run("run", "--rm", "bb", "sh", "-c", `echo x > ${path}`)).exitCode).not.toBe(0);
+    }
+  });
+
+  test("the standard devices, and no others", async () => {
+    expect(await inside("sh", "-c", "ls /dev | grep -v core | tr '\\n' ' '")).toBe(
+      "fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero ",
+    );
+    expect(await inside("sh", "-c", "echo x > /dev/null; head -c 4 /dev/zero | wc -c; head -c 4 /dev/urandom | wc -c")).toBe("4\n4");
+    // Making the node is allowed, as with docker; opening it is not.
+    const disk = readdirSync("/sys/class/block").map((name) => readFileSync(`/sys/class/block/${name}/dev`, "utf8").trim())[0] ?? "7:0";
+    const [major, minor] = disk.split(":");
+    expect((await engine.run("run", "--rm", "bb", "sh", "-c", `mknod /tmp/d b ${major} ${minor} && head -c 1 /tmp/d`)).stderr).toMatch(
+      /not permitted|No such device/,
+    );
+    expect(await engine.ok("run", "--rm", "--device", "/dev/zero:/dev/nought:r", "bb", "sh", "-c", "head -c 3 /dev/nought | wc -c")).toBe("3");
+    expect(await engine.fails(125, "run", "--rm", "--device", "/dev/nope", "bb", "true")).toContain('"/dev/nope"');
+  });
+
+  test("a read-only root with --read-only, sysctls and rlimits of its own", async () => {
+    expect((await engine.run("run", "--rm", "--read-only", "bb", "touch", "/x")).stderr).toContain("Read-only file system");
+    expect(await engine.ok("run", "--rm", "--read-only", "--tmpfs", "/tmp", "bb", "sh", "-c", "touch /tmp/x && echo ok")).toBe("ok");
+    expect(await engine.ok("run", "--rm", "--sysctl", "net.ipv4.ip_forward=1", "bb", "cat", "/proc/sys/net/ipv4/ip_forward")).toBe("1");
+    expect(await engine.ok("run", "--rm", "--ulimit", "nofile=100:200", "bb", "sh", "-c", "ulimit -Sn; ulimit -Hn")).toBe("100\n200");
+  });
+
+  test("--pid host, --uts host, --ipc host, --network host where asked for", async () => {
+    expect(Number(await engine.ok("run", "--rm", "--pid", "host", "bb", "sh", "-c", "ls -d /proc/[0-9]* | wc -l"))).toBeGreaterThan(5);
+    const link = (name: string) => readlinkSync(`/proc/self/ns/${name}`);
+    const args = ["--uts", "host", "--ipc", "host", "--network", "host"];
+    expect(await engine.ok("run", "--rm", ...args, "bb", "sh", "-c", "for n in uts ipc net; do readlink /proc/self/ns/$n; done")).toBe(
+      `${link("uts")}\n${link("ipc")}\n${link("net")}`,
+    );
+  });
+});
+
+describe("an image that wants out", () => {
+  // A root in which `links` are symbolic links, as an image.
+  async function imageWith(name: string, links: Record<string, string>): Promise<void> {
+    const folder = mkdtempSync(join(tmpdir(), "berth-hostile-"));
+    try {
+      makeBusyboxRoot(folder);
+      for (const [path, target] of Object.entries(links)) {
+        rmSync(join(folder, path), { recursive: true, force: true });
+        symlinkSync(target, join(folder, path));
+      }
+      const tar = join(folder, "../", `${name}-${process.pid}.tar`);
+      create({ cwd: folder, file: tar, sync: true }, ["."]);
+      await engine.ok("import", tar, name);
+      rmSync(tar);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+
+  // A folder of the host that must stay as it is.
+  function makeVictim(): string {
+    const victim = mkdtempSync(join(tmpdir(), "berth-victim-"));
+    writeFileSync(join(victim, "file"), "untouched");
+    mkdirSync(join(victim, "folder"));
+    chmodSync(victim, 0o755);
+    return victim;
+  }
+  const state = (folder: string) => readdirSync(folder, { recursive: true }).map(String).sort();
+
+  test("/etc as a link to the host's folder", async () => {
+    const victim = makeVictim();
+    await imageWith("etc", { etc: `/../../../..${victim}` });
+    await engine.run("run", "--rm", "etc", "true");
+    expect(state(victim)).toEqual(["file", "folder"]);
+    rmSync(victim, { recursive: true });
+  });
+
+  test("/proc, /sys or /dev as links", async () => {
+    const victim = makeVictim();
+    await imageWith("proc", { proc: `/../..${victim}` });
+    expect(await engine.fails(125, "run", "--rm", "proc", "true")).toContain("symbolic link at /proc");
+    await imageWith("dev", { dev: `/../..${victim}/folder` });
+    await engine.run("run", "--rm", "dev", "true");
+    expect(state(victim)).toEqual(["file", "folder"]);
+    expect(await engine.leftovers()).toEqual([]);
+    rmSync(victim, { recursive: true });
+  });
+
+  test("working folder, volume and tmpfs targets as links", async () => {
+    const victim = makeVictim();
+    await imageWith("work", { data: `../../../../..${victim}`, tmp: `${victim}/folder` });
+    await engine.run("run", "--rm", "-w", "/data/made", "work", "touch", "inside");
+    await engine.run("run", "--rm", "-v", "vol:/data/mounted", "work", "touch", "/data/mounted/x");
+    await engine.run("run", "--rm", "--tmpfs", "/tmp/t", "work", "touch", "/tmp/t/x");
+    expect(state(victim)).toEqual(["file", "folder"]);
+    rmSync(victim, { recursive: true });
+  });
+
+  test("/etc/passwd as a link to the host's, or a FIFO", async () => {
+    await imageWith("passwd", { "etc/passwd": "/../../../../etc/passwd" });
+    // Inside, the link leads to itself: a name only the host knows is not found.
+    expect((await engine.run("run", "--rm", "-u", "daemon", "passwd", "id")).exitCode).toBe(125);
+    const folder = mkdtempSync(join(tmpdir(), "berth-fifo-"));
+    makeBusyboxRoot(folder);
+    rmSync(join(folder, "etc/passwd"));
+    Bun.spawnSync(["mkfifo", join(folder, "etc/passwd")]);
+    const tar = Bun.spawnSync(["tar", "-C", folder, "-cf", "-", "."]).stdout;
+    await engine.withInput(tar, "import", "-", "fifo");
+    expect((await engine.run("run", "--rm", "-u", "someone", "fifo", "id")).exitCode).toBe(125);
+    rmSync(folder, { recursive: true });
+  });
+
+  test("an environment meant for our own processes", async () => {
+    const marker = join(engine.root, "marker.js");
+    const out = join(engine.root, "was-run");
+    writeFileSync(marker, `require("node:fs").writeFileSync(${JSON.stringify(out)}, "")`);
+    const variables = [
+      `BUN_OPTIONS=--preload ${marker}`,
+      `NODE_OPTIONS=--require ${marker}`,
+      "LD_PRELOAD=/nonexistent.so",
+      "LD_LIBRARY_PATH=/tmp",
+      "BUN_BE_BUN=1",
+    ];
+    expect(await engine.ok("run", "--rm", ...variables.flatMap((v) => ["-e", v]), "bb", "sh", "-c", "echo $BUN_BE_BUN")).toBe("1");
+    expect(existsSync(out)).toBe(false);
+  });
+});

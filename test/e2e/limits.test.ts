@@ -1,0 +1,65 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { TestEngine } from "./engine.ts";
+
+let engine: TestEngine;
+beforeAll(async () => {
+  engine = await TestEngine.make();
+});
+afterAll(async () => {
+  await engine[Symbol.asyncDispose]();
+});
+
+// Doubles a string until memory ends.
+const HUNGRY = ["sh", "-c", "a=0123456789abcdef; while :; do a=$a$a; done"];
+
+test("-m: what takes too much is killed, exits 137, and inspect says why", async () => {
+  expect((await engine.run("run", "--name", "hungry", "-m", "64m", "bb", ...HUNGRY)).exitCode).toBe(137);
+  expect(await engine.inspect("hungry", "{{.State.OOMKilled}} {{.State.ExitCode}} {{.HostConfig.Memory}}")).toBe(`true 137 ${64 << 20}`);
+  await engine.ok("start", "hungry"); // and again: what was counted before does not count now
+  await engine.ok("rm", "-f", "hungry");
+});
+
+test("a container within its limit is not called killed", async () => {
+  await engine.ok("run", "--name", "modest", "-m", "6m", "bb", "true");
+  expect(await engine.inspect("modest", "{{.State.OOMKilled}}")).toBe("false");
+  await engine.ok("rm", "modest");
+});
+
+test("--cpus 0.2 gives a busy loop a fifth of a CPU", async () => {
+  await engine.ok("run", "-d", "--name", "busy", "--cpus", "0.2", "bb", "sh", "-c", "while :; do :; done");
+  const pid = await engine.inspect("busy", "{{.State.Pid}}");
+  const ticks = () => {
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+    return Number(fields[11]) + Number(fields[12]);
+  };
+  const before = ticks();
+  const start = performance.now();
+  await Bun.sleep(5000);
+  const share = ((ticks() - before) * 10) / (performance.now() - start); // a tick is 10 ms
+  expect(share).toBeGreaterThan(0.15);
+  expect(share).toBeLessThan(0.25);
+  await engine.ok("rm", "-f", "busy");
+});
+
+test("--pids-limit stops a fork bomb", async () => {
+  const result = await engine.run("run", "--rm", "--pids-limit", "20", "bb", "sh", "-c", "for i in $(seq 1 40); do sleep 5 & done; echo survived");
+  expect(result.stderr).toContain("can't fork");
+  expect(await engine.leftovers()).toEqual([]);
+});
+
+test("shares, cpuset, reservation and swap reach the kernel", async () => {
+  const flags = ["--cpu-shares", "512", "--cpuset-cpus", "0", "--memory", "64m", "--memory-reservation", "32m"];
+  const out = await engine.ok(
+    ...["run", "--rm", ...flags, "bb", "sh", "-c"],
+    "cd /sys/fs/cgroup; cat */cpu.shares cpu.weight */cpuset.cpus cpuset.cpus */memory.soft_limit_in_bytes memory.low 2>/dev/null; grep Cpus_allowed_list /proc/self/status",
+  );
+  expect(out).toContain("Cpus_allowed_list:\t0");
+  expect(out).toContain(String(32 << 20));
+  expect(await engine.fails(125, "run", "--rm", "-m", "64m", "--memory-swap", "32m", "bb", "true")).toContain(
+    "Minimum memoryswap limit should be larger than memory limit",
+  );
+  expect(await engine.fails(125, "run", "--rm", "--memory-swap", "64m", "bb", "true")).toContain("You should always set the Memory limit");
+  expect(await engine.fails(125, "run", "--rm", "--cpuset-cpus", "900", "bb", "true")).toContain("cannot limit cpuset-cpus to 900");
+  expect(await engine.leftovers()).toEqual([]);
+});

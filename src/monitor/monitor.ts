@@ -103,7 +103,7 @@ class Monitor {
     this.#releaseCgroup();
     await output.drained();
     log.close();
-    recordExit(db, id, { exitCode, oomKilled, error: "" });
+    recordExit(db, id, { exitCode, oomKilled, error: output.failure });
     if (this.#request.autoRemove) this.#remove(db);
     await this.#client.sendJson(FrameType.exited, { exitCode });
   }
@@ -185,6 +185,8 @@ class Monitor {
 
 /** All output of a container, being read. */
 class Output {
+  /** Why it was not read to its end. */
+  failure = "";
   #finished = false;
   #last = performance.now();
   readonly #end: Promise<void>;
@@ -196,6 +198,9 @@ class Output {
         // A reader that cannot keep up slows the container down, but not its end.
         await Promise.race([receive(stream, chunk), this.#ending.promise]);
         this.#last = performance.now();
+      })
+      .catch((error: Error) => {
+        this.failure = `cannot read the container's output: ${error.message}`;
       })
       .then(() => {
         this.#finished = true;

@@ -1,5 +1,6 @@
 /** The pipes or the terminal between a container and its monitor. */
-import { AT_FDCWD, O_RDWR, O_WRONLY, type OwnedFd, openat, pipe, reopenNonblocking } from "../../ffi/fd.ts";
+import { AT_FDCWD, O_RDWR, type OwnedFd, openat, pipe, setNonblocking } from "../../ffi/fd.ts";
+import { hasCode } from "../../ffi/libc.ts";
 import { setWindowSize } from "../../ffi/tty.ts";
 import type { RunningProcess, Stdio } from "../runtime/spawn.ts";
 import type { LogStream } from "./json-log.ts";
@@ -52,7 +53,9 @@ export class ContainerStdio {
     if (!process.terminal) return;
     this.#terminal = process.terminal;
     this.#outputs.push(["stdout", process.terminal]);
-    this.#input = reopenNonblocking(process.terminal.fd, O_WRONLY);
+    // Bun polls only terminals that do not block. Nobody else has this end.
+    setNonblocking(process.terminal.fd, true);
+    this.#input = process.terminal;
   }
 
   /** Closes everything of a container that did not start. */
@@ -109,7 +112,8 @@ export class ContainerStdio {
 async function readOutput(stream: LogStream, fd: OwnedFd, receive: OutputReceiver): Promise<void> {
   try {
     for await (const chunk of Bun.file(fd.fd).stream()) await receive(stream, Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length));
-  } catch {
-    // EIO: a terminal whose other side nobody has open any more.
+  } catch (error) {
+    // A terminal whose other side nobody has open any more.
+    if (!hasCode(error, "EIO")) throw error;
   }
 }

@@ -21,7 +21,7 @@ import { readContainerFile, resolveUser } from "./process/user.ts";
 import { DEFAULT_DEVICES, makeDeviceLinks, makeDevices } from "./rootfs/devices.ts";
 import { maskPaths, mountInRoot, noteOwnControllers, protectPaths } from "./rootfs/mounts.ts";
 import { PROPAGATION } from "./rootfs/options.ts";
-import { enterRoot } from "./rootfs/pivot.ts";
+import { detachFromHost, enterRoot } from "./rootfs/pivot.ts";
 import { mountRoot } from "./rootfs/root.ts";
 import type { NamespaceType, Process, Spec } from "./spec.ts";
 
@@ -172,7 +172,7 @@ function buildRoot({ spec, root, mountPoint }: CreateRequest): void {
   const { linux } = spec;
   const propagation = linux.rootfsPropagation ? (PROPAGATION[linux.rootfsPropagation] ?? MS_SLAVE | MS_REC) : MS_SLAVE | MS_REC;
   // No mount of ours reaches the host; with a shared root, not through the mount that holds it either.
-  mount(null, "/", null, MS_SLAVE | MS_REC);
+  detachFromHost();
   if (linux.rootfsPropagation?.endsWith("shared")) mount(null, "/", null, propagation);
   mountRoot(root, mountPoint);
   {

@@ -3,12 +3,41 @@ import { readFileSync } from "node:fs";
 import { AT_FDCWD, O_DIRECTORY, O_PATH, O_RDONLY, openat } from "../../../ffi/fd.ts";
 import { hasCode } from "../../../ffi/libc.ts";
 import { MNT_DETACH, MS_MOVE, MS_PRIVATE, MS_REC, MS_SLAVE, mount, pivotRoot, umount } from "../../../ffi/mount.ts";
+import { CLONE_FS, CLONE_NEWNS, setns, unshare } from "../../../ffi/namespace.ts";
 import { chdir, chroot, fchdir } from "../../../ffi/process.ts";
+
+// Whether somebody started us in a chroot: "/" is no mount then, and the namespace has more above it.
+let inChroot = false;
+
+/** Keeps the mounts of this new namespace from reaching the host's. */
+export function detachFromHost(): void {
+  try {
+    mount(null, "/", null, MS_SLAVE | MS_REC);
+    return;
+  } catch (error) {
+    if (!hasCode(error, "EINVAL")) throw error;
+  }
+  inChroot = true;
+  using chrootFolder = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY);
+  enterNamespaceRoot();
+  mount(null, "/", null, MS_SLAVE | MS_REC);
+  fchdir(chrootFolder.fd);
+  chroot(".");
+}
+
+// setns(2) to the own namespace leads to its root, out of any chroot.
+function enterNamespaceRoot(): void {
+  using own = openat(AT_FDCWD, "/proc/self/ns/mnt", O_RDONLY);
+  unshare(CLONE_FS); // setns is refused while other threads share the root
+  setns(own.fd, CLONE_NEWNS);
+}
 
 /** Makes the mount at `target` the root of this mount namespace and lets go of the old one. */
 export function enterRoot(target: string): void {
-  using oldRoot = openat(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY);
   using newRoot = openat(AT_FDCWD, target, O_PATH | O_DIRECTORY);
+  // In a chroot the rest of the host would stay above, one chroot(2) of a container's root away.
+  if (inChroot) enterNamespaceRoot();
+  using oldRoot = openat(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY);
   fchdir(newRoot.fd);
   try {
     pivotRoot(".", ".");

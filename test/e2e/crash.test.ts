@@ -1,0 +1,175 @@
+import { Database } from "bun:sqlite";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { BERTH, cgroupFolders, TestEngine, until } from "./engine.ts";
+
+let engine: TestEngine;
+beforeAll(async () => {
+  engine = await TestEngine.make();
+});
+afterAll(async () => {
+  await engine[Symbol.asyncDispose]();
+});
+
+/** The full run of 1,000 takes minutes: BERTH_STRESS=1000. */
+const RUNS = Number(process.env.BERTH_STRESS ?? 100);
+
+const parentOf = (pid: number) => Number(readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ")[1]);
+const pidOf = async (name: string) => Number(await engine.inspect(name, "{{.State.Pid}}"));
+
+// Gone, or waiting for a parent that does not reap.
+function isDead(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z");
+  } catch {
+    return true;
+  }
+}
+
+async function nothingIsLeft(): Promise<void> {
+  const before = Date.now();
+  let left: string[] = [];
+  while (Date.now() - before < 15_000) {
+    left = await engine.leftovers();
+    if (left.length === 0) break;
+    await Bun.sleep(100);
+  }
+  expect(left).toEqual([]);
+}
+
+describe("kill -9", () => {
+  test("of the command line: the container goes on", async () => {
+    const run = Bun.spawn([BERTH, "run", "--name", "cli", "bb", "sh", "-c", "sleep 1; echo survived"], { env: engine.env, stdout: "ignore" });
+    await until("it runs", async () => (await engine.run("inspect", "-f", "{{.State.Running}}", "cli")).stdout === "true\n");
+    run.kill("SIGKILL");
+    expect(await engine.ok("wait", "cli")).toBe("0");
+    expect(await engine.ok("logs", "cli")).toBe("survived");
+    await engine.ok("rm", "cli");
+  });
+
+  test("of the container's first process", async () => {
+    await engine.ok("run", "-d", "--name", "init", "bb", "sleep", "100");
+    process.kill(await pidOf("init"), "SIGKILL");
+    expect(await engine.ok("wait", "init")).toBe("137");
+    await engine.ok("rm", "init");
+    await nothingIsLeft();
+  });
+
+  test("of the monitor: ps tells the truth, stop and rm work", async () => {
+    for (const verb of [
+      ["rm", "-f"],
+      ["stop", "-t", "0"],
+    ]) {
+      await engine.ok("run", "-d", "--name", "orphan", "bb", "sleep", "100");
+      const pid = await pidOf("orphan");
+      process.kill(parentOf(pid), "SIGKILL");
+      expect(await engine.ok("ps", "--format", "{{.Names}} {{.State}}")).toBe("orphan running");
+      await engine.ok(...verb, "orphan");
+      if (verb[0] === "stop") expect(await engine.inspect("orphan", "{{.State.Status}} {{.State.ExitCode}}")).toBe("exited 255");
+      await engine.run("rm", "orphan");
+      expect(isDead(pid)).toBe(true);
+    }
+    await nothingIsLeft();
+  });
+
+  test("of monitor and container together, with --rm", async () => {
+    await engine.ok("run", "-d", "--rm", "--name", "both", "-v", "/data", "bb", "sleep", "100");
+    const pid = await pidOf("both");
+    process.kill(parentOf(pid), "SIGKILL");
+    process.kill(pid, "SIGKILL");
+    await until("both are gone", async () => (await engine.run("inspect", "both")).exitCode === 1);
+    await nothingIsLeft();
+    expect(readdirSync(join(engine.root, "volumes"))).toEqual([]);
+  });
+
+  test("then the name is free again", async () => {
+    await engine.ok("run", "-d", "--rm", "--name", "again", "bb", "sleep", "100");
+    const pid = await pidOf("again");
+    process.kill(parentOf(pid), "SIGKILL");
+    process.kill(pid, "SIGKILL");
+    await until("it is dead", () => isDead(pid));
+    expect(await engine.ok("run", "--rm", "--name", "again", "bb", "echo", "here")).toBe("here");
+  });
+
+  test(`${RUNS} runs, 8 at a time, half of the command lines killed: nothing is left`, async () => {
+    const cgroupsBefore = cgroupFolders().length;
+    let next = 0;
+    const worker = async () => {
+      for (let i = next++; i < RUNS; i = next++) {
+        const run = Bun.spawn([BERTH, "run", "--rm", "bb", "true"], { env: engine.env, stdout: "ignore", stderr: "ignore" });
+        if (i % 2 === 0) {
+          await Bun.sleep(Math.random() * 60);
+          run.kill("SIGKILL");
+        }
+        const code = await run.exited;
+        if (i % 2 === 1) expect(code).toBe(0);
+      }
+    };
+    await Promise.all(Array.from({ length: 8 }, worker));
+    await nothingIsLeft();
+    expect(cgroupFolders().length).toBe(cgroupsBefore);
+    expect(readdirSync(join(engine.root, "run/rootfs"))).toEqual([]);
+    const db = new Database(join(engine.root, "berth.db"), { readonly: true });
+    expect(db.query("PRAGMA integrity_check").get()).toEqual({ integrity_check: "ok" });
+    expect(db.query("PRAGMA foreign_key_check").all()).toEqual([]);
+    db.close();
+  }, 600_000);
+});
+
+test("a record whose process number belongs to another process by now", async () => {
+  await engine.ok("run", "-d", "--name", "reused", "bb", "sleep", "100");
+  const pid = await pidOf("reused");
+  process.kill(parentOf(pid), "SIGKILL");
+  process.kill(pid, "SIGKILL");
+  await until("it is dead", async () => (await engine.inspect("reused", "{{.State.Running}}")) === "false");
+  // As after a reboot: numbers that are in use again, by this very process.
+  const db = new Database(join(engine.root, "berth.db"));
+  db.run("UPDATE containers SET status = 'running', pid = ?, pid_start = 1, owner_pid = ?, owner_start = 1 WHERE name = 'reused'", [
+    process.pid,
+    process.pid,
+  ]);
+  db.close();
+  expect(await engine.ok("ps", "-q")).toBe("");
+  expect(await engine.inspect("reused", "{{.State.Status}} {{.State.ExitCode}}")).toBe("exited 255");
+  expect(await engine.ok("start", "reused")).toBe("reused");
+  await engine.ok("rm", "-f", "reused");
+});
+
+describe("a full disk", () => {
+  // A small file system in a mount namespace of the test's own.
+  function onSmallDisk(script: string): { stdout: string; stderr: string; exitCode: number } {
+    const folder = join(engine.root, "small");
+    mkdirSync(folder, { recursive: true });
+    const whole = `mount --make-rprivate / && mount -t tmpfs -o size=8m t ${folder} && export BERTH_ROOT=${folder} && ${script}`;
+    const { stdout, stderr, exitCode } = Bun.spawnSync(["unshare", "-m", "sh", "-c", whole, BERTH], { env: engine.env });
+    return { stdout: stdout.toString(), stderr: stderr.toString(), exitCode };
+  }
+  const tar = () => join(engine.root, "bb.tar");
+
+  beforeAll(() => {
+    Bun.spawnSync([
+      "sh",
+      "-c",
+      `mkdir -p ${engine.root}/tree/bin && cp /bin/busybox ${engine.root}/tree/bin && ln -s busybox ${engine.root}/tree/bin/sh && tar -C ${engine.root}/tree -cf ${tar()} .`,
+    ]);
+    expect(statSync(tar()).size).toBeLessThan(4 << 20);
+  });
+
+  test("an import that does not fit says so and leaves nothing", () => {
+    const { stderr, exitCode, stdout } = onSmallDisk(
+      `head -c 6m /dev/zero > $BERTH_ROOT/fill; "$0" import ${tar()} bb; echo $?; rm $BERTH_ROOT/fill; ls -A $BERTH_ROOT/layers; "$0" import ${tar()} bb >/dev/null && "$0" run --rm bb /bin/busybox echo works`,
+    );
+    expect(stderr).toContain("no space left on device");
+    expect({ stdout, exitCode }).toEqual({ stdout: "1\nworks\n", exitCode: 0 });
+  });
+
+  test("the log: the container goes on, the gap is marked", () => {
+    const { stdout, stderr } = onSmallDisk(`"$0" import ${tar()} bb >/dev/null
+      "$0" run -d --name log bb /bin/sh -c '/bin/busybox yes 0123456789 | /bin/busybox head -n 2000000; /bin/busybox sleep 2; echo after; exit 3' >/dev/null
+      /bin/busybox sleep 1; n=0; while [ $n -lt 100 ] && [ "$(df -k $BERTH_ROOT | tail -1 | awk '{print $4}')" != 0 ]; do sleep 0.05; n=$((n+1)); done
+      rm -rf $BERTH_ROOT/nothing; "$0" wait log; "$0" logs --tail 1 log 2>&1 | cut -c 1-40; "$0" rm log >/dev/null`);
+    expect(stderr).toBe("");
+    expect(stdout).toStartWith("3\n");
+  });
+});

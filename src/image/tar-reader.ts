@@ -72,6 +72,7 @@ export class TarReader {
   #filled = 0;
   #offset = 0;
   #zeroBlocks = 0;
+  #isFirst = true;
   #ended = false;
   /** Bytes of content, then of padding, still to come. */
   #content = 0;
@@ -132,8 +133,9 @@ export class TarReader {
     }
     this.#zeroBlocks = 0;
     if (!hasValidChecksum(b)) {
-      throw new TarError(this.#offset < BLOCK ? "not a tar archive" : "the tar archive is damaged: a header's checksum is wrong");
+      throw new TarError(this.#isFirst ? "not a tar archive" : "the tar archive is damaged: a header's checksum is wrong");
     }
+    this.#isFirst = false;
     const type = String.fromCharCode(b[TYPE_OFFSET] as number);
     const size = readNumber(b, FIELD.size);
     if (type === "L" || type === "K" || type === "x" || type === "g") {

@@ -1,0 +1,162 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { applyChange } from "../../src/image/changes.ts";
+import { LayerWriter } from "../../src/image/layer-writer.ts";
+import { familiarName, formatReference, parseReference } from "../../src/image/reference.ts";
+import { type TarEntry, TarReader } from "../../src/image/tar-reader.ts";
+
+test.each([
+  ["bb", "docker.io/library/bb:latest", "bb"],
+  ["bb:1.2", "docker.io/library/bb:1.2", "bb"],
+  ["user/bb", "docker.io/user/bb:latest", "user/bb"],
+  ["index.docker.io/bb", "docker.io/library/bb:latest", "bb"],
+  ["localhost/bb", "localhost/bb:latest", "localhost/bb"],
+  ["localhost:5000/a/b:t", "localhost:5000/a/b:t", "localhost:5000/a/b"],
+  ["[::1]:5000/a", "[::1]:5000/a:latest", "[::1]:5000/a"],
+  ["quay.io/a/b_c-d.e", "quay.io/a/b_c-d.e:latest", "quay.io/a/b_c-d.e"],
+])("reference %s", (text, full, familiar) => {
+  expect(formatReference(parseReference(text))).toBe(full);
+  expect(familiarName(full).repository).toBe(familiar);
+});
+
+test.each(["", "Upper", "a//b", "a:", "a:b:c/", "-a", "a b", "a".repeat(300), "0".repeat(64), "a:bad/tag"])("reference %p is refused", (text) => {
+  expect(() => parseReference(text)).toThrow("invalid reference format");
+});
+
+test("changes", () => {
+  const config = {};
+  for (const change of [
+    'CMD ["a","b"]',
+    "ENTRYPOINT run it",
+    'ENV A=1 B="x y" C=\\ z',
+    "ENV OLD style value",
+    "LABEL a=b",
+    "WORKDIR /w",
+    "WORKDIR sub",
+    "VOLUME /a /b",
+    "EXPOSE 80 53/udp",
+    "USER 1:2",
+    "STOPSIGNAL 9",
+  ]) {
+    applyChange(config, change);
+  }
+  expect(config).toEqual({
+    Cmd: ["a", "b"],
+    Entrypoint: ["/bin/sh", "-c", "run it"],
+    Env: ["A=1", "B=x y", "C= z", "OLD=style value"],
+    Labels: { a: "b" },
+    WorkingDir: "/w/sub",
+    Volumes: { "/a": {}, "/b": {} },
+    ExposedPorts: { "80/tcp": {}, "53/udp": {} },
+    User: "1:2",
+    StopSignal: "9",
+  });
+  expect(() => applyChange({}, "RUN x")).toThrow("RUN is not a valid change command");
+  expect(() => applyChange({}, "CMD")).toThrow("expected an instruction and its value");
+});
+
+function readTar(bytes: Buffer, chunk = bytes.length): { entries: TarEntry[]; contents: string[] } {
+  const entries: TarEntry[] = [];
+  const contents: string[] = [];
+  let text = "";
+  const reader = new TarReader({
+    entry: (entry) => entries.push(entry),
+    data: (piece) => {
+      text += Buffer.from(piece).toString();
+    },
+    end: () => {
+      contents.push(text);
+      text = "";
+    },
+  });
+  for (let at = 0; at < bytes.length; at += chunk) reader.write(bytes.subarray(at, at + chunk));
+  reader.close();
+  return { entries, contents };
+}
+
+describe("TarReader", () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "berth-unit-"));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+  const tar = (script: string, ...flags: string[]) => {
+    const made = Bun.spawnSync(["sh", "-ec", script], { cwd: folder });
+    expect(made.stderr.toString()).toBe("");
+    return Bun.spawnSync(["tar", "-C", folder, ...flags, "--sort=name", "-cf", "-", "."]).stdout;
+  };
+
+  test.each(["gnu", "pax", "ustar", "v7"])("format %s, in pieces of any size", (format) => {
+    const bytes = tar("printf hello > file; ln -s file soft; mkdir dir; touch -d @1000000000 file", `--format=${format}`);
+    for (const chunk of [bytes.length, 512, 100, 7]) {
+      const { entries, contents } = readTar(bytes, chunk);
+      expect(entries.map((e) => [e.path.replace(/^\.\//, "").replace(/\/$/, ""), e.type])).toEqual([
+        ["", "directory"],
+        ["dir", "directory"],
+        ["file", "file"],
+        ["soft", "symlink"],
+      ]);
+      expect(entries[2]).toMatchObject({ size: 5, mtime: 1_000_000_000_000_000_000n, uid: 0 });
+      expect(entries[3]?.linkPath).toBe("file");
+      expect(contents).toEqual(["", "", "hello", ""]);
+    }
+  });
+
+  test.each(["gnu", "pax"])("long names, large ids, devices and fractions of a second in %s", (format) => {
+    const long = "n".repeat(180);
+    const bytes = tar(
+      `mkdir ${long}; touch ${long}/${long}; ln -s ${long}/${long} link; chown 3000000:3000000 link -h; mknod dev b 259 300; touch -d @1.25 ${long}/${long}`,
+      `--format=${format}`,
+    );
+    const byName = new Map(readTar(bytes).entries.map((e) => [e.path.replace(/^\.\//, ""), e]));
+    expect(byName.get(`${long}/${long}`)?.mtime).toBe(format === "pax" ? 1_250_000_000n : 1_000_000_000n);
+    expect(byName.get("link")).toMatchObject({ linkPath: `${long}/${long}`, uid: 3_000_000, gid: 3_000_000 });
+    expect(byName.get("dev")).toMatchObject({ type: "block", deviceMajor: 259, deviceMinor: 300 });
+  });
+
+  test("extended attributes", () => {
+    const bytes = tar("touch f; setfattr -n user.x -v value f 2>/dev/null || true", "--format=pax", "--pax-option=SCHILY.xattr.user.y=given");
+    expect(readTar(bytes).entries.at(-1)?.xattrs.get("user.y")?.toString()).toBe("given");
+  });
+
+  test("what is no tar, damaged, or cut off", () => {
+    const bytes = tar("head -c 3000 /dev/zero > file");
+    expect(() => readTar(Buffer.from("x".repeat(2000)))).toThrow("not a tar archive");
+    expect(() => readTar(Buffer.from("short"))).toThrow("not a tar archive");
+    expect(() => readTar(Buffer.alloc(0))).toThrow("it is empty");
+    expect(() => readTar(bytes.subarray(0, 2000))).toThrow("cut off");
+    const damaged = Buffer.from(bytes);
+    damaged[512 + 10] = 0x7f;
+    expect(() => readTar(damaged)).toThrow("checksum is wrong");
+  });
+
+  test("a writer keeps to its folder", () => {
+    const entry = (more: Partial<TarEntry>): TarEntry => ({
+      path: "x",
+      type: "file",
+      mode: 0o644,
+      uid: 0,
+      gid: 0,
+      size: 0,
+      mtime: 0n,
+      linkPath: "",
+      deviceMajor: 0,
+      deviceMinor: 0,
+      xattrs: new Map(),
+      ...more,
+    });
+    const inside = join(folder, "layer");
+    Bun.spawnSync(["mkdir", inside]);
+    const writer = new LayerWriter(inside);
+    writer.add(entry({ path: "out", type: "symlink", linkPath: folder }));
+    writer.add(entry({ path: "out/planted" }))?.close();
+    writer.add(entry({ path: "a", type: "directory", mode: 0o755 }));
+    writer.add(entry({ path: "a", type: "symlink", linkPath: ".." }));
+    expect(() => writer.add(entry({ path: "../c" }))).toThrow("leads outside");
+    writer.close();
+    expect(readdirSync(folder)).toEqual(["layer"]);
+    expect(readFileSync(join(inside, folder, "planted"), "utf8")).toBe("");
+  });
+});

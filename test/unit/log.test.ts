@@ -1,0 +1,48 @@
+import { expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { formatRecords, JsonLog } from "../../src/monitor/json-log.ts";
+import { resolvConf } from "../../src/network/files.ts";
+
+const parse = (text: string) =>
+  text
+    .trimEnd()
+    .split("\n")
+    .map((line) => (JSON.parse(line) as { log: string }).log);
+
+test("the fast way and the slow way write the same", () => {
+  const plain = Buffer.from("one\ntwo\n\nthree");
+  const records = formatRecords("stdout", plain, "T");
+  expect(records).toBe(["one\\n", "two\\n", "\\n", "three"].map((log) => `{"log":"${log}","stream":"stdout","time":"T"}\n`).join(""));
+  expect(parse(formatRecords("stderr", Buffer.from('q"\\\t\u0001é\nx\n'), "T"))).toEqual(['q"\\\t\u0001é\n', "x\n"]);
+});
+
+test("long lines are cut at 16 KiB, between characters", () => {
+  const text = "ä".repeat(20_000);
+  const pieces = parse(formatRecords("stdout", Buffer.from(`${text}\n`), "T"));
+  expect(pieces.join("")).toBe(`${text}\n`);
+  expect(pieces.every((piece) => Buffer.byteLength(piece) <= 16 * 1024)).toBe(true);
+});
+
+test("partial lines wait for their end, by stream", () => {
+  const folder = mkdtempSync(join(tmpdir(), "berth-unit-"));
+  const path = join(folder, "log");
+  const log = new JsonLog(path);
+  for (const [stream, text] of [
+    ["stdout", "he"],
+    ["stderr", "er"],
+    ["stdout", "llo\nwor"],
+    ["stderr", "ror\n"],
+    ["stdout", "ld"],
+  ] as const)
+    log.add(stream, Buffer.from(text));
+  log.close();
+  expect(parse(readFileSync(path, "utf8"))).toEqual(["hello\n", "error\n", "world"]);
+  rmSync(folder, { recursive: true });
+});
+
+test("name servers that only the host reaches are left out", () => {
+  expect(resolvConf("# x\nnameserver 127.0.0.53\nnameserver 10.0.0.1\nsearch a\n")).toBe("# x\nnameserver 10.0.0.1\nsearch a\n");
+  expect(resolvConf("")).toBe("");
+});

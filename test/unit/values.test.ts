@@ -1,0 +1,79 @@
+import { describe, expect, test } from "bun:test";
+import { parseDevice, parseMount, parseTmpfs, parseUlimit, parseVolume } from "../../src/cli/mount-flags.ts";
+import { parseDuration, parseSize, parseTime, splitCsv } from "../../src/cli/values.ts";
+
+test("sizes", () => {
+  for (const [text, bytes] of [
+    ["0", 0],
+    ["64", 64],
+    ["64b", 64],
+    ["1k", 1024],
+    ["1.5g", 1.5 * 2 ** 30],
+    ["64M", 64 << 20],
+    ["2mb", 2 << 20],
+    ["1GiB", 2 ** 30],
+  ] as const) {
+    expect(parseSize(text)).toBe(bytes);
+  }
+  for (const text of ["", "m", "1x", "-1", "1 2", "0x10"]) expect(() => parseSize(text)).toThrow("expected a size");
+});
+
+test("durations and times", () => {
+  expect(parseDuration("1h30m")).toBe(5_400_000);
+  expect(parseDuration("1.5s")).toBe(1500);
+  expect(parseDuration("10")).toBeUndefined();
+  expect(parseTime("10m", 1_000_000)).toBe(400_000);
+  expect(parseTime("1700000000.5", 0)).toBe(1_700_000_000_500);
+  expect(parseTime("2026-01-02T15:04:05.5Z", 0)).toBe(Date.UTC(2026, 0, 2, 15, 4, 5, 500));
+  expect(parseTime("2026-01-02T15:04:05+01:00", 0)).toBe(Date.UTC(2026, 0, 2, 14, 4, 5));
+  expect(() => parseTime("tomorrow", 0)).toThrow("expected a time");
+});
+
+test("csv", () => {
+  expect(splitCsv('a,"b,c",d""')).toEqual(["a", "b,c", 'd""']);
+  expect(splitCsv('"x ""y"""')).toEqual(['x "y"']);
+});
+
+describe("-v", () => {
+  test("binds, volumes, anonymous ones", () => {
+    expect(parseVolume("/a:/b")).toMatchObject({ type: "bind", source: "/a", target: "/b", readOnly: false, createSource: true });
+    expect(parseVolume("/a:/b:ro,rslave")).toMatchObject({ readOnly: true, propagation: "rslave" });
+    expect(parseVolume("vol:/b/:ro,nocopy")).toMatchObject({ type: "volume", name: "vol", target: "/b", readOnly: true, noCopy: true });
+    expect(parseVolume("/b")).toMatchObject({ type: "volume", anonymous: true, target: "/b" });
+  });
+  test("refuses what is none", () => {
+    for (const text of ["", ":", "a:b", "/a:/b:nope", "/a:/b:c:d", "vol:/", "bad/name:/b", "vol:/b:rslave", "relative"])
+      expect(() => parseVolume(text)).toThrow();
+  });
+});
+
+describe("--mount", () => {
+  test("the three types", () => {
+    expect(parseMount("type=bind,src=/a,dst=/b,ro")).toMatchObject({ type: "bind", source: "/a", target: "/b", readOnly: true, createSource: false });
+    expect(parseMount("src=vol,target=/b,volume-nocopy")).toMatchObject({ type: "volume", name: "vol", noCopy: true });
+    expect(parseMount("type=tmpfs,destination=/t,tmpfs-size=1m,tmpfs-mode=1770")).toEqual({
+      type: "tmpfs",
+      target: "/t",
+      options: ["nosuid", "nodev", "noexec", "size=1048576", "mode=1770"],
+    });
+  });
+  test("refuses with docker's words", () => {
+    expect(() => parseMount("typ=bind")).toThrow("unexpected key 'typ' in 'typ=bind'");
+    expect(() => parseMount("type=bind,src=/a")).toThrow("target is required");
+    expect(() => parseMount("type=tmpfs,dst=/t,volume-nocopy")).toThrow("cannot mix 'volume-nocopy' with mount type 'tmpfs'");
+    expect(() => parseMount("type=cluster,dst=/t")).toThrow("unsupported mount type 'cluster'");
+  });
+});
+
+test("--tmpfs, --device, --ulimit", () => {
+  expect(parseTmpfs("/t:size=64m,exec")).toMatchObject({ target: "/t", options: ["noexec", "nosuid", "nodev", "size=64m", "exec"] });
+  expect(() => parseTmpfs("/t:nope")).toThrow("invalid tmpfs option");
+  expect(parseDevice("/dev/a")).toEqual({ host: "/dev/a", container: "/dev/a", access: "rwm" });
+  expect(parseDevice("/dev/a:r")).toEqual({ host: "/dev/a", container: "/dev/a", access: "r" });
+  expect(parseDevice("/dev/a:/dev/b:rw")).toEqual({ host: "/dev/a", container: "/dev/b", access: "rw" });
+  expect(() => parseDevice("/dev/a:/dev/b:x")).toThrow("expected HOST");
+  expect(parseUlimit("nofile=1:2")).toEqual({ name: "nofile", soft: 1, hard: 2 });
+  expect(parseUlimit("core=-1")).toEqual({ name: "core", soft: -1, hard: -1 });
+  expect(() => parseUlimit("nofile=2:1")).toThrow("soft limit must be less");
+  expect(() => parseUlimit("nope=1")).toThrow("invalid ulimit argument");
+});

@@ -22,6 +22,8 @@ import { ContainerStdio, type OutputReceiver } from "./stdio.ts";
 /** The descriptor on which a monitor talks to whoever started it. */
 export const MONITOR_CONNECTION_FD = 3;
 
+// A start leaves memory and an open store behind; a short-lived container is gone before they matter.
+const REST_AFTER = 300; // milliseconds
 // How long output is awaited that nobody may ever finish: a descriptor of it can have been passed to another container.
 const DRAIN_TIMEOUT = 1000; // milliseconds without a byte
 
@@ -50,6 +52,7 @@ class Monitor {
   readonly #layout: Layout;
   readonly #stdio: ContainerStdio;
   #cgroup: Cgroup | undefined;
+  #db: Database | undefined;
 
   constructor(request: StartRequest, client: FrameSocket) {
     this.#request = request;
@@ -60,9 +63,8 @@ class Monitor {
 
   async run(): Promise<never> {
     const { id } = this.#request;
-    let db: Database | undefined;
     try {
-      db = openDatabase(this.#layout.database);
+      const db = this.#openStore();
       if (!claimForStart(db, id)) throw new RuntimeFailure(`container ${id} is already running, being started or being removed`);
       await this.#superviseClaimed(db);
     } catch (error) {
@@ -70,6 +72,18 @@ class Monitor {
       await this.#client.sendJson(FrameType.failed, { kind: failure.kind, message: failure.message });
     }
     process.exit(0);
+  }
+
+  #openStore(): Database {
+    this.#db ??= openDatabase(this.#layout.database);
+    return this.#db;
+  }
+
+  // A container that lives on will have nothing to write for long.
+  #rest(): void {
+    this.#db?.close();
+    this.#db = undefined;
+    Bun.gc(true);
   }
 
   async #superviseClaimed(db: Database): Promise<void> {
@@ -96,15 +110,18 @@ class Monitor {
       log.add(stream, chunk);
       return this.#request.attach ? this.#client.send(FrameType[stream], chunk) : undefined;
     });
+    const resting = setTimeout(() => this.#rest(), REST_AFTER);
     const code = await child.exited;
+    clearTimeout(resting);
     const exitCode = child.signalCode ? 128 + (signalNumber(String(child.signalCode)) ?? 0) : code;
     const oomKilled = (this.#cgroup?.oomKills() ?? 0) > 0;
     // With a PID namespace of its own everything in it is dead already.
     this.#releaseCgroup();
     await output.drained();
     log.close();
-    recordExit(db, id, { exitCode, oomKilled, error: output.failure });
-    if (this.#request.autoRemove) this.#remove(db);
+    const store = this.#openStore();
+    recordExit(store, id, { exitCode, oomKilled, error: output.failure });
+    if (this.#request.autoRemove) this.#remove(store);
     await this.#client.sendJson(FrameType.exited, { exitCode });
   }
 

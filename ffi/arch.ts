@@ -17,6 +17,7 @@ const NUMBERS = {
   recvmsg: [47, 212],
   socket: [41, 198],
   socketpair: [53, 199],
+  exit_group: [231, 94],
   execve: [59, 221],
   execveat: [322, 281],
   kill: [62, 129],

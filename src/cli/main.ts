@@ -1,5 +1,6 @@
 /** The command line: finds the command, runs it, turns what went wrong into a line and an exit code. */
 import { cac } from "cac";
+import { exitNow } from "../../ffi/process.ts";
 import { type Engine, openEngine } from "../engine/engine.ts";
 import { checkCount, flagLabel, flagValues, parseArguments } from "./arguments.ts";
 import type { Command, Context, Flags } from "./command.ts";
@@ -22,7 +23,7 @@ export async function runCommandLine(argv: string[]): Promise<never> {
   } catch (error) {
     exitCode = report(error, "berth", 1);
   }
-  process.exit(exitCode);
+  exitNow(exitCode);
 }
 
 async function dispatch(argv: string[]): Promise<number> {

@@ -48,11 +48,8 @@ export function execInContainer(engine: Engine, text: string, options: ExecOptio
       },
       {
         stdio: options.stdio,
-        onSpawned: () => {},
-        // Only now: what init itself takes is not the container's.
-        onReady: (pid) => {
-          if (cgroup && cgroup.paths.length > 0) cgroup.join(pid);
-        },
+        onSpawned: (pid) => (cgroup && cgroup.paths.length > 0 ? cgroup.join(pid) : []),
+        onReady: () => {},
       },
     ).release();
   } catch (error) {

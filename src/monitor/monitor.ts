@@ -5,6 +5,7 @@
 import type { Database } from "bun:sqlite";
 import { mkdirSync } from "node:fs";
 import { OwnedFd } from "../../ffi/fd.ts";
+import { exitNow } from "../../ffi/process.ts";
 import { signalNumber } from "../../ffi/signal.ts";
 import { writeNetworkFiles } from "../network/files.ts";
 import { type Cgroup, CgroupError, requestedLimits } from "../runtime/cgroup/cgroup.ts";
@@ -22,7 +23,7 @@ import { ContainerStdio, type OutputReceiver } from "./stdio.ts";
 /** The descriptor on which a monitor talks to whoever started it. */
 export const MONITOR_CONNECTION_FD = 3;
 
-// A start leaves memory and an open store behind; a short-lived container is gone before they matter.
+// A start leaves memory behind; a short-lived container is gone before they matter.
 const REST_AFTER = 300; // milliseconds
 // How long output is awaited that nobody may ever finish: a descriptor of it can have been passed to another container.
 const DRAIN_TIMEOUT = 1000; // milliseconds without a byte
@@ -52,7 +53,6 @@ class Monitor {
   readonly #layout: Layout;
   readonly #stdio: ContainerStdio;
   #cgroup: Cgroup | undefined;
-  #db: Database | undefined;
 
   constructor(request: StartRequest, client: FrameSocket) {
     this.#request = request;
@@ -64,25 +64,19 @@ class Monitor {
   async run(): Promise<never> {
     const { id } = this.#request;
     try {
-      const db = this.#openStore();
+      const db = openDatabase(this.#layout.database);
       if (!claimForStart(db, id)) throw new RuntimeFailure(`container ${id} is already running, being started or being removed`);
       await this.#superviseClaimed(db);
     } catch (error) {
       const failure = error instanceof RuntimeFailure ? error : new RuntimeFailure(error instanceof Error ? error.message : String(error));
       await this.#client.sendJson(FrameType.failed, { kind: failure.kind, message: failure.message });
     }
-    process.exit(0);
+    exitNow(0);
   }
 
-  #openStore(): Database {
-    this.#db ??= openDatabase(this.#layout.database);
-    return this.#db;
-  }
-
-  // A container that lives on will have nothing to write for long.
-  #rest(): void {
-    this.#db?.close();
-    this.#db = undefined;
+  // A container that lives on leaves its monitor nothing to do for long.
+  #rest(db: Database): void {
+    db.run("PRAGMA shrink_memory");
     Bun.gc(true);
   }
 
@@ -110,7 +104,7 @@ class Monitor {
       log.add(stream, chunk);
       return this.#request.attach ? this.#client.send(FrameType[stream], chunk) : undefined;
     });
-    const resting = setTimeout(() => this.#rest(), REST_AFTER);
+    const resting = setTimeout(() => this.#rest(db), REST_AFTER);
     const code = await child.exited;
     clearTimeout(resting);
     const exitCode = child.signalCode ? 128 + (signalNumber(String(child.signalCode)) ?? 0) : code;
@@ -119,9 +113,8 @@ class Monitor {
     this.#releaseCgroup();
     await output.drained();
     log.close();
-    const store = this.#openStore();
-    recordExit(store, id, { exitCode, oomKilled, error: output.failure });
-    if (this.#request.autoRemove) this.#remove(store);
+    recordExit(db, id, { exitCode, oomKilled, error: output.failure });
+    if (this.#request.autoRemove) this.#remove(db);
     await this.#client.sendJson(FrameType.exited, { exitCode });
   }
 
@@ -150,7 +143,7 @@ class Monitor {
     return running;
   }
 
-  #enterCgroup(pid: number): void {
+  #enterCgroup(pid: number): string[] {
     const { spec } = this.#request;
     const resources = spec.linux.resources ?? {};
     const limits = requestedLimits(resources);
@@ -159,12 +152,13 @@ class Monitor {
       if (!cgroup) throw new CgroupError(`cannot limit ${limits.join(", ")}: this host has no cgroups`);
       cgroup.create(resources);
       this.#cgroup = cgroup;
-      cgroup.join(pid);
+      return cgroup.join(pid);
     } catch (error) {
       if (limits.length > 0 || !(error instanceof CgroupError)) throw error;
       // Nothing was to be limited: a container without a cgroup then.
       this.#releaseCgroup();
       this.#cgroup = undefined;
+      return [];
     }
   }
 

@@ -36,7 +36,13 @@ export interface ExecRequest {
   startTime: number;
 }
 
-export type InitRequest = CreateRequest | ExecRequest;
+/** What a parent knows only once init exists. */
+export interface CgroupFiles {
+  /** See `Cgroup.join`. */
+  cgroupFiles: string[];
+}
+
+export type InitRequest = (CreateRequest | ExecRequest) & CgroupFiles;
 
 /** From init to its parent; the end of the stream after `ready` means that the command runs. */
 export type InitReport =

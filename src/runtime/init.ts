@@ -10,7 +10,7 @@ import { MS_BIND, MS_RDONLY, MS_REC, MS_REMOUNT, MS_SLAVE, mount } from "../../f
 import * as ns from "../../ffi/namespace.ts";
 import { chroot, fchdir, PR_SET_DUMPABLE, prctl, processStartTime, setdomainname, sethostname, setsid, umask } from "../../ffi/process.ts";
 import { bringLoopbackUp } from "../../ffi/socket.ts";
-import { Channel, type CreateRequest, type ExecRequest, type GoOn, type InitRequest, type NamedUser } from "./channel.ts";
+import { type CgroupFiles, Channel, type CreateRequest, type ExecRequest, type GoOn, type InitRequest, type NamedUser } from "./channel.ts";
 import { RuntimeFailure } from "./errors.ts";
 import { becomeCommand, DEFAULT_PATH } from "./process/command.ts";
 import { applyRlimits } from "./process/limits.ts";
@@ -55,13 +55,14 @@ export function runInit(): never {
   process.exit(1);
 }
 
-function createContainer(channel: Channel, request: CreateRequest): never {
+function createContainer(channel: Channel, request: CreateRequest & CgroupFiles): never {
   const { spec } = request;
   setsid();
   enterNamespaces(spec);
+  joinCgroup(openCgroupFiles(request));
   channel.send({ stage: "namespaces" });
   waitForGo(channel);
-  // The parent moved us into the container's cgroup by now, so its namespace begins there.
+  // We are in the container's cgroup by now, so its namespace begins there.
   if (spec.linux.cgroupsPath) noteOwnControllers(spec.linux.cgroupsPath);
   if (spec.linux.namespaces.some((n) => n.type === "cgroup" && !n.path)) ns.unshare(ns.CLONE_NEWCGROUP);
 
@@ -81,8 +82,9 @@ function createContainer(channel: Channel, request: CreateRequest): never {
   });
 }
 
-function joinContainer(channel: Channel, request: ExecRequest): never {
+function joinContainer(channel: Channel, request: ExecRequest & CgroupFiles): never {
   setsid();
+  const cgroup = openCgroupFiles(request);
   const { pid } = request;
   const open = (name: string) => fd.openat(fd.AT_FDCWD, `/proc/${pid}/${name}`, fd.O_RDONLY);
   try {
@@ -112,7 +114,7 @@ function joinContainer(channel: Channel, request: ExecRequest): never {
     using master = openTerminal(request.process.consoleSize, false);
     channel.send({ stage: "terminal" }, [master.fd]);
   }
-  return startCommand(channel, request.process, { ...request, reap: false }, () => {});
+  return startCommand(channel, request.process, { ...request, reap: false }, () => joinCgroup(cgroup));
 }
 
 // What both kinds have in common: everything about the process itself.
@@ -135,6 +137,20 @@ function startCommand(
   umask(process.user.umask ?? 0o022);
   dropPrivileges(identity);
   return becomeCommand(process.args, env, reaper);
+}
+
+// By their paths on the host, so before any other root is entered.
+function openCgroupFiles({ cgroupFiles }: CgroupFiles): fd.OwnedFd[] {
+  return step("enter the cgroup", () => cgroupFiles.map((path) => fd.openat(fd.AT_FDCWD, path, fd.O_WRONLY)));
+}
+
+function joinCgroup(files: fd.OwnedFd[]): void {
+  step("enter the cgroup", () => {
+    for (const file of files) {
+      fd.writeAll(file.fd, Buffer.from("0"));
+      file.close();
+    }
+  });
 }
 
 function waitForGo(channel: Channel): void {

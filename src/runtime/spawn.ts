@@ -12,8 +12,8 @@ export type Stdio = [input: number, output: number, error: number];
 
 export interface SpawnOptions {
   stdio: Stdio;
-  /** Called while init still starts up: its cgroup. */
-  onSpawned(pid: number): void;
+  /** Called while init still starts up: puts it into its cgroup, see `Cgroup.join`. */
+  onSpawned(pid: number): string[];
   /** Called while init waits with its namespaces made: the network. */
   onNamespaces?(pid: number): void;
   /** Called right before the command starts: limits, so that they are not spent on init. */
@@ -58,8 +58,7 @@ export function prepareProcess(request: CreateRequest | ExecRequest, options: Sp
     child.kill("SIGKILL");
   };
   try {
-    channel.send(request);
-    options.onSpawned(pid);
+    channel.send({ ...request, cgroupFiles: options.onSpawned(pid) });
     for (;;) {
       const report = nextReport(channel);
       if (report.stage === "namespaces") {

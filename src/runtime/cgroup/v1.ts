@@ -1,7 +1,7 @@
 /** cgroup v1: one folder per controller hierarchy (kernel: Documentation/admin-guide/cgroup-v1). */
 import { existsSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { hasCode, reasonOf } from "../../../ffi/libc.ts";
+import { hasCode } from "../../../ffi/libc.ts";
 import { kill } from "../../../ffi/signal.ts";
 import type { DeviceRule, Resources } from "../spec.ts";
 import { type Cgroup, CgroupError, type Usage } from "./cgroup.ts";
@@ -62,14 +62,8 @@ export class CgroupV1 implements Cgroup {
     }
   }
 
-  join(pid: number): void {
-    for (const folder of this.paths) {
-      try {
-        writeControl(`${folder}/cgroup.procs`, String(pid));
-      } catch (error) {
-        throw new CgroupError(`cannot move process ${pid} into ${folder}: ${reasonOf(error)}`);
-      }
-    }
+  join(): string[] {
+    return this.paths.map((folder) => `${folder}/tasks`);
   }
 
   apply(resources: Resources): void {

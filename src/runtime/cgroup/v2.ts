@@ -54,9 +54,10 @@ export class CgroupV2 implements Cgroup {
     }
   }
 
-  join(pid: number): void {
+  join(pid: number): string[] {
     try {
       writeControl(`${this.#folder}/cgroup.procs`, String(pid));
+      return [];
     } catch (error) {
       throw new CgroupError(`cannot move process ${pid} into ${this.#folder}: ${reasonOf(error)}`);
     }

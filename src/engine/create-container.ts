@@ -7,6 +7,7 @@ import { reasonOf } from "../../ffi/libc.ts";
 import type { ContainerConfig, ContainerMount } from "../store/container-config.ts";
 import { type ContainerRecord, findContainers, getContainer, insertContainer, releaseCreated } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";
+import { discardContainer } from "../store/discard-container.ts";
 import type { ImageConfig } from "../store/images.ts";
 import { ensureVolume, useVolume } from "../store/volumes.ts";
 import type { Engine } from "./engine.ts";
@@ -63,13 +64,22 @@ export function createContainer(engine: Engine, options: ContainerOptions, keep:
       `Conflict. The container name "/${name}" is already in use by container "${taken.id}". You have to remove (or rename) that container to be able to reuse that name.`,
     );
   }
-  // The record is there first: whatever happens now, somebody finds and finishes it.
+  try {
+    makeFolders(engine, id, config);
+  } catch (error) {
+    discardContainer(db, layout, id, true);
+    throw new EngineError(`cannot make the container's folders in ${layout.data}: ${reasonOf(error)}`);
+  }
+  if (keep) releaseCreated(db, id);
+  return getContainer(db, id) as ContainerRecord;
+}
+
+// After the record: killed in between, it leads whoever reads it to what is there.
+function makeFolders({ layout }: Engine, id: string, config: ContainerConfig): void {
   for (const mount of config.mounts) if (mount.type === "volume") mkdirSync(layout.volume(mount.name), { recursive: true, mode: 0o755 });
   const folder = layout.container(id);
   mkdirSync(join(folder, "upper"), { recursive: true, mode: 0o755 });
   mkdirSync(join(folder, "work"), { mode: 0o700 });
-  if (keep) releaseCreated(db, id);
-  return getContainer(db, id) as ContainerRecord;
 }
 
 // Gives the container that has the name already, if one has.

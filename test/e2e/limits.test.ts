@@ -63,3 +63,20 @@ test("shares, cpuset, reservation and swap reach the kernel", async () => {
   expect(await engine.fails(125, "run", "--rm", "--cpuset-cpus", "900", "bb", "true")).toContain("cannot limit cpuset-cpus to 900");
   expect(await engine.leftovers()).toEqual([]);
 });
+
+test("an idle monitor holds at most 4 MB of its own", async () => {
+  await engine.ok("run", "-d", "--name", "idle", "bb", "sleep", "1000");
+  await Bun.sleep(800);
+  const pid = await engine.inspect("idle", "{{.State.Pid}}");
+  const monitor = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ")[1];
+  // Anonymous memory only: pages of the executable are in the cache for everybody.
+  let anonymous = 0;
+  let isFile = false;
+  for (const line of readFileSync(`/proc/${monitor}/smaps`, "utf8").split("\n")) {
+    if (/^[0-9a-f]+-/.test(line)) isFile = / \//.test(line);
+    else if (!isFile && line.startsWith("Private_Dirty:")) anonymous += Number(/\d+/.exec(line)?.[0]);
+  }
+  expect(anonymous).toBeGreaterThan(500);
+  expect(anonymous).toBeLessThan(4096);
+  await engine.ok("rm", "-f", "idle");
+});

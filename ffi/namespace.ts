@@ -1,6 +1,6 @@
 /** Namespaces and process descriptors: unshare(2), setns(2), pidfd_open(2). */
 import { OwnedFd } from "./fd.ts";
-import { call } from "./libc.ts";
+import { call, hasCode } from "./libc.ts";
 
 /** linux/sched.h */
 export const CLONE_NEWTIME = 0x80;
@@ -21,6 +21,24 @@ export function unshare(flags: number): void {
 /** Enters a namespace (by /proc/PID/ns/X) or, with a pidfd, several at once (Linux 5.8). */
 export function setns(fd: number, type: number): void {
   call("setns", fd, type);
+}
+
+/**
+ * Enters a mount namespace, its root and working folder with it.
+ *
+ * setns(2) refuses that with EINVAL while other threads share this one's root and
+ * working folder, and a thread that Bun starts meanwhile does.
+ */
+export function enterMountNamespace(fd: number): void {
+  for (let attempt = 0; ; attempt++) {
+    unshare(CLONE_FS);
+    try {
+      setns(fd, CLONE_NEWNS);
+      return;
+    } catch (error) {
+      if (!hasCode(error, "EINVAL") || attempt === 100) throw error;
+    }
+  }
 }
 
 /** pidfd_open(2), Linux 5.3. */

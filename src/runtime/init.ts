@@ -89,21 +89,16 @@ function joinContainer(channel: Channel, request: ExecRequest & CgroupFiles): ne
   const open = (name: string) => fd.openat(fd.AT_FDCWD, `/proc/${pid}/${name}`, fd.O_RDONLY);
   try {
     using root = fd.openat(fd.AT_FDCWD, `/proc/${pid}/root`, fd.O_PATH | fd.O_DIRECTORY);
-    const types = {
-      "ns/ipc": ns.CLONE_NEWIPC,
-      "ns/uts": ns.CLONE_NEWUTS,
-      "ns/net": ns.CLONE_NEWNET,
-      "ns/cgroup": ns.CLONE_NEWCGROUP,
-      "ns/mnt": ns.CLONE_NEWNS,
-    };
+    const types = { "ns/ipc": ns.CLONE_NEWIPC, "ns/uts": ns.CLONE_NEWUTS, "ns/net": ns.CLONE_NEWNET, "ns/cgroup": ns.CLONE_NEWCGROUP };
     const opened = Object.entries(types).map(([name, type]) => ({ file: open(name), type }));
+    using mountNamespace = open("ns/mnt");
     // The number may have been another process's all along, had the first one ended meanwhile.
     if (processStartTime(pid) !== request.startTime) throw new RuntimeFailure("the container is not running");
-    ns.unshare(ns.CLONE_FS); // setns to a mount namespace is refused while other threads share the root
     for (const { file, type } of opened) {
       ns.setns(file.fd, type);
       file.close();
     }
+    ns.enterMountNamespace(mountNamespace.fd);
     fchdir(root.fd);
     chroot(".");
   } catch (error) {
@@ -176,7 +171,8 @@ function enterNamespaces(spec: Spec): void {
     else {
       step(`join ${type} namespace ${path}`, () => {
         using file = fd.openat(fd.AT_FDCWD, path, fd.O_RDONLY);
-        ns.setns(file.fd, CLONE_FLAGS[type]);
+        if (type === "mount") ns.enterMountNamespace(file.fd);
+        else ns.setns(file.fd, CLONE_FLAGS[type]);
       });
     }
   }

@@ -4,7 +4,7 @@ import * as fd from "../../../ffi/fd.ts";
 import { makeInRoot, openInRoot } from "../../../ffi/in-root.ts";
 import { hasCode, reasonOf } from "../../../ffi/libc.ts";
 import * as m from "../../../ffi/mount.ts";
-import { CLONE_FS, CLONE_NEWNS, setns, unshare } from "../../../ffi/namespace.ts";
+import { enterMountNamespace } from "../../../ffi/namespace.ts";
 import { cgroupMode, findHierarchies } from "../cgroup/hierarchy.ts";
 import { RuntimeFailure } from "../errors.ts";
 import type { Mount } from "../spec.ts";
@@ -98,14 +98,13 @@ function cloneTreeOf(source: string, recursive: boolean): fd.OwnedFd {
   if (process === undefined || path === undefined) return m.cloneTree(fd.AT_FDCWD, source, recursive);
   using own = fd.openat(fd.AT_FDCWD, "/proc/self/ns/mnt", fd.O_RDONLY);
   using theirs = fd.openat(fd.AT_FDCWD, `${process}/ns/mnt`, fd.O_RDONLY);
-  unshare(CLONE_FS); // setns is refused while other threads share the root
-  setns(theirs.fd, CLONE_NEWNS);
+  enterMountNamespace(theirs.fd);
   try {
     using root = fd.openat(fd.AT_FDCWD, "/", fd.O_PATH);
     using inside = openInRoot(root.fd, path, fd.O_PATH);
     return m.cloneTree(inside.fd, "", recursive);
   } finally {
-    setns(own.fd, CLONE_NEWNS);
+    enterMountNamespace(own.fd);
   }
 }
 

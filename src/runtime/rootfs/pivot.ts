@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { AT_FDCWD, O_DIRECTORY, O_PATH, O_RDONLY, openat } from "../../../ffi/fd.ts";
 import { hasCode } from "../../../ffi/libc.ts";
 import { MNT_DETACH, MS_MOVE, MS_PRIVATE, MS_REC, MS_SLAVE, mount, pivotRoot, umount } from "../../../ffi/mount.ts";
-import { CLONE_FS, CLONE_NEWNS, setns, unshare } from "../../../ffi/namespace.ts";
+import { enterMountNamespace } from "../../../ffi/namespace.ts";
 import { chdir, chroot, fchdir } from "../../../ffi/process.ts";
 
 // Whether somebody started us in a chroot: "/" is no mount then, and the namespace has more above it.
@@ -28,8 +28,7 @@ export function detachFromHost(): void {
 // setns(2) to the own namespace leads to its root, out of any chroot.
 function enterNamespaceRoot(): void {
   using own = openat(AT_FDCWD, "/proc/self/ns/mnt", O_RDONLY);
-  unshare(CLONE_FS); // setns is refused while other threads share the root
-  setns(own.fd, CLONE_NEWNS);
+  enterMountNamespace(own.fd);
 }
 
 /** Makes the mount at `target` the root of this mount namespace and lets go of the old one. */

@@ -37,18 +37,23 @@ export function reconcile(engine: Engine, record: ContainerRecord): ContainerRec
   const { db } = engine;
   const { id } = record;
   // Its process may have written the end right before it ended: read again, with the write lock.
+  let ended = false;
   const current = writeTransaction(db, () => {
     const now = getContainer(db, id);
     if (!now || isSettled(now)) return now;
+    ended = true;
     if (now.status === "running" || now.status === "paused") {
       recordExit(db, id, { exitCode: EXIT_CODE_UNKNOWN, oomKilled: false, error: "" });
     } else if (now.status === "starting") {
       recordStartFailure(db, id, EXIT_CODE_UNKNOWN, "the start was interrupted", now.startedAt);
-    } else return now;
+    } else {
+      ended = false;
+      return now;
+    }
     return getContainer(db, id);
   });
   if (!current) return undefined;
-  if (current.status === "exited" || current.status === "created") releaseCgroup(id);
+  if (ended) releaseCgroup(id);
   if (isSettled(current)) return current;
   // Nobody ever learned of a container whose maker died while making it.
   if (!claimForRemoval(db, current, current.status === "created")) return getContainer(db, id);

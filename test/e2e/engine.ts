@@ -1,6 +1,6 @@
 /** An engine of a test's own: the compiled binary with a root folder that goes with the test. */
 import { expect } from "bun:test";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { $, type ProcessPromise } from "zx";
@@ -11,17 +11,16 @@ if (!existsSync(BERTH)) throw new Error("dist/berth is missing: run `npm run bui
 
 $.verbose = false;
 
-let busyboxTar: string | undefined;
+const BUSYBOX_TAR = join(import.meta.dir, "../../dist/busybox-test.tar");
 
-/** The tar of a busybox root, made once a run. */
+/** The tar of a busybox root; made once, beside the binary. */
 export function busybox(): string {
-  if (!busyboxTar) {
-    const folder = mkdtempSync(join(tmpdir(), "berth-test-image-"));
-    process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
-    busyboxTar = join(folder, "busybox.tar");
-    makeBusyboxTar(busyboxTar);
+  if (!existsSync(BUSYBOX_TAR)) {
+    const beside = `${BUSYBOX_TAR}.${process.pid}`;
+    makeBusyboxTar(beside);
+    renameSync(beside, BUSYBOX_TAR);
   }
-  return busyboxTar;
+  return BUSYBOX_TAR;
 }
 
 export interface Result {

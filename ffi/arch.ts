@@ -79,6 +79,13 @@ const NUMBERS = {
   mount_setattr: [442, 442],
   fstatfs: [138, 44],
   personality: [135, 92],
+  seccomp: [317, 277],
+  keyctl: [250, 219],
+  ioprio_set: [251, 30],
+  sched_setattr: [314, 274],
+  sched_setaffinity: [203, 122],
+  connect: [42, 203],
+  bpf: [321, 280],
   sched_setscheduler: [144, 119],
   setpriority: [141, 140],
 } as const;

@@ -69,6 +69,12 @@ export function execveDescriptor(fd: number, argv: string[], env: string[]): nev
   throw new Error(`unreachable: ${args.memory.length + vars.memory.length}`);
 }
 
+/** A session keyring of its own for what this process becomes (keyctl(2)); nothing where the kernel has no keys. */
+export function joinNewKeyring(): void {
+  const KEYCTL_JOIN_SESSION_KEYRING = 1;
+  tryCall("keyctl", KEYCTL_JOIN_SESSION_KEYRING, null);
+}
+
 /** Resource numbers of asm-generic/resource.h by their OCI names. */
 export const RLIMITS = {
   RLIMIT_CPU: 0,

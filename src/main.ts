@@ -4,7 +4,7 @@ export {};
 const role = process.argv[2];
 if (role === "init") {
   const { runInit } = await import("./runtime/init.ts");
-  runInit();
+  runInit(Number(process.argv[3]));
 } else if (role === "monitor") {
   const { runMonitor } = await import("./monitor/monitor.ts");
   await runMonitor();

@@ -4,7 +4,8 @@ import { hasCode } from "../../ffi/libc.ts";
 import { receiveWithDescriptors, sendWithDescriptors } from "../../ffi/socket.ts";
 import type { FailureKind } from "./errors.ts";
 import type { Root } from "./rootfs/root.ts";
-import type { Process, Spec } from "./spec.ts";
+import type { Seccomp } from "./seccomp/compile.ts";
+import type { Process, Spec, State } from "./spec.ts";
 
 /** Names to be looked up in the container's own /etc/passwd and /etc/group. */
 export interface NamedUser {
@@ -22,6 +23,16 @@ export interface CreateRequest {
   /** Empty folder of the host onto which the root is mounted, in the container's mount namespace only. */
   mountPoint: string;
   namedUser: NamedUser | undefined;
+  /** pivot_root(2) is not to be used. */
+  noPivot?: boolean;
+  /** No session keyring of its own. */
+  noNewKeyring?: boolean;
+  /** Who the container is, for the hooks that init runs. */
+  state?: State;
+  /** A fifo that init opens for writing before the command starts, which waits for `start`. */
+  startFifo?: string;
+  /** Descriptors from 3 on that the command keeps. */
+  preserveFds?: number;
   /** Whether the command becomes the child of a small init that hands on signals and reaps. */
   reap: boolean;
 }
@@ -31,6 +42,8 @@ export interface ExecRequest {
   type: "exec";
   process: Process;
   namedUser: NamedUser | undefined;
+  preserveFds?: number;
+  seccomp?: Seccomp | undefined;
   /** The container's first process, in the parent's PID namespace, and when it started. */
   pid: number;
   startTime: number;
@@ -46,6 +59,8 @@ export type InitRequest = (CreateRequest | ExecRequest) & CgroupFiles;
 
 /** From init to its parent; the end of the stream after `ready` means that the command runs. */
 export type InitReport =
+  /** The mounts are there, the root is not entered; init waits for {@link GoOn}. Only with hooks for that moment. */
+  | { stage: "mounted" }
   /** The namespaces are there; init waits for {@link GoOn}. */
   | { stage: "namespaces" }
   /** The terminal's master comes with this. */

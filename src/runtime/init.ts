@@ -8,14 +8,27 @@ import { makeInRoot } from "../../ffi/in-root.ts";
 import { hasCode, reasonOf } from "../../ffi/libc.ts";
 import { MS_BIND, MS_RDONLY, MS_REC, MS_REMOUNT, MS_SLAVE, mount } from "../../ffi/mount.ts";
 import * as ns from "../../ffi/namespace.ts";
-import { chroot, fchdir, PR_SET_DUMPABLE, prctl, processStartTime, setdomainname, sethostname, setsid, umask } from "../../ffi/process.ts";
+import {
+  chroot,
+  fchdir,
+  joinNewKeyring,
+  PR_SET_DUMPABLE,
+  prctl,
+  processStartTime,
+  setdomainname,
+  sethostname,
+  setsid,
+  umask,
+} from "../../ffi/process.ts";
 import { bringLoopbackUp } from "../../ffi/socket.ts";
 import { type CgroupFiles, Channel, type CreateRequest, type ExecRequest, type GoOn, type InitRequest, type NamedUser } from "./channel.ts";
 import { RuntimeFailure } from "./errors.ts";
-import { becomeCommand, DEFAULT_PATH } from "./process/command.ts";
+import { runHooks } from "./hooks.ts";
+import { becomeCommand, DEFAULT_PATH, findCommand } from "./process/command.ts";
 import { applyRlimits } from "./process/limits.ts";
 import { dropPrivileges } from "./process/privileges.ts";
 import { openReaper } from "./process/reaper.ts";
+import { setIoPriority, setPersonality, setScheduler } from "./process/scheduling.ts";
 import { openTerminal } from "./process/terminal.ts";
 import { readContainerFile, resolveUser } from "./process/user.ts";
 import { DEFAULT_DEVICES, makeDeviceLinks, makeDevices } from "./rootfs/devices.ts";
@@ -23,10 +36,9 @@ import { maskPaths, mountInRoot, noteOwnControllers, protectPaths } from "./root
 import { PROPAGATION } from "./rootfs/options.ts";
 import { detachFromHost, enterRoot } from "./rootfs/pivot.ts";
 import { mountRoot } from "./rootfs/root.ts";
-import type { NamespaceType, Process, Spec } from "./spec.ts";
-
-/** The descriptor on which init talks to its parent. */
-export const INIT_CHANNEL_FD = 3;
+import type { Seccomp } from "./seccomp/compile.ts";
+import { prepareSeccomp } from "./seccomp/install.ts";
+import type { NamespaceType, Process, Spec, State } from "./spec.ts";
 
 const CLONE_FLAGS: Record<NamespaceType, number> = {
   pid: ns.CLONE_NEWPID,
@@ -35,11 +47,16 @@ const CLONE_FLAGS: Record<NamespaceType, number> = {
   ipc: ns.CLONE_NEWIPC,
   uts: ns.CLONE_NEWUTS,
   cgroup: ns.CLONE_NEWCGROUP,
+  time: ns.CLONE_NEWTIME,
 };
 
-/** Runs the role; returns only by ending the process. */
-export function runInit(): never {
-  const channel = new Channel(new fd.OwnedFd(INIT_CHANNEL_FD));
+/**
+ * Runs the role; returns only by ending the process.
+ *
+ * @param channelFd the descriptor on which it talks to its parent
+ */
+export function runInit(channelFd: number): never {
+  const channel = new Channel(new fd.OwnedFd(channelFd));
   try {
     // Nobody inside may look into this process or reach the host's executable through it (CVE-2019-5736).
     prctl(PR_SET_DUMPABLE, 0);
@@ -58,6 +75,9 @@ export function runInit(): never {
 function createContainer(channel: Channel, request: CreateRequest & CgroupFiles): never {
   const { spec } = request;
   setsid();
+  if (!request.noNewKeyring) joinNewKeyring();
+  // By its path on the host, as the cgroup's files.
+  const fifo = request.startFifo ? fd.openat(fd.AT_FDCWD, request.startFifo, fd.O_RDONLY | fd.O_NONBLOCK) : undefined;
   enterNamespaces(spec);
   joinCgroup(openCgroupFiles(request));
   channel.send({ stage: "namespaces" });
@@ -70,15 +90,17 @@ function createContainer(channel: Channel, request: CreateRequest & CgroupFiles)
     if (spec.hostname) sethostname(spec.hostname);
     if (spec.domainname) setdomainname(spec.domainname);
   });
-  buildRoot(request);
+  buildRoot(channel, request);
   applySysctls(spec.linux.sysctl ?? {});
   protect(spec.linux.readonlyPaths ?? []); // /proc/sys among them, so after the sysctls
   if (spec.process.terminal) {
     using master = openTerminal(spec.process.consoleSize, true);
     channel.send({ stage: "terminal" }, [master.fd]);
   }
-  return startCommand(channel, spec.process, request, () => {
+  return startCommand(channel, spec.process, { ...request, seccomp: spec.linux.seccomp, fifo }, () => {
     if (spec.root.readonly) remountReadOnly();
+    if (spec.linux.personality)
+      step("set the personality", () => setPersonality(spec.linux.personality as NonNullable<Spec["linux"]["personality"]>));
   });
 }
 
@@ -116,7 +138,7 @@ function joinContainer(channel: Channel, request: ExecRequest & CgroupFiles): ne
 function startCommand(
   channel: Channel,
   process: Process,
-  { namedUser, reap }: { namedUser: NamedUser | undefined; reap: boolean },
+  { namedUser, reap, seccomp, preserveFds = 0, ...request }: CommandOptions,
   lastWithRoot: () => void,
 ): never {
   const user = namedUser && resolveUser(namedUser, readContainerFile("/etc/passwd"), readContainerFile("/etc/group"));
@@ -126,12 +148,38 @@ function startCommand(
   applyRlimits(process.rlimits ?? []);
   enterWorkingFolder(process.cwd);
   lastWithRoot();
+  const filter = seccomp && prepareSeccomp(seccomp);
+  // Whoever creates now and starts later is to hear of a missing command now.
+  if (request.fifo) findCommand(process.args, env);
+  if (process.scheduler) setScheduler(process.scheduler);
+  if (process.ioPriority) setIoPriority(process.ioPriority);
   channel.send({ stage: "ready" });
-  waitForGo(channel);
+  if (request.fifo) waitForStart(request.fifo);
+  else waitForGo(channel);
+  if (request.state) runHooks("startContainer", request.spec?.hooks?.startContainer ?? [], { ...request.state, status: "created" });
   const reaper = reap ? openReaper() : undefined;
   umask(process.user.umask ?? 0o022);
-  dropPrivileges(identity);
-  return becomeCommand(process.args, env, reaper);
+  dropPrivileges(identity, filter);
+  return becomeCommand(process.args, env, { reaper, keep: preserveFds });
+}
+
+interface CommandOptions {
+  namedUser: NamedUser | undefined;
+  reap: boolean;
+  seccomp?: Seccomp | undefined;
+  preserveFds?: number;
+  spec?: Spec;
+  state?: State;
+  /** Opened for reading. */
+  fifo?: fd.OwnedFd | undefined;
+}
+
+// Blocks until `start` writes; a container that is deleted before is killed.
+function waitForStart(fifo: fd.OwnedFd): void {
+  step("wait for the start", () => {
+    fd.poll([{ fd: fifo.fd, events: fd.POLLIN }], -1);
+    fifo.close();
+  });
 }
 
 // By their paths on the host, so before any other root is entered.
@@ -177,10 +225,17 @@ function enterNamespaces(spec: Spec): void {
     }
   }
   step("make namespaces", () => ns.unshare(fresh));
+  if (fresh & ns.CLONE_NEWTIME) step("set time offsets", () => setTimeOffsets(spec.linux.timeOffsets ?? {}));
   if (fresh & ns.CLONE_NEWNET) bringLoopbackUp();
 }
 
-function buildRoot({ spec, root, mountPoint }: CreateRequest): void {
+// For the children of this process, and for what it becomes at execve (Linux 6.2).
+function setTimeOffsets(offsets: NonNullable<Spec["linux"]["timeOffsets"]>): void {
+  const lines = Object.entries(offsets).map(([clock, { secs = 0, nanosecs = 0 }]) => `${clock} ${secs} ${nanosecs}`);
+  if (lines.length > 0) writeFileSync("/proc/self/timens_offsets", lines.join("\n"));
+}
+
+function buildRoot(channel: Channel, { spec, root, mountPoint, state, noPivot }: CreateRequest): void {
   const { linux } = spec;
   const propagation = linux.rootfsPropagation ? (PROPAGATION[linux.rootfsPropagation] ?? MS_SLAVE | MS_REC) : MS_SLAVE | MS_REC;
   // No mount of ours reaches the host; with a shared root, not through the mount that holds it either.
@@ -194,7 +249,13 @@ function buildRoot({ spec, root, mountPoint }: CreateRequest): void {
     makeDeviceLinks(folder.fd);
     step("mask paths", () => maskPaths(folder.fd, linux.maskedPaths ?? []));
   }
-  step("enter the root", () => enterRoot(mountPoint));
+  const { prestart, createRuntime, createContainer } = spec.hooks ?? {};
+  if (state && (prestart || createRuntime || createContainer)) {
+    channel.send({ stage: "mounted" });
+    waitForGo(channel);
+    runHooks("createContainer", createContainer ?? [], state);
+  }
+  step("enter the root", () => enterRoot(mountPoint, noPivot === true));
   if (linux.rootfsPropagation) mount(null, "/", null, propagation);
 }
 

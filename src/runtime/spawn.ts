@@ -16,6 +16,8 @@ export interface SpawnOptions {
   onSpawned(pid: number): string[];
   /** Called while init waits with its namespaces made: the network. */
   onNamespaces?(pid: number): void;
+  /** Called while init waits with its mounts made, where the configuration has hooks for that. */
+  onMounted?(pid: number): void;
   /** Called right before the command starts: limits, so that they are not spent on init. */
   onReady(pid: number): void;
 }
@@ -35,19 +37,25 @@ export interface PendingProcess {
   pid: number;
   /** See `processStartTime`. */
   startTime: number;
+  terminal: OwnedFd | undefined;
   /** Lets it go. Throws {@link RuntimeFailure} where the command cannot be executed. */
   release(): RunningProcess;
+  /** Leaves it waiting on its fifo; see `startFifo`. */
+  leave(): void;
   /** Ends it. */
   abandon(): void;
 }
 
 // This executable, whatever its path was or became; the child resolves the link for itself.
 const SELF = "/proc/self/exe";
+const FIRST_PRESERVED = 3;
 
 /** Starts init for a request and takes it to the point right before the command. */
 export function prepareProcess(request: CreateRequest | ExecRequest, options: SpawnOptions): PendingProcess {
   const [ours, theirs] = socketPair();
-  const child = spawnInit(request, [...options.stdio, theirs.fd]);
+  // Descriptors that are handed on keep their numbers; the channel comes behind them.
+  const preserved = Array.from({ length: request.preserveFds ?? 0 }, (_, i) => FIRST_PRESERVED + i);
+  const child = spawnInit(request, [...options.stdio, ...preserved, theirs.fd]);
   theirs.close();
   const channel = new Channel(ours);
   const { pid } = child;
@@ -64,6 +72,9 @@ export function prepareProcess(request: CreateRequest | ExecRequest, options: Sp
       if (report.stage === "namespaces") {
         options.onNamespaces?.(pid);
         channel.send({ go: true });
+      } else if (report.stage === "mounted") {
+        options.onMounted?.(pid);
+        channel.send({ go: true });
       } else if (report.stage === "terminal") {
         terminal = report.fds[0];
       } else {
@@ -77,7 +88,7 @@ export function prepareProcess(request: CreateRequest | ExecRequest, options: Sp
   }
   // Read before: a short command may be gone right after.
   const startTime = processStartTime(pid) ?? 0;
-  return { pid, startTime, abandon, release: () => release(channel, child, terminal, startTime, abandon) };
+  return { pid, startTime, abandon, terminal, leave: () => channel.close(), release: () => release(channel, child, terminal, startTime, abandon) };
 }
 
 function release(channel: Channel, child: Subprocess, terminal: OwnedFd | undefined, startTime: number, abandon: () => void): RunningProcess {
@@ -108,7 +119,7 @@ function failureOf(report: InitReport): RuntimeFailure {
 
 function spawnInit(request: CreateRequest | ExecRequest, stdio: number[]): Subprocess {
   const spawn = () =>
-    Bun.spawn([SELF, "init"], {
+    Bun.spawn([SELF, "init", String(stdio.length - 1)], {
       argv0: "berth-init",
       cwd: "/",
       env: {}, // nothing of a user's or an image's environment runs inside our own process

@@ -1,3 +1,5 @@
+import type { Seccomp } from "./seccomp/compile.ts";
+
 /** config.json of the OCI runtime specification 1.2, the parts of its Linux profile that this runtime honours. */
 
 export interface Spec {
@@ -8,7 +10,37 @@ export interface Spec {
   domainname?: string;
   mounts: Mount[];
   annotations?: Record<string, string>;
+  hooks?: Hooks;
   linux: Linux;
+}
+
+/** config.md, "POSIX-platform Hooks"; each list runs in its order. */
+export interface Hooks {
+  prestart?: Hook[];
+  createRuntime?: Hook[];
+  createContainer?: Hook[];
+  startContainer?: Hook[];
+  poststart?: Hook[];
+  poststop?: Hook[];
+}
+
+export interface Hook {
+  /** Absolute. */
+  path: string;
+  args?: string[];
+  env?: string[];
+  /** Seconds. */
+  timeout?: number;
+}
+
+/** What hooks read on standard input and `state` prints (runtime.md, "State"). */
+export interface State {
+  ociVersion: string;
+  id: string;
+  status: "creating" | "created" | "running" | "stopped";
+  pid?: number;
+  bundle: string;
+  annotations?: Record<string, string>;
 }
 
 export interface Process {
@@ -24,6 +56,19 @@ export interface Process {
   rlimits?: Rlimit[];
   noNewPrivileges?: boolean;
   oomScoreAdj?: number;
+  scheduler?: Scheduler;
+  ioPriority?: { class: string; priority: number };
+}
+
+/** sched_setattr(2); times in nanoseconds. */
+export interface Scheduler {
+  policy: string;
+  nice?: number;
+  priority?: number;
+  flags?: string[];
+  runtime?: number;
+  deadline?: number;
+  period?: number;
 }
 
 export interface User {
@@ -65,9 +110,13 @@ export interface Linux {
   rootfsPropagation?: string;
   maskedPaths?: string[];
   readonlyPaths?: string[];
+  seccomp?: Seccomp;
+  personality?: { domain: string; flags?: string[] };
+  /** Seconds and nanoseconds by which a new time namespace is ahead. */
+  timeOffsets?: Record<string, { secs?: number; nanosecs?: number }>;
 }
 
-export type NamespaceType = "pid" | "network" | "mount" | "ipc" | "uts" | "cgroup";
+export type NamespaceType = "pid" | "network" | "mount" | "ipc" | "uts" | "cgroup" | "time";
 
 /** Without a path a new one, with a path that one is joined. */
 export interface Namespace {
@@ -94,10 +143,40 @@ export interface DeviceRule {
   access?: string;
 }
 
+/** A block device by its numbers, and bytes or operations a second. */
+export interface ThrottleDevice {
+  major: number;
+  minor: number;
+  rate: number;
+}
+
 /** Limits; bytes, microseconds and counts, -1 for none. */
 export interface Resources {
   devices?: DeviceRule[];
-  memory?: { limit?: number; reservation?: number; swap?: number };
-  cpu?: { shares?: number; quota?: number; period?: number; cpus?: string; mems?: string };
+  memory?: { limit?: number; reservation?: number; swap?: number; swappiness?: number; disableOOMKiller?: boolean };
+  cpu?: {
+    shares?: number;
+    quota?: number;
+    burst?: number;
+    period?: number;
+    realtimeRuntime?: number;
+    realtimePeriod?: number;
+    cpus?: string;
+    mems?: string;
+    idle?: number;
+  };
   pids?: { limit: number };
+  blockIO?: {
+    weight?: number;
+    leafWeight?: number;
+    weightDevice?: { major: number; minor: number; weight?: number; leafWeight?: number }[];
+    throttleReadBpsDevice?: ThrottleDevice[];
+    throttleWriteBpsDevice?: ThrottleDevice[];
+    throttleReadIOPSDevice?: ThrottleDevice[];
+    throttleWriteIOPSDevice?: ThrottleDevice[];
+  };
+  hugepageLimits?: { pageSize: string; limit: number }[];
+  network?: { classID?: number; priorities?: { name: string; priority: number }[] };
+  /** Files of cgroup v2 and what to write to them. */
+  unified?: Record<string, string>;
 }

@@ -11,8 +11,13 @@ export interface Usage {
 export interface Cgroup {
   /** Where it is, for messages and inspect. */
   readonly paths: string[];
-  /** Makes the folders that `resources` and bookkeeping need. Throws {@link CgroupError}. */
-  create(resources: Resources): void;
+  /**
+   * Makes the folders that `resources` and bookkeeping need.
+   *
+   * @param all in every hierarchy, for whoever watches containers through the files of cgroupfs
+   * @throws {CgroupError}
+   */
+  create(resources: Resources, all?: boolean): void;
   /**
    * Moves a process in, whole, or gives files into which its main thread is to write
    * "0" itself. On v1 the latter takes a hundredth of the time: moving others waits for
@@ -50,6 +55,10 @@ export function requestedLimits(resources: Resources): string[] {
     ["cpus", cpu?.quota],
     ["cpuset-cpus", cpu?.cpus],
     ["cpuset-mems", cpu?.mems],
+    ["blkio", resources.blockIO],
+    ["hugetlb", resources.hugepageLimits?.length ? true : undefined],
+    ["network classes", resources.network],
+    ["unified", resources.unified],
     ["pids-limit", pids?.limit && pids.limit > 0 ? pids.limit : undefined],
   ];
   return names.filter(([, value]) => value !== undefined).map(([name]) => name);

@@ -10,8 +10,8 @@ import type { Hierarchies } from "./hierarchy.ts";
 
 /** Always made: to count, to freeze, to find what is inside, to fence devices. */
 const BASE = ["memory", "pids", "cpuacct", "freezer", "devices"];
-/** Made where a limit needs them; an empty folder here costs every container time. */
-const CONTROLLERS = [...BASE, "cpu", "cpuset", "blkio"];
+/** The others are made where a limit needs them; a folder here costs every container time. */
+const CONTROLLERS = [...BASE, "cpu", "cpuset", "blkio", "hugetlb", "net_cls", "net_prio", "perf_event"];
 
 export class CgroupV1 implements Cgroup {
   readonly #hierarchies: Hierarchies;
@@ -39,10 +39,15 @@ export class CgroupV1 implements Cgroup {
     return folder;
   }
 
-  create(resources: Resources): void {
+  create(resources: Resources, all = false): void {
     const { cpu } = resources;
-    const wanted = [...BASE];
-    if (cpu?.shares !== undefined || cpu?.quota !== undefined || cpu?.period !== undefined) wanted.push("cpu");
+    const wanted = all ? [...CONTROLLERS] : [...BASE];
+    if (resources.blockIO) wanted.push("blkio");
+    if (resources.hugepageLimits?.length) wanted.push("hugetlb");
+    if (resources.network?.classID !== undefined) wanted.push("net_cls");
+    if (resources.network?.priorities) wanted.push("net_prio");
+    if (cpu?.shares !== undefined || cpu?.quota !== undefined || cpu?.period !== undefined || cpu?.idle !== undefined) wanted.push("cpu");
+    if (cpu?.realtimeRuntime !== undefined || cpu?.realtimePeriod !== undefined) wanted.push("cpu");
     if (cpu?.cpus !== undefined || cpu?.mems !== undefined) wanted.push("cpuset");
     for (const controller of wanted) {
       const folder = this.#folder(controller);
@@ -81,6 +86,47 @@ export class CgroupV1 implements Cgroup {
       writeLimit(this.#require("pids", "pids-limit"), "pids.max", pids.limit > 0 ? pids.limit : "max", "pids-limit");
     }
     if (devices) this.#fenceDevices(devices);
+    this.#applyRare(resources);
+  }
+
+  // What few configurations have.
+  #applyRare({ memory, cpu, blockIO, hugepageLimits, network, unified }: Resources): void {
+    const write = (controller: string, file: string, value: string | number | undefined, limit: string) => {
+      if (value !== undefined) writeLimit(this.#require(controller, limit), file, value, limit);
+    };
+    write("memory", "memory.swappiness", memory?.swappiness, "memory swappiness");
+    write("memory", "memory.oom_control", memory?.disableOOMKiller === true ? 1 : undefined, "OOM killer");
+    write("cpu", "cpu.cfs_burst_us", cpu?.burst, "cpu burst");
+    write("cpu", "cpu.rt_period_us", cpu?.realtimePeriod, "cpu real-time period");
+    write("cpu", "cpu.rt_runtime_us", cpu?.realtimeRuntime, "cpu real-time runtime");
+    write("cpu", "cpu.idle", cpu?.idle, "cpu idle");
+    write("net_cls", "net_cls.classid", network?.classID, "network class");
+    for (const { name, priority } of network?.priorities ?? []) write("net_prio", "net_prio.ifpriomap", `${name} ${priority}`, "network priority");
+    for (const { pageSize, limit } of hugepageLimits ?? []) write("hugetlb", `hugetlb.${pageSize}.limit_in_bytes`, limit, `hugetlb ${pageSize}`);
+    if (blockIO) this.#limitBlockIO(blockIO);
+    if (unified && Object.keys(unified).length > 0) throw new CgroupError("cannot apply unified resources: this host's cgroups are v1");
+  }
+
+  // The weight's file is named after the scheduler that honours it.
+  #limitBlockIO(blockIO: NonNullable<Resources["blockIO"]>): void {
+    const folder = this.#require("blkio", "blkio");
+    const weightFile = ["blkio.weight", "blkio.bfq.weight"].find((file) => existsSync(`${folder}/${file}`)) ?? "blkio.weight";
+    if (blockIO.weight) writeLimit(folder, weightFile, blockIO.weight, "blkio weight");
+    if (blockIO.leafWeight) writeLimit(folder, "blkio.leaf_weight", blockIO.leafWeight, "blkio leaf weight");
+    for (const { major, minor, weight, leafWeight } of blockIO.weightDevice ?? []) {
+      if (weight) writeLimit(folder, `${weightFile}_device`, `${major}:${minor} ${weight}`, "blkio weight of a device");
+      if (leafWeight) writeLimit(folder, "blkio.leaf_weight_device", `${major}:${minor} ${leafWeight}`, "blkio leaf weight of a device");
+    }
+    const throttles = [
+      ["read_bps", blockIO.throttleReadBpsDevice],
+      ["write_bps", blockIO.throttleWriteBpsDevice],
+      ["read_iops", blockIO.throttleReadIOPSDevice],
+      ["write_iops", blockIO.throttleWriteIOPSDevice],
+    ] as const;
+    for (const [name, devices] of throttles) {
+      for (const { major, minor, rate } of devices ?? [])
+        writeLimit(folder, `blkio.throttle.${name}_device`, `${major}:${minor} ${rate}`, `blkio ${name}`);
+    }
   }
 
   // memory+swap must never be below memory: which of the two is written first

@@ -7,7 +7,7 @@ import { type Cgroup, CgroupError, type Usage } from "./cgroup.ts";
 import { killUntilEmpty, makeFolder, readKeyed, readNumber, readPids, removeFolder, writeControl, writeLimit } from "./files.ts";
 import type { CgroupMount } from "./hierarchy.ts";
 
-const CONTROLLERS = ["cpu", "cpuset", "io", "memory", "pids"];
+const CONTROLLERS = ["cpu", "cpuset", "hugetlb", "io", "memory", "pids"];
 
 /** cpu.shares (2 to 262144) as cpu.weight (1 to 10000), on the line runc draws between the two scales. */
 export function sharesToWeight(shares: number): number {
@@ -83,6 +83,45 @@ export class CgroupV2 implements Cgroup {
     if (cpu?.cpus !== undefined) writeLimit(folder, "cpuset.cpus", cpu.cpus, "cpuset-cpus");
     if (cpu?.mems !== undefined) writeLimit(folder, "cpuset.mems", cpu.mems, "cpuset-mems");
     if (pids !== undefined && pids.limit !== 0) writeLimit(folder, "pids.max", orMax(pids.limit), "pids-limit");
+    this.#applyRare(resources);
+  }
+
+  // What few configurations have.
+  #applyRare({ memory, cpu, blockIO, hugepageLimits, network, unified }: Resources): void {
+    const folder = this.#folder;
+    const unsupported = (what: string) => new CgroupError(`cannot limit ${what}: cgroup v2 has no such thing`);
+    if (memory?.swappiness !== undefined) throw unsupported("memory swappiness");
+    if (memory?.disableOOMKiller) throw unsupported("the OOM killer");
+    if (cpu?.realtimeRuntime !== undefined || cpu?.realtimePeriod !== undefined) throw unsupported("real-time CPU");
+    if (network?.classID !== undefined || network?.priorities?.length) throw unsupported("network classes");
+    if (cpu?.burst !== undefined) writeLimit(folder, "cpu.max.burst", cpu.burst, "cpu burst");
+    if (cpu?.idle !== undefined) writeLimit(folder, "cpu.idle", cpu.idle, "cpu idle");
+    for (const { pageSize, limit } of hugepageLimits ?? []) writeLimit(folder, `hugetlb.${pageSize}.max`, limit, `hugetlb ${pageSize}`);
+    if (blockIO) this.#limitBlockIO(blockIO);
+    for (const [file, value] of Object.entries(unified ?? {})) {
+      if (file.includes("/")) throw new CgroupError(`unified resource ${JSON.stringify(file)} is no file of a cgroup`);
+      for (const line of value.split("\n")) writeLimit(folder, file, line, file);
+    }
+  }
+
+  #limitBlockIO(blockIO: NonNullable<Resources["blockIO"]>): void {
+    const folder = this.#folder;
+    const set = (device: string, weight: number) => {
+      // bfq's scale is the one of v1, io.weight's goes from 1 to 10000 (as runc converts it).
+      if (existsSync(`${folder}/io.bfq.weight`)) writeLimit(folder, "io.bfq.weight", `${device} ${weight}`, "blkio weight");
+      else writeLimit(folder, "io.weight", `${device} ${Math.floor(1 + ((weight - 10) * 9999) / 990)}`, "blkio weight");
+    };
+    if (blockIO.weight) set("default", blockIO.weight);
+    for (const { major, minor, weight } of blockIO.weightDevice ?? []) if (weight) set(`${major}:${minor}`, weight);
+    const throttles = [
+      ["rbps", blockIO.throttleReadBpsDevice],
+      ["wbps", blockIO.throttleWriteBpsDevice],
+      ["riops", blockIO.throttleReadIOPSDevice],
+      ["wiops", blockIO.throttleWriteIOPSDevice],
+    ] as const;
+    for (const [name, devices] of throttles) {
+      for (const { major, minor, rate } of devices ?? []) writeLimit(folder, "io.max", `${major}:${minor} ${name}=${rate}`, `blkio ${name}`);
+    }
   }
 
   freeze(on: boolean): void {

@@ -14,8 +14,12 @@ export function capabilityBits(names: readonly string[]): bigint {
   }, 0n);
 }
 
-/** Changes user, groups and capabilities of this thread for good. */
-export function dropPrivileges(process: Process): void {
+/**
+ * Changes user, groups and capabilities of this thread for good.
+ *
+ * @param installFilter called at the last moment at which the kernel still allows it
+ */
+export function dropPrivileges(process: Process, installFilter: (() => void) | undefined): void {
   const names: CapabilityNames = process.capabilities ?? {};
   const bounding = capabilityBits(names.bounding ?? []);
   const held = c.getCapabilities().permitted;
@@ -29,9 +33,17 @@ export function dropPrivileges(process: Process): void {
     c.setGroups(user.additionalGids ?? []);
     c.setGroup(user.gid);
     c.setUser(user.uid);
+    // Without no_new_privs a filter needs CAP_SYS_ADMIN, which the next line may take.
+    if (!process.noNewPrivileges) {
+      if (installFilter) c.setCapabilities({ effective: held, permitted: held, inheritable: 0n });
+      installFilter?.();
+    }
     c.setCapabilities({ effective, permitted, inheritable });
     c.setAmbientSet(capabilityBits(names.ambient ?? []) & permitted & inheritable);
-    if (process.noNewPrivileges) prctl(PR_SET_NO_NEW_PRIVS, 1);
+    if (process.noNewPrivileges) {
+      prctl(PR_SET_NO_NEW_PRIVS, 1);
+      installFilter?.();
+    }
   } catch (error) {
     throw new RuntimeFailure(`cannot become user ${user.uid}:${user.gid}: ${reasonOf(error)}`, "setup", { cause: error });
   }

@@ -31,13 +31,21 @@ function enterNamespaceRoot(): void {
   enterMountNamespace(own.fd);
 }
 
-/** Makes the mount at `target` the root of this mount namespace and lets go of the old one. */
-export function enterRoot(target: string): void {
+/**
+ * Makes the mount at `target` the root of this mount namespace and lets go of the old one.
+ *
+ * @param noPivot moves the mount over the old root instead, as where pivot_root(2) cannot work
+ */
+export function enterRoot(target: string, noPivot: boolean): void {
   using newRoot = openat(AT_FDCWD, target, O_PATH | O_DIRECTORY);
   // In a chroot the rest of the host would stay above, one chroot(2) of a container's root away.
   if (inChroot) enterNamespaceRoot();
   using oldRoot = openat(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY);
   fchdir(newRoot.fd);
+  if (noPivot) {
+    moveRoot(target);
+    return;
+  }
   try {
     pivotRoot(".", ".");
   } catch (error) {

@@ -148,7 +148,8 @@ export function syscallTable(architecture: Architecture): Map<string, number> {
     table = new Map();
     for (const run of TABLES[architecture].split(" ")) {
       const [first, names = ""] = run.split(":");
-      names.split(",").forEach((name, i) => table?.set(name, Number(first) + i));
+      let number = Number(first);
+      for (const name of names.split(",")) table.set(name, number++);
     }
     parsed.set(architecture, table);
   }

@@ -1,7 +1,9 @@
 /** Unix sockets that pass descriptors (unix(7), cmsg(3)), and the loopback interface of a namespace. */
-import { OwnedFd } from "./fd.ts";
+import { basename, dirname } from "node:path";
+import { AT_FDCWD, O_DIRECTORY, O_PATH, OwnedFd, openat } from "./fd.ts";
 import { addressOf, call } from "./libc.ts";
 
+const UNIX_PATH_MAX = 107;
 const AF_UNIX = 1;
 const AF_INET = 2;
 const SOCK_STREAM = 1;
@@ -20,6 +22,29 @@ export function socketPair(): [OwnedFd, OwnedFd] {
   const fds = new Int32Array(2);
   call("socketpair", AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds);
   return [new OwnedFd(fds[0] as number), new OwnedFd(fds[1] as number)];
+}
+
+/** Connects to a unix socket; a path too long for its address goes by its folder's descriptor. */
+export function connectUnix(path: string): OwnedFd {
+  const socket = new OwnedFd(call("socket", AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  let folder: OwnedFd | undefined;
+  let name = path;
+  if (Buffer.byteLength(name) > UNIX_PATH_MAX) {
+    folder = openat(AT_FDCWD, dirname(path), O_PATH | O_DIRECTORY);
+    name = `${folder.path}/${basename(path)}`;
+  }
+  const address = Buffer.alloc(2 + Buffer.byteLength(name) + 1); // struct sockaddr_un: family, path
+  address.writeUInt16LE(AF_UNIX, 0);
+  address.write(name, 2);
+  try {
+    call("connect", socket.fd, address, address.length);
+    return socket;
+  } catch (error) {
+    socket.close();
+    throw error;
+  } finally {
+    folder?.close();
+  }
 }
 
 // struct msghdr: name, namelen, iov, iovlen, control, controllen, flags; eight bytes each.

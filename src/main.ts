@@ -1,5 +1,7 @@
-/** Picks the role from the arguments: init, monitor or command line. Each loads only what it needs. */
-export {};
+/** Picks the role from the name and the arguments. Each loads only what it needs. */
+import { basename } from "node:path";
+
+const RUNTIME_NAMES = ["berth-runtime", "runc", "crun"];
 
 const role = process.argv[2];
 if (role === "init") {
@@ -8,6 +10,9 @@ if (role === "init") {
 } else if (role === "monitor") {
   const { runMonitor } = await import("./monitor/monitor.ts");
   await runMonitor();
+} else if (role === "runtime" || RUNTIME_NAMES.includes(basename(process.argv0))) {
+  const { runOciRuntime } = await import("./cli/oci/main.ts");
+  await runOciRuntime(process.argv.slice(role === "runtime" ? 3 : 2));
 } else {
   const { runCommandLine } = await import("./cli/main.ts");
   await runCommandLine(process.argv.slice(2));

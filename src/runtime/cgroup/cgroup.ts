@@ -28,6 +28,7 @@ export interface Cgroup {
   /** Writes the limits. Throws {@link CgroupError} naming the limit and why the kernel refused it. */
   apply(resources: Resources): void;
   freeze(on: boolean): void;
+  isFrozen(): boolean;
   /** Sends SIGKILL to everything inside and waits, bounded, until it is empty. */
   kill(): void;
   /** Processes inside, by their numbers in this PID namespace. */

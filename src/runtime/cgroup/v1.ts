@@ -172,6 +172,15 @@ export class CgroupV1 implements Cgroup {
     throw new CgroupError(`${folder} did not ${on ? "freeze" : "thaw"} within a second`);
   }
 
+  isFrozen(): boolean {
+    const folder = this.#folder("freezer");
+    try {
+      return folder !== undefined && readFileSync(`${folder}/freezer.state`, "utf8").trim() !== "THAWED";
+    } catch {
+      return false;
+    }
+  }
+
   kill(): void {
     killUntilEmpty(
       () => this.pids(),

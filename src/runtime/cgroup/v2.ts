@@ -133,6 +133,10 @@ export class CgroupV2 implements Cgroup {
     throw new CgroupError(`${this.#folder} did not ${on ? "freeze" : "thaw"} within a second`);
   }
 
+  isFrozen(): boolean {
+    return readKeyed(this.#folder, "cgroup.events", "frozen") === 1;
+  }
+
   kill(): void {
     killUntilEmpty(
       () => this.pids(),

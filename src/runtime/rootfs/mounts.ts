@@ -1,13 +1,13 @@
 /** The mounts of config.json, made inside the container's root before it becomes `/`. */
-import { lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { lstatSync, readdirSync, statSync } from "node:fs";
 import * as fd from "../../../ffi/fd.ts";
 import { makeInRoot, openInRoot } from "../../../ffi/in-root.ts";
 import { hasCode, reasonOf } from "../../../ffi/libc.ts";
 import * as m from "../../../ffi/mount.ts";
 import { enterMountNamespace } from "../../../ffi/namespace.ts";
-import { cgroupMode, findHierarchies } from "../cgroup/hierarchy.ts";
 import { RuntimeFailure } from "../errors.ts";
 import type { Mount } from "../spec.ts";
+import { mountCgroups } from "./cgroup-mounts.ts";
 import { copyTree } from "./copy-up.ts";
 import { type MountOptions, parseMountOptions } from "./options.ts";
 
@@ -15,8 +15,10 @@ import { type MountOptions, parseMountOptions } from "./options.ts";
 export function mountInRoot(root: number, mount: Mount): void {
   const options = parseMountOptions(mount.options ?? []);
   try {
-    if (mount.type === "cgroup" || mount.type === "cgroup2") mountCgroups(root, mount.destination, options);
-    else if (mount.type === "bind" || options.flags & m.MS_BIND) bind(root, mount, options);
+    if (mount.type === "cgroup" || mount.type === "cgroup2") {
+      mountCgroups(root, mount.destination, options.flags & ~m.MS_REC);
+      finish(root, mount.destination, options);
+    } else if (mount.type === "bind" || options.flags & m.MS_BIND) bind(root, mount, options);
     else mountFileSystem(root, mount, options);
   } catch (error) {
     if (error instanceof RuntimeFailure) throw error;
@@ -137,57 +139,6 @@ function fillVolume(root: number, volume: string, destination: string): void {
   using from = openInRoot(root, destination, fd.O_RDONLY | fd.O_DIRECTORY);
   using to = fd.openat(fd.AT_FDCWD, volume, fd.O_RDONLY | fd.O_DIRECTORY);
   copyTree(from.fd, to.fd);
-}
-
-function mountCgroups(root: number, destination: string, options: MountOptions): void {
-  const hierarchies = findHierarchies();
-  using target = makeInRoot(root, destination, { last: "directory", mode: 0o755 });
-  if (cgroupMode(hierarchies) === "none") return;
-  const flags = options.flags & ~m.MS_REC;
-  if (cgroupMode(hierarchies) === "v2") {
-    m.mount("cgroup", target.path, "cgroup2", flags);
-    finish(root, destination, options);
-    return;
-  }
-  // Only what this process has a group of its own in: of the others the namespace would show the host's whole tree.
-  m.mount("tmpfs", target.path, "tmpfs", m.MS_NOSUID | m.MS_NODEV | m.MS_NOEXEC, "mode=755,size=64k");
-  const own = readFileSync("/proc/self/cgroup", "utf8")
-    .split("\n")
-    .map((line) => line.split(":"));
-  for (const [, controllers = "", path = "/"] of own) {
-    if (controllers === "" || path !== "/") continue; // a fresh cgroup namespace shows its own group as "/"
-    const first = controllers.split(",")[0] ?? "";
-    if (!hierarchies.v1.has(first) || hierarchyIsShared(first)) continue;
-    using folder = makeInRoot(root, `${destination}/${controllers}`, { last: "directory", mode: 0o755 });
-    m.mount("cgroup", folder.path, "cgroup", flags, controllers);
-    if (controllers.includes(",")) for (const one of controllers.split(",")) linkController(root, destination, controllers, one);
-  }
-  using mounted = openInRoot(root, destination, fd.O_PATH);
-  m.mount(null, mounted.path, null, flags | m.MS_REMOUNT | m.MS_BIND);
-  finish(root, destination, options);
-}
-
-function linkController(root: number, destination: string, target: string, name: string): void {
-  using folder = openInRoot(root, destination, fd.O_RDONLY | fd.O_DIRECTORY);
-  fd.symlinkat(target, folder.fd, name);
-}
-
-// Where a controller has no folder of this container, we are still in the parent's.
-function hierarchyIsShared(controller: string): boolean {
-  return !ownControllers.has(controller);
-}
-
-let ownControllers: ReadonlySet<string> = new Set();
-
-/** Tells which v1 controllers the container has a cgroup of its own in; read before the cgroup namespace hides it. */
-export function noteOwnControllers(cgroupsPath: string): void {
-  const lines = readFileSync("/proc/self/cgroup", "utf8").split("\n");
-  ownControllers = new Set(
-    lines
-      .map((line) => line.split(":"))
-      .filter(([, , path]) => path?.endsWith(cgroupsPath))
-      .flatMap(([, controllers]) => (controllers ?? "").split(",")),
-  );
 }
 
 /** Hides paths of the kernel's file systems: files behind /dev/null, folders behind an empty one. */

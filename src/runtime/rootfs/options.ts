@@ -84,6 +84,15 @@ const RECURSIVE_ATIME: Record<string, number> = {
   rstrictatime: m.MOUNT_ATTR_STRICTATIME,
 };
 
+/** All options that mean something here and not to a file system. */
+export const MOUNT_OPTIONS: string[] = [
+  ...Object.keys(FLAGS),
+  ...Object.keys(PROPAGATION),
+  ...Object.keys(RECURSIVE),
+  ...Object.keys(RECURSIVE_ATIME),
+  "tmpcopyup",
+].sort();
+
 /** Reads a list of options; what is no option of a mount is data of the file system. */
 export function parseMountOptions(options: string[]): MountOptions {
   const result: MountOptions = { flags: 0, propagation: [], data: "", recursive: { set: 0, clear: 0 }, copyUp: false };

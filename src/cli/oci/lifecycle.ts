@@ -1,0 +1,121 @@
+/** `create`, `run`, `start`, `kill`, `delete`, `pause`, `resume`. */
+import { signalNumber } from "../../../ffi/signal.ts";
+import { createContainer } from "../../runtime/container/create.ts";
+import { afterStart, deleteContainer, freezeContainer, killContainer, startContainer } from "../../runtime/container/verbs.ts";
+import { UsageError } from "../errors.ts";
+import { defineRuntimeCommand, parseCount } from "./command.ts";
+import { attend, openStdio } from "./foreground.ts";
+
+const CREATE_FLAGS = {
+  bundle: { short: "b", type: "string", value: "DIR", help: "Folder of config.json (default: the current one)" },
+  "pid-file": { type: "string", value: "FILE", help: "Write the process id to this file" },
+  "console-socket": { type: "string", value: "SOCKET", help: "Unix socket that gets the terminal's master" },
+  "no-pivot": { type: "boolean", help: "Do not use pivot_root(2)" },
+  "no-new-keyring": { type: "boolean", help: "Do not make a session keyring" },
+  "preserve-fds": { type: "string", value: "N", help: "Pass N more descriptors to the container" },
+} as const;
+
+export const create = defineRuntimeCommand({
+  summary: "Create a container; its command waits for start",
+  usage: "[OPTIONS] ID",
+  flags: CREATE_FLAGS,
+  args: { min: 1, max: 1 },
+  run({ root, systemdCgroup }, flags, [id = ""]) {
+    const { pending } = createContainer({
+      ...readFlags(flags),
+      root,
+      systemdCgroup,
+      id,
+      stdio: [0, 1, 2],
+      waitForStart: true,
+      keepTerminal: false,
+    });
+    pending.leave();
+  },
+});
+
+export const run = defineRuntimeCommand({
+  summary: "Create a container and start it",
+  usage: "[OPTIONS] ID",
+  flags: {
+    ...CREATE_FLAGS,
+    detach: { short: "d", type: "boolean", help: "Leave it in the background" },
+    keep: { type: "boolean", help: "Do not delete it when it ends" },
+  },
+  args: { min: 1, max: 1 },
+  async run({ root, systemdCgroup, warn }, flags, [id = ""]) {
+    const foreground = !flags.detach && flags["console-socket"] === undefined;
+    const stdio = openStdio(flags.detach || flags["console-socket"] !== undefined);
+    const options = { ...readFlags(flags), root, systemdCgroup, id, stdio: stdio.forInit, waitForStart: false, keepTerminal: foreground };
+    const { state, pending } = createContainer(options);
+    let running: ReturnType<typeof pending.release>;
+    try {
+      running = pending.release();
+    } catch (error) {
+      deleteContainer(root, id, true, warn);
+      throw error;
+    }
+    afterStart(state, warn);
+    if (flags.detach) return 0;
+    const code = await attend(stdio, running);
+    if (!flags.keep) deleteContainer(root, id, true, warn);
+    return code;
+  },
+});
+
+function readFlags(flags: { [K in keyof typeof CREATE_FLAGS]: (typeof CREATE_FLAGS)[K]["type"] extends "boolean" ? boolean : string | undefined }) {
+  return {
+    bundle: flags.bundle ?? ".",
+    pidFile: flags["pid-file"],
+    consoleSocket: flags["console-socket"],
+    noPivot: flags["no-pivot"],
+    noNewKeyring: flags["no-new-keyring"],
+    preserveFds: parseCount(flags["preserve-fds"], "preserve-fds"),
+  };
+}
+
+export const start = defineRuntimeCommand({
+  summary: "Start the command of a created container",
+  usage: "ID",
+  flags: {},
+  args: { min: 1, max: 1 },
+  run: ({ root, warn }, _flags, [id = ""]) => startContainer(root, id, warn),
+});
+
+export const kill = defineRuntimeCommand({
+  summary: "Send a signal to a container's first process",
+  usage: "[OPTIONS] ID [SIGNAL]",
+  flags: { all: { short: "a", type: "boolean", help: "Send it to all processes of the container" } },
+  args: { min: 1, max: 2 },
+  run({ root }, flags, [id = "", signal = "SIGTERM"]) {
+    const number = signalNumber(signal);
+    if (number === undefined) throw new UsageError(`unknown signal ${JSON.stringify(signal)}`, 1);
+    killContainer(root, id, number, flags.all);
+  },
+});
+
+const remove = defineRuntimeCommand({
+  summary: "Delete a stopped container",
+  usage: "[OPTIONS] ID",
+  flags: { force: { short: "f", type: "boolean", help: "Kill it first where it runs; no error where there is none" } },
+  args: { min: 1, max: 1 },
+  run: ({ root, warn }, flags, [id = ""]) => deleteContainer(root, id, flags.force, warn),
+});
+
+export { remove as delete };
+
+export const pause = defineRuntimeCommand({
+  summary: "Freeze all processes of a container",
+  usage: "ID",
+  flags: {},
+  args: { min: 1, max: 1 },
+  run: ({ root }, _flags, [id = ""]) => freezeContainer(root, id, true),
+});
+
+export const resume = defineRuntimeCommand({
+  summary: "Let a paused container go on",
+  usage: "ID",
+  flags: {},
+  args: { min: 1, max: 1 },
+  run: ({ root }, _flags, [id = ""]) => freezeContainer(root, id, false),
+});

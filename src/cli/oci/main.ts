@@ -1,0 +1,109 @@
+/** The OCI runtime's command line: `berth runtime …`, or this executable by the name of a runtime. */
+import { existsSync } from "node:fs";
+import { exitNow } from "../../../ffi/process.ts";
+import { OCI_VERSION } from "../../runtime/container/describe.ts";
+import { RuntimeFailure } from "../../runtime/errors.ts";
+import { flagLabel, flagValues, parseArguments } from "../arguments.ts";
+import type { Flags } from "../command.ts";
+import { UsageError } from "../errors.ts";
+import { suggest } from "../suggest.ts";
+import type { RuntimeCommand, RuntimeContext } from "./command.ts";
+import { exec } from "./exec.ts";
+import * as lifecycle from "./lifecycle.ts";
+import { type Log, writeLog } from "./log.ts";
+import * as report from "./report.ts";
+
+const GLOBAL_FLAGS = {
+  root: { type: "string", value: "DIR", help: "Folder of the containers' states (default /run/berth-runtime)" },
+  log: { type: "string", value: "FILE", help: "Write errors to this file too" },
+  "log-format": { type: "string", value: "text|json", help: "Format of the log" },
+  debug: { type: "boolean", help: "Log more" },
+  "systemd-cgroup": { type: "boolean", help: "Read cgroupsPath as slice:prefix:name" },
+  rootless: { type: "string", value: "auto|true|false", help: "Accepted for runc's callers" },
+  criu: { type: "string", value: "PATH", help: "Accepted for runc's callers", hidden: true },
+  help: { short: "h", type: "boolean", help: "Print usage" },
+  version: { short: "v", type: "boolean", help: "Print the version" },
+} satisfies Flags;
+
+// The commands' flags differ in type; what they share is all that a dispatcher needs.
+const COMMANDS = { ...lifecycle, exec, ...report } as unknown as Record<string, RuntimeCommand>;
+const HELP = { help: { short: "h", type: "boolean", help: "Print usage" } } satisfies Flags;
+
+/** Runs one command line of the runtime, without the program's name, and ends the process. */
+export async function runOciRuntime(argv: string[]): Promise<never> {
+  const log: Log = { path: undefined, format: "text", debug: false };
+  let code: number;
+  try {
+    code = await dispatch(argv, log);
+  } catch (error) {
+    writeLog(log, "error", error instanceof Error ? error.message : String(error));
+    code = 1;
+  }
+  exitNow(code);
+}
+
+async function dispatch(argv: string[], log: Log): Promise<number> {
+  const given = parseArguments(GLOBAL_FLAGS, argv, true);
+  const globals = flagValues(GLOBAL_FLAGS, given.flags);
+  const text = (name: string) => globals[name] as string | undefined;
+  log.path = text("log");
+  const format = text("log-format") ?? "text";
+  if (format !== "text" && format !== "json") throw new UsageError(`invalid log format ${JSON.stringify(format)}: expected text or json`, 1);
+  log.format = format;
+  log.debug = globals.debug === true;
+  if (globals.version) {
+    // The first words are those that runc's callers look for.
+    console.log(`runc version ${BERTH_VERSION} (berth)\ncommit: ${BERTH_COMMIT}\nspec: ${OCI_VERSION}\nbun: ${Bun.version}`);
+    return 0;
+  }
+  const [name, ...rest] = given.args;
+  if (name === undefined || globals.help || name === "help") return printHelp();
+  const command = COMMANDS[name];
+  if (!command) {
+    const near = suggest(name, Object.keys(COMMANDS));
+    throw new UsageError(`unknown command ${name}${near ? `, did you mean ${near}?` : ""}`, 1);
+  }
+  const systemdCgroup = globals["systemd-cgroup"] === true;
+  if (systemdCgroup && !existsSync("/run/systemd/system")) throw new RuntimeFailure("--systemd-cgroup: this host is not run by systemd");
+  const context: RuntimeContext = { root: text("root") ?? "/run/berth-runtime", systemdCgroup, warn: (message) => writeLog(log, "warning", message) };
+  const flags: Flags = { ...command.flags, ...HELP };
+  const parsed = parseArguments(flags, rest, command.stopAtFirstArgument === true);
+  const values = flagValues(flags, parsed.flags);
+  if (values.help) return printCommandHelp(name, command);
+  const { min, max } = command.args;
+  if (parsed.args.length < min || (max !== undefined && parsed.args.length > max)) {
+    throw new UsageError(
+      `${name} takes ${min === max ? min : `${min} to ${max ?? "any number of"}`} arguments, got ${parsed.args.length}: ${name} ${command.usage}`,
+      1,
+    );
+  }
+  return (await command.run(context, values as never, parsed.args)) ?? 0;
+}
+
+function describeFlags(flags: Flags): string {
+  const lines = Object.entries(flags)
+    .filter(([, flag]) => !flag.hidden)
+    .map(
+      ([name, flag]) =>
+        [
+          `  ${flag.short ? flagLabel(name, flag) : `    --${name}`}${flag.type === "boolean" ? "" : ` ${flag.value ?? "string"}`}`,
+          flag.help,
+        ] as const,
+    );
+  const width = Math.max(0, ...lines.map(([label]) => label.length)) + 2;
+  return lines.map(([label, help]) => `${label.padEnd(width)}${help}`).join("\n");
+}
+
+function printHelp(): number {
+  const names = Object.entries(COMMANDS).sort(([a], [b]) => (a < b ? -1 : 1));
+  const commands = names.map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`).join("\n");
+  console.log(
+    `Usage:  berth runtime [OPTIONS] COMMAND\n\nAn OCI runtime (runtime-spec ${OCI_VERSION})\n\nCommands:\n${commands}\n\nOptions:\n${describeFlags(GLOBAL_FLAGS)}`,
+  );
+  return 0;
+}
+
+function printCommandHelp(name: string, command: RuntimeCommand): number {
+  console.log(`Usage:  berth runtime ${name} ${command.usage}\n\n${command.summary}\n\nOptions:\n${describeFlags({ ...command.flags, ...HELP })}`);
+  return 0;
+}

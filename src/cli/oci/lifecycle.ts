@@ -20,8 +20,9 @@ export const create = defineRuntimeCommand({
   usage: "[OPTIONS] ID",
   flags: CREATE_FLAGS,
   args: { min: 1, max: 1 },
-  run({ root, systemdCgroup }, flags, [id = ""]) {
+  run({ root, systemdCgroup, warn }, flags, [id = ""]) {
     const { pending } = createContainer({
+      warn,
       ...readFlags(flags),
       root,
       systemdCgroup,
@@ -46,7 +47,7 @@ export const run = defineRuntimeCommand({
   async run({ root, systemdCgroup, warn }, flags, [id = ""]) {
     const foreground = !flags.detach && flags["console-socket"] === undefined;
     const stdio = openStdio(flags.detach || flags["console-socket"] !== undefined);
-    const options = { ...readFlags(flags), root, systemdCgroup, id, stdio: stdio.forInit, waitForStart: false, keepTerminal: foreground };
+    const options = { ...readFlags(flags), warn, root, systemdCgroup, id, stdio: stdio.forInit, waitForStart: false, keepTerminal: foreground };
     const { state, pending } = createContainer(options);
     let running: ReturnType<typeof pending.release>;
     try {

@@ -7,6 +7,7 @@ import { type Cgroup, CgroupError, requestedLimits } from "../cgroup/cgroup.ts";
 import { openCgroup } from "../cgroup/open.ts";
 import { RuntimeFailure } from "../errors.ts";
 import { runHooks } from "../hooks.ts";
+import { unknownCapabilities } from "../process/privileges.ts";
 import { type PendingProcess, prepareProcess, type Stdio } from "../spawn.ts";
 import type { Spec } from "../spec.ts";
 import { loadConfig } from "./load-config.ts";
@@ -26,6 +27,7 @@ export interface CreateOptions {
   stdio: Stdio;
   /** Whether `start` comes later, from another process. */
   waitForStart: boolean;
+  warn(message: string): void;
   /** Whether whoever asks keeps the terminal; else there must be a console socket. */
   keepTerminal: boolean;
 }
@@ -42,6 +44,7 @@ export function createContainer(options: CreateOptions): Created {
   const bundle = resolve(options.bundle);
   const spec = loadConfig(bundle);
   checkConsole(spec, options);
+  for (const name of unknownCapabilities(spec.process.capabilities ?? {})) options.warn(`unknown capability ${name} is left out`);
   const folder = makeStateFolder(root, id);
   const cgroupsPath = cgroupPathOf(spec, options);
   let cgroup: Cgroup | undefined;

@@ -5,13 +5,16 @@ import { PR_SET_NO_NEW_PRIVS, prctl } from "../../../ffi/process.ts";
 import { RuntimeFailure } from "../errors.ts";
 import type { CapabilityNames, Process } from "../spec.ts";
 
-/** The bits of capability names. Throws {@link RuntimeFailure} on a name this program does not know. */
+const numberOf = (name: string) => (c.CAPABILITIES as readonly string[]).indexOf(name);
+
+/** The bits of capability names; what this program does not know is left out, see {@link unknownCapabilities}. */
 export function capabilityBits(names: readonly string[]): bigint {
-  return names.reduce((bits, name) => {
-    const n = (c.CAPABILITIES as readonly string[]).indexOf(name);
-    if (n < 0) throw new RuntimeFailure(`unknown capability ${name}`);
-    return bits | (1n << BigInt(n));
-  }, 0n);
+  return names.map(numberOf).reduce((bits, n) => (n < 0 ? bits : bits | (1n << BigInt(n))), 0n);
+}
+
+/** Names that cannot be granted; the specification wants a warning, no failure (config.md, "capabilities"). */
+export function unknownCapabilities(names: CapabilityNames): string[] {
+  return [...new Set(Object.values(names).flat())].filter((name) => numberOf(name) < 0);
 }
 
 /**

@@ -237,6 +237,7 @@ async function main(): Promise<void> {
   const dirty = await run(["git", "-C", root, "status", "--porcelain", "--untracked-files=no"]).catch(() => "");
   const compiler = compilerOf(process.arch);
   const reaper = await compileFreestanding(compiler, "reaper.c");
+  const userns = await compileFreestanding(compiler, "userns.c");
   const plain = join(dist, ".berth-plain");
   await run([
     process.execPath,
@@ -257,6 +258,8 @@ async function main(): Promise<void> {
     `BERTH_COMMIT=${JSON.stringify(commit + (dirty ? "-dirty" : ""))}`,
     "--define",
     `BERTH_REAPER=${JSON.stringify(reaper.toString("base64"))}`,
+    "--define",
+    `BERTH_USERNS=${JSON.stringify(userns.toString("base64"))}`,
     "--outfile",
     plain,
   ]);

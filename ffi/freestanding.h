@@ -19,7 +19,7 @@ static long syscall6(long n, long a, long b, long c, long d, long e, long f) {
 
 #define call(n, a, b, c, d) syscall6(n, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
 
-static size_t length(const char *s) { size_t n = 0; while (s[n]) n++; return n; }
+static inline size_t length(const char *s) { size_t n = 0; while (s[n]) n++; return n; }
 // gcc turns loops into calls of these two even when freestanding.
 void *memcpy(void *to, const void *from, size_t n) { char *t = to; const char *f = from; while (n--) *t++ = *f++; return to; }
 void *memset(void *to, int c, size_t n) { char *t = to; while (n--) *t++ = c; return to; }

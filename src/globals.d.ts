@@ -3,3 +3,5 @@ declare const BERTH_VERSION: string;
 declare const BERTH_COMMIT: string;
 /** The compiled ffi/reaper.c, in base64. */
 declare const BERTH_REAPER: string;
+/** The compiled ffi/userns.c, in base64. */
+declare const BERTH_USERNS: string;

@@ -33,7 +33,7 @@ import { openTerminal } from "./process/terminal.ts";
 import { readContainerFile, resolveUser } from "./process/user.ts";
 import { noteOwnControllers } from "./rootfs/cgroup-mounts.ts";
 import { DEFAULT_DEVICES, makeDeviceLinks, makeDevices } from "./rootfs/devices.ts";
-import { maskPaths, mountInRoot, protectPaths } from "./rootfs/mounts.ts";
+import { isIdMapped, maskPaths, mountInRoot, protectPaths } from "./rootfs/mounts.ts";
 import { PROPAGATION } from "./rootfs/options.ts";
 import { detachFromHost, enterRoot } from "./rootfs/pivot.ts";
 import { mountRoot } from "./rootfs/root.ts";
@@ -62,9 +62,10 @@ export function runInit(channelFd: number): never {
     // Nobody inside may look into this process or reach the host's executable through it (CVE-2019-5736).
     prctl(PR_SET_DUMPABLE, 0);
     umask(0);
-    const request = channel.receive<InitRequest>()?.message;
-    if (!request) process.exit(1); // the parent died first
-    if (request.type === "create") createContainer(channel, request);
+    const received = channel.receive<InitRequest>();
+    const request = received?.message;
+    if (!received || !request) process.exit(1); // the parent died first
+    if (request.type === "create") createContainer(channel, request, received.fds);
     else joinContainer(channel, request);
   } catch (error) {
     const failure = error instanceof RuntimeFailure ? error : new RuntimeFailure(error instanceof Error ? error.message : String(error));
@@ -73,7 +74,7 @@ export function runInit(channelFd: number): never {
   process.exit(1);
 }
 
-function createContainer(channel: Channel, request: CreateRequest & CgroupFiles): never {
+function createContainer(channel: Channel, request: CreateRequest & CgroupFiles, mappings: fd.OwnedFd[]): never {
   const { spec } = request;
   setsid();
   if (!request.noNewKeyring) joinNewKeyring();
@@ -91,7 +92,7 @@ function createContainer(channel: Channel, request: CreateRequest & CgroupFiles)
     if (spec.hostname) sethostname(spec.hostname);
     if (spec.domainname) setdomainname(spec.domainname);
   });
-  buildRoot(channel, request);
+  buildRoot(channel, request, mappings);
   applySysctls(spec.linux.sysctl ?? {});
   protect(spec.linux.readonlyPaths ?? []); // /proc/sys among them, so after the sysctls
   if (spec.process.terminal) {
@@ -236,7 +237,7 @@ function setTimeOffsets(offsets: NonNullable<Spec["linux"]["timeOffsets"]>): voi
   if (lines.length > 0) writeFileSync("/proc/self/timens_offsets", lines.join("\n"));
 }
 
-function buildRoot(channel: Channel, { spec, root, mountPoint, state, noPivot }: CreateRequest): void {
+function buildRoot(channel: Channel, { spec, root, mountPoint, state, noPivot }: CreateRequest, mappings: fd.OwnedFd[]): void {
   const { linux } = spec;
   const propagation = linux.rootfsPropagation ? (PROPAGATION[linux.rootfsPropagation] ?? MS_SLAVE | MS_REC) : MS_SLAVE | MS_REC;
   // No mount of ours reaches the host; with a shared root, not through the mount that holds it either.
@@ -245,7 +246,8 @@ function buildRoot(channel: Channel, { spec, root, mountPoint, state, noPivot }:
   mountRoot(root, mountPoint);
   {
     using folder = fd.openat(fd.AT_FDCWD, mountPoint, fd.O_PATH | fd.O_DIRECTORY);
-    for (const entry of spec.mounts) mountInRoot(folder.fd, entry);
+    // They came in the order of the mounts that have them.
+    for (const entry of spec.mounts) mountInRoot(folder.fd, entry, isIdMapped(entry) ? mappings.shift() : undefined);
     makeDevices(folder.fd, [...DEFAULT_DEVICES, ...(linux.devices ?? [])]);
     makeDeviceLinks(folder.fd);
     step("mask paths", () => maskPaths(folder.fd, linux.maskedPaths ?? []));

@@ -6,6 +6,8 @@ import { processStartTime } from "../../ffi/process.ts";
 import { socketPair } from "../../ffi/socket.ts";
 import { Channel, type CreateRequest, type ExecRequest, type InitReport } from "./channel.ts";
 import { RuntimeFailure } from "./errors.ts";
+import { openIdMapping } from "./id-mapping.ts";
+import { isIdMapped } from "./rootfs/mounts.ts";
 
 /** Descriptors for the command's 0, 1 and 2; with a terminal, init replaces them. */
 export type Stdio = [input: number, output: number, error: number];
@@ -66,7 +68,14 @@ export function prepareProcess(request: CreateRequest | ExecRequest, options: Sp
     child.kill("SIGKILL");
   };
   try {
-    channel.send({ ...request, cgroupFiles: options.onSpawned(pid) });
+    const cgroupFiles = options.onSpawned(pid);
+    const mappings =
+      request.type === "create" ? request.spec.mounts.filter(isIdMapped).map((m) => openIdMapping(m.uidMappings ?? [], m.gidMappings ?? [])) : [];
+    channel.send(
+      { ...request, cgroupFiles },
+      mappings.map((mapping) => mapping.fd),
+    );
+    for (const mapping of mappings) mapping.close();
     for (;;) {
       const report = nextReport(channel);
       if (report.stage === "namespaces") {

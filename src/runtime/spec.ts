@@ -99,6 +99,15 @@ export interface Mount {
   type?: string;
   source?: string;
   options?: string[];
+  /** Of an idmapped mount (mount_setattr(2)). */
+  uidMappings?: IdMapping[];
+  gidMappings?: IdMapping[];
+}
+
+export interface IdMapping {
+  containerID: number;
+  hostID: number;
+  size: number;
 }
 
 export interface Linux {

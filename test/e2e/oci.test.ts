@@ -363,6 +363,23 @@ describe("config.json", () => {
     expect(lines[5]).toContain("Operation not permitted");
   });
 
+  test("an idmapped bind shows other owners", async () => {
+    const host = join(folder, "mapped");
+    mkdirSync(host);
+    writeFileSync(join(host, "of-root"), "");
+    const out = await run(
+      (spec) => {
+        const mappings = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+        spec.mounts.push({ destination: "/h", type: "bind", source: host, options: ["bind", "idmap"], uidMappings: mappings, gidMappings: mappings });
+      },
+      "stat",
+      "-c",
+      "%u:%g",
+      "/h/of-root",
+    );
+    expect(out).toBe("100000:100000");
+  });
+
   test("namespaces by path, sysctls, cgroup limits, block I/O", async () => {
     await ok("run", "-d", "-b", bundle(), "ns1");
     const { pid } = JSON.parse(await ok("state", "ns1"));

@@ -30,8 +30,6 @@ const REFUSED: [path: string, get: (config: Json) => unknown][] = [
   ["linux.netDevices", (c) => (c.linux as Json)?.netDevices],
   ["linux.memoryPolicy", (c) => (c.linux as Json)?.memoryPolicy],
   ["linux.resources.rdma", (c) => ((c.linux as Json)?.resources as Json)?.rdma],
-  ["mounts with uidMappings", (c) => ((c.mounts as Json[]) ?? []).find((m) => isFilled(m.uidMappings))],
-  ["mounts with gidMappings", (c) => ((c.mounts as Json[]) ?? []).find((m) => isFilled(m.gidMappings))],
   ["vm", (c) => c.vm],
   ["windows", (c) => c.windows],
   ["solaris", (c) => c.solaris],

@@ -11,14 +11,25 @@ import { mountCgroups } from "./cgroup-mounts.ts";
 import { copyTree } from "./copy-up.ts";
 import { type MountOptions, parseMountOptions } from "./options.ts";
 
-/** Makes one mount. Throws {@link RuntimeFailure} that names source and destination. */
-export function mountInRoot(root: number, mount: Mount): void {
+/** Whether a mount shows other owners than its files have. */
+export function isIdMapped(mount: Mount): boolean {
+  return (mount.uidMappings?.length ?? 0) > 0 || (mount.gidMappings?.length ?? 0) > 0;
+}
+
+/**
+ * Makes one mount.
+ *
+ * @param mapping the user namespace of an idmapped one
+ * @throws {RuntimeFailure} that names source and destination
+ */
+export function mountInRoot(root: number, mount: Mount, mapping?: fd.OwnedFd): void {
   const options = parseMountOptions(mount.options ?? []);
   try {
     if (mount.type === "cgroup" || mount.type === "cgroup2") {
       mountCgroups(root, mount.destination, options.flags & ~m.MS_REC);
       finish(root, mount.destination, options);
-    } else if (mount.type === "bind" || options.flags & m.MS_BIND) bind(root, mount, options);
+    } else if (mount.type === "bind" || options.flags & m.MS_BIND) bind(root, mount, options, mapping);
+    else if (mapping) throw new RuntimeFailure(`cannot mount ${mount.type} at ${mount.destination}: only binds can have id mappings`);
     else mountFileSystem(root, mount, options);
   } catch (error) {
     if (error instanceof RuntimeFailure) throw error;
@@ -75,7 +86,7 @@ const ATTRIBUTES: [number, number][] = [
   [m.MS_NOSYMFOLLOW, m.MOUNT_ATTR_NOSYMFOLLOW],
 ];
 
-function bind(root: number, mount: Mount, options: MountOptions): void {
+function bind(root: number, mount: Mount, options: MountOptions, mapping: fd.OwnedFd | undefined): void {
   const source = mount.source ?? "";
   const isFolder = statSync(source).isDirectory();
   using target = makeInRoot(root, mount.destination, isFolder ? { last: "directory", mode: 0o755 } : { last: "file", mode: 0o644 });
@@ -87,7 +98,7 @@ function bind(root: number, mount: Mount, options: MountOptions): void {
     );
   }
   if (options.copyUp && isFolder) fillVolume(root, source, mount.destination);
-  bindOnto(source, root, mount.destination, target, options);
+  bindOnto(source, root, mount.destination, target, options, mapping);
   finish(root, mount.destination, options);
 }
 
@@ -110,7 +121,14 @@ function cloneTreeOf(source: string, recursive: boolean): fd.OwnedFd {
   }
 }
 
-function bindOnto(source: string, root: number, destination: string, target: fd.OwnedFd, options: MountOptions): void {
+function bindOnto(
+  source: string,
+  root: number,
+  destination: string,
+  target: fd.OwnedFd,
+  options: MountOptions,
+  mapping: fd.OwnedFd | undefined,
+): void {
   const recursive = (options.flags & m.MS_REC) !== 0;
   const flags = options.flags & ~(m.MS_BIND | m.MS_REC);
   if (m.hasMountSetattr()) {
@@ -122,11 +140,13 @@ function bindOnto(source: string, root: number, destination: string, target: fd.
       set |= flags & m.MS_NOATIME ? m.MOUNT_ATTR_NOATIME : flags & m.MS_STRICTATIME ? m.MOUNT_ATTR_STRICTATIME : 0;
     }
     if (set || clear) m.setMountAttributes(tree.fd, "", false, { set, clear });
+    if (mapping) m.setMountAttributes(tree.fd, "", options.recursiveMapping, { set: m.MOUNT_ATTR_IDMAP, clear: 0, userNamespace: mapping.fd });
     // The source may be a peer of the host's mounts; ours is not unless asked for.
     if (options.propagation.length === 0) m.mount(null, tree.path, null, m.MS_PRIVATE | m.MS_REC);
     m.attachTree(tree.fd, target.fd);
     return;
   }
+  if (mapping) throw new RuntimeFailure(`cannot mount ${source} at ${destination}: idmapped mounts need Linux 5.12`);
   m.mount(source, target.path, null, options.flags | m.MS_BIND);
   using mounted = openInRoot(root, destination, fd.O_PATH);
   if (options.propagation.length === 0) m.mount(null, mounted.path, null, m.MS_PRIVATE | m.MS_REC);

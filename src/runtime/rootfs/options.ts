@@ -13,6 +13,8 @@ export interface MountOptions {
   recursive: { set: number; clear: number };
   /** Fill a tmpfs or an empty volume from what the image has there. */
   copyUp: boolean;
+  /** Whether id mappings hold for mounts below too (`ridmap`). */
+  recursiveMapping: boolean;
 }
 
 const FLAGS: Record<string, [clear: boolean, flag: number]> = {
@@ -95,7 +97,7 @@ export const MOUNT_OPTIONS: string[] = [
 
 /** Reads a list of options; what is no option of a mount is data of the file system. */
 export function parseMountOptions(options: string[]): MountOptions {
-  const result: MountOptions = { flags: 0, propagation: [], data: "", recursive: { set: 0, clear: 0 }, copyUp: false };
+  const result: MountOptions = { flags: 0, propagation: [], data: "", recursive: { set: 0, clear: 0 }, copyUp: false, recursiveMapping: false };
   const data: string[] = [];
   for (const option of options) {
     const flag = FLAGS[option];
@@ -108,7 +110,8 @@ export function parseMountOptions(options: string[]): MountOptions {
       result.recursive.set |= atime;
       result.recursive.clear |= m.MOUNT_ATTR__ATIME;
     } else if (option === "tmpcopyup" || option === "copyup") result.copyUp = true;
-    else if (option !== "nocopy") data.push(option);
+    else if (option === "ridmap") result.recursiveMapping = true;
+    else if (option !== "nocopy" && option !== "idmap") data.push(option);
   }
   result.data = data.join(",");
   return result;

@@ -1,25 +1,105 @@
-// Holds a new user namespace open for whoever started it, who writes its mappings:
-// only a process with a single thread can make one, and Bun has several. Says that it
-// is there with a byte on standard output, ends with its standard input.
+// What needs a process with a single thread, which Bun never is: making or joining a
+// user namespace, and forking into a new PID namespace that belongs to it.
+//
+//   hold              makes a user namespace, says so with a byte on standard output, and
+//                     stays until its standard input ends
+//   new SYNC EXE FLAGS ARG...
+//                     makes one, says so with a byte on SYNC, waits there for a byte (by
+//                     then its mappings are written), becomes root in it and runs EXE
+//                     with ARG...; FLAGS of p: in a new PID namespace, whose first
+//                     process's number it tells on SYNC (4 bytes); c: as a sibling of
+//                     its own, and ends; else stays to end as that did
+//   join USERNS EXE ARG...
+//                     joins the one that descriptor USERNS is, and runs EXE
+//
+// SYNC, EXE and USERNS are descriptors.
 #include "freestanding.h"
 
 #if defined(__x86_64__)
-enum { NR_read = 0, NR_write = 1, NR_unshare = 272, NR_exit_group = 231 };
-__asm__(".globl _start\n_start:\n  and $-16, %rsp\n  call hold\n");
+enum { NR_read = 0, NR_write = 1, NR_clone = 56, NR_wait4 = 61, NR_setgroups = 116, NR_setresuid = 117, NR_setresgid = 119, NR_unshare = 272,
+  NR_setns = 308, NR_execveat = 322, NR_exit_group = 231, NR_close = 3 };
+__asm__(".globl _start\n_start:\n  mov %rsp, %rdi\n  and $-16, %rsp\n  call run\n");
 #elif defined(__aarch64__)
-enum { NR_read = 63, NR_write = 64, NR_unshare = 97, NR_exit_group = 94 };
-__asm__(".globl _start\n_start:\n  bl hold\n");
+enum { NR_read = 63, NR_write = 64, NR_clone = 220, NR_wait4 = 260, NR_setgroups = 159, NR_setresuid = 147, NR_setresgid = 149, NR_unshare = 97,
+  NR_setns = 268, NR_execveat = 281, NR_exit_group = 94, NR_close = 57 };
+__asm__(".globl _start\n_start:\n  mov x0, sp\n  bl run\n");
 #endif
 
+#define CLONE_PARENT 0x8000
 #define CLONE_NEWUSER 0x10000000
+#define CLONE_NEWPID 0x20000000
+#define SIGCHLD 17
+#define AT_EMPTY_PATH 0x1000
 
-__attribute__((used)) static _Noreturn void hold(void) {
+static _Noreturn void end(long code) {
+  call(NR_exit_group, code, 0, 0, 0);
+  __builtin_unreachable();
+}
+
+static void check(long result) {
+  if (result < 0) end(-result);
+}
+
+static int number(const char *s) {
+  int n = 0;
+  while (*s >= '0' && *s <= '9') n = n * 10 + *s++ - '0';
+  return n;
+}
+
+static int has(const char *flags, char flag) {
+  while (*flags) if (*flags++ == flag) return 1;
+  return 0;
+}
+
+static void become_root(void) {
+  check(call(NR_setgroups, 0, 0, 0, 0));
+  check(call(NR_setresgid, 0, 0, 0, 0));
+  check(call(NR_setresuid, 0, 0, 0, 0));
+}
+
+static _Noreturn void execute(int exe, char **argv, char **envp) {
+  end(-syscall6(NR_execveat, exe, (long)"", (long)argv, (long)envp, AT_EMPTY_PATH, 0));
+}
+
+__attribute__((used)) static _Noreturn void run(long *stack) {
+  long argc = stack[0];
+  char **argv = (char **)(stack + 1), **envp = argv + argc + 1;
   char byte = 0;
-  long error = call(NR_unshare, CLONE_NEWUSER, 0, 0, 0);
-  if (error == 0) {
+  if (argc < 2) end(22);
+  if (argv[1][0] == 'j') {
+    if (argc < 5) end(22);
+    check(call(NR_setns, number(argv[2]), CLONE_NEWUSER, 0, 0));
+    become_root();
+    execute(number(argv[3]), argv + 4, envp);
+  }
+  check(call(NR_unshare, CLONE_NEWUSER, 0, 0, 0));
+  if (argv[1][0] == 'h') {
     call(NR_write, 1, &byte, 1, 0);
     call(NR_read, 0, &byte, 1, 0);
+    end(0);
   }
-  call(NR_exit_group, -error, 0, 0, 0);
-  __builtin_unreachable();
+  if (argc < 6) end(22);
+  int sync = number(argv[2]), exe = number(argv[3]);
+  check(call(NR_write, sync, &byte, 1, 0));
+  if (call(NR_read, sync, &byte, 1, 0) != 1) end(32); // whoever started this is gone
+  become_root();
+  if (!has(argv[4], 'p')) {
+    call(NR_close, sync, 0, 0, 0);
+    execute(exe, argv + 5, envp);
+  }
+  check(call(NR_unshare, CLONE_NEWPID, 0, 0, 0));
+  long child = syscall6(NR_clone, SIGCHLD | (has(argv[4], 'c') ? CLONE_PARENT : 0), 0, 0, 0, 0, 0);
+  check(child);
+  if (child == 0) {
+    call(NR_close, sync, 0, 0, 0);
+    execute(exe, argv + 5, envp);
+  }
+  int pid = child, status;
+  check(call(NR_write, sync, &pid, sizeof pid, 0));
+  if (has(argv[4], 'c')) end(0);
+  // Nothing of the container's is to be held open by this.
+  for (int fd = 0; fd < 64; fd++) call(NR_close, fd, 0, 0, 0);
+  while (call(NR_wait4, child, &status, 0, 0) != child) {
+  }
+  end(status & 0x7f ? 128 + (status & 0x7f) : (status >> 8) & 0xff);
 }

@@ -49,6 +49,7 @@ const CLONE_FLAGS: Record<NamespaceType, number> = {
   uts: ns.CLONE_NEWUTS,
   cgroup: ns.CLONE_NEWCGROUP,
   time: ns.CLONE_NEWTIME,
+  user: ns.CLONE_NEWUSER,
 };
 
 /**
@@ -74,12 +75,11 @@ export function runInit(channelFd: number): never {
   process.exit(1);
 }
 
-function createContainer(channel: Channel, request: CreateRequest & CgroupFiles, mappings: fd.OwnedFd[]): never {
+function createContainer(channel: Channel, request: CreateRequest & CgroupFiles, passed: fd.OwnedFd[]): never {
   const { spec } = request;
   setsid();
   if (!request.noNewKeyring) joinNewKeyring();
-  // By its path on the host, as the cgroup's files.
-  const fifo = request.startFifo ? fd.openat(fd.AT_FDCWD, request.startFifo, fd.O_RDONLY | fd.O_NONBLOCK) : undefined;
+  const fifo = request.startFifo ? passed.shift() : undefined;
   enterNamespaces(spec);
   joinCgroup(openCgroupFiles(request));
   channel.send({ stage: "namespaces" });
@@ -92,7 +92,7 @@ function createContainer(channel: Channel, request: CreateRequest & CgroupFiles,
     if (spec.hostname) sethostname(spec.hostname);
     if (spec.domainname) setdomainname(spec.domainname);
   });
-  buildRoot(channel, request, mappings);
+  buildRoot(channel, request, passed);
   applySysctls(spec.linux.sysctl ?? {});
   protect(spec.linux.readonlyPaths ?? []); // /proc/sys among them, so after the sysctls
   if (spec.process.terminal) {
@@ -146,7 +146,6 @@ function startCommand(
   const user = namedUser && resolveUser(namedUser, readContainerFile("/etc/passwd"), readContainerFile("/etc/group"));
   const identity: Process = user ? { ...process, user: { ...process.user, ...user } } : process;
   const env = completeEnvironment(process, user?.home ?? homeOf(process));
-  if (process.oomScoreAdj !== undefined) step("set oom_score_adj", () => writeFileSync("/proc/self/oom_score_adj", String(process.oomScoreAdj)));
   applyRlimits(process.rlimits ?? []);
   enterWorkingFolder(process.cwd);
   lastWithRoot();
@@ -215,8 +214,8 @@ function step<T>(what: string, action: () => T): T {
 function enterNamespaces(spec: Spec): void {
   let fresh = 0;
   for (const { type, path } of spec.linux.namespaces) {
-    // The parent did PID before it started us; cgroup comes once we are in the group.
-    if (type === "pid" || (type === "cgroup" && !path)) continue;
+    // The parent did PID and user before it started us; cgroup comes once we are in the group.
+    if (type === "pid" || type === "user" || (type === "cgroup" && !path)) continue;
     if (path === undefined) fresh |= CLONE_FLAGS[type];
     else {
       step(`join ${type} namespace ${path}`, () => {

@@ -1,13 +1,18 @@
 /** The parent's side of init: starts it, answers it, learns whether the command runs. */
+
+import { readlinkSync, writeFileSync } from "node:fs";
 import type { Subprocess } from "bun";
-import { AT_FDCWD, O_RDONLY, type OwnedFd, openat } from "../../ffi/fd.ts";
+import { AT_FDCWD, O_NONBLOCK, O_RDONLY, type OwnedFd, openat, readExactly, writeAll } from "../../ffi/fd.ts";
+import { hasCode, reasonOf } from "../../ffi/libc.ts";
 import { CLONE_NEWPID, setns, unshare } from "../../ffi/namespace.ts";
 import { processStartTime } from "../../ffi/process.ts";
+import { kill } from "../../ffi/signal.ts";
 import { socketPair } from "../../ffi/socket.ts";
 import { Channel, type CreateRequest, type ExecRequest, type InitReport } from "./channel.ts";
 import { RuntimeFailure } from "./errors.ts";
-import { openIdMapping } from "./id-mapping.ts";
+import { openIdMapping, usernsProgram, writeMappings } from "./id-mapping.ts";
 import { isIdMapped } from "./rootfs/mounts.ts";
+import type { IdMapping } from "./spec.ts";
 
 /** Descriptors for the command's 0, 1 and 2; with a terminal, init replaces them. */
 export type Stdio = [input: number, output: number, error: number];
@@ -57,25 +62,29 @@ export function prepareProcess(request: CreateRequest | ExecRequest, options: Sp
   const [ours, theirs] = socketPair();
   // Descriptors that are handed on keep their numbers; the channel comes behind them.
   const preserved = Array.from({ length: request.preserveFds ?? 0 }, (_, i) => FIRST_PRESERVED + i);
-  const child = spawnInit(request, [...options.stdio, ...preserved, theirs.fd]);
+  const { pid, child } = spawnInit(request, [...options.stdio, ...preserved, theirs.fd]);
   theirs.close();
   const channel = new Channel(ours);
-  const { pid } = child;
   let terminal: OwnedFd | undefined;
   const abandon = () => {
     channel.close();
     terminal?.close();
+    killQuietly(pid);
     child.kill("SIGKILL");
   };
   try {
     const cgroupFiles = options.onSpawned(pid);
     const mappings =
       request.type === "create" ? request.spec.mounts.filter(isIdMapped).map((m) => openIdMapping(m.uidMappings ?? [], m.gidMappings ?? [])) : [];
+    // What init could not open as another user: it belongs to root on the host.
+    const fifo = request.type === "create" && request.startFifo !== undefined ? [openat(AT_FDCWD, request.startFifo, O_RDONLY | O_NONBLOCK)] : [];
+    const passed = [...fifo, ...mappings];
     channel.send(
       { ...request, cgroupFiles },
-      mappings.map((mapping) => mapping.fd),
+      passed.map(({ fd }) => fd),
     );
-    for (const mapping of mappings) mapping.close();
+    for (const fd of passed) fd.close();
+    setOomScore(pid, request);
     for (;;) {
       const report = nextReport(channel);
       if (report.stage === "namespaces") {
@@ -97,20 +106,45 @@ export function prepareProcess(request: CreateRequest | ExecRequest, options: Sp
   }
   // Read before: a short command may be gone right after.
   const startTime = processStartTime(pid) ?? 0;
-  return { pid, startTime, abandon, terminal, leave: () => channel.close(), release: () => release(channel, child, terminal, startTime, abandon) };
+  return {
+    pid,
+    startTime,
+    abandon,
+    terminal,
+    leave: () => channel.close(),
+    release: () => release(channel, { pid, child, terminal, startTime }, abandon),
+  };
 }
 
-function release(channel: Channel, child: Subprocess, terminal: OwnedFd | undefined, startTime: number, abandon: () => void): RunningProcess {
-  const { pid } = child;
+function release(channel: Channel, running: RunningProcess, abandon: () => void): RunningProcess {
   try {
     channel.send({ go: true });
     const report = channel.receive<InitReport>();
     if (report) throw failureOf(report.message);
     channel.close();
-    return { pid, startTime, child, terminal };
+    return running;
   } catch (error) {
     abandon();
     throw error;
+  }
+}
+
+// By its number: init is not dumpable, so its own files in /proc are not its to write.
+function setOomScore(pid: number, request: CreateRequest | ExecRequest): void {
+  const { oomScoreAdj } = request.type === "create" ? request.spec.process : request.process;
+  if (oomScoreAdj === undefined) return;
+  try {
+    writeFileSync(`/proc/${pid}/oom_score_adj`, String(oomScoreAdj));
+  } catch (error) {
+    throw new RuntimeFailure(`cannot set oom_score_adj to ${oomScoreAdj}: ${reasonOf(error)}`);
+  }
+}
+
+function killQuietly(pid: number): void {
+  try {
+    kill(pid, 9);
+  } catch (error) {
+    if (!hasCode(error, "ESRCH")) throw error;
   }
 }
 
@@ -126,14 +160,20 @@ function failureOf(report: InitReport): RuntimeFailure {
   return report.stage === "failed" ? new RuntimeFailure(report.message, report.kind) : new RuntimeFailure(`unexpected report ${report.stage}`);
 }
 
-function spawnInit(request: CreateRequest | ExecRequest, stdio: number[]): Subprocess {
-  const spawn = () =>
-    Bun.spawn([SELF, "init", String(stdio.length - 1)], {
-      argv0: "berth-init",
-      cwd: "/",
-      env: {}, // nothing of a user's or an image's environment runs inside our own process
-      stdio: stdio as [number, number, number, number],
-    });
+/** Init, started: its process, and Bun's child, which may be a step above it. */
+interface Spawned {
+  pid: number;
+  child: Subprocess;
+}
+
+function spawnInit(request: CreateRequest | ExecRequest, stdio: number[]): Spawned {
+  const args = ["berth-init", "init", String(stdio.length - 1)];
+  const spawn = (): Spawned => {
+    const userNamespace = userNamespaceOf(request);
+    if (userNamespace) return spawnInUserNamespace(userNamespace, args, stdio);
+    const child = spawnProgram(SELF, args, stdio);
+    return { pid: child.pid, child };
+  };
   const path = pidNamespaceOf(request);
   if (path === undefined) return spawn();
   using own = openat(AT_FDCWD, "/proc/self/ns/pid", O_RDONLY);
@@ -150,9 +190,72 @@ function spawnInit(request: CreateRequest | ExecRequest, stdio: number[]): Subpr
   }
 }
 
+function spawnProgram(program: string, [argv0 = "", ...args]: string[], stdio: number[]): Subprocess {
+  return Bun.spawn([program, ...args], {
+    argv0,
+    cwd: "/",
+    env: {}, // nothing of a user's or an image's environment runs inside our own process
+    stdio: stdio as [number, number, number, ...number[]],
+  });
+}
+
+interface UserNamespace {
+  /** To be joined; else a new one. */
+  path: string | undefined;
+  uids: IdMapping[];
+  gids: IdMapping[];
+  /** A PID namespace must belong to it, or its /proc could not be mounted. */
+  newPid: boolean;
+  /** Whether init is to outlive this process. */
+  orphan: boolean;
+}
+
+function userNamespaceOf(request: CreateRequest | ExecRequest): UserNamespace | undefined {
+  if (request.type === "exec") {
+    const path = `/proc/${request.pid}/ns/user`;
+    return readlinkSync(path) === readlinkSync("/proc/self/ns/user") ? undefined : { path, uids: [], gids: [], newPid: false, orphan: false };
+  }
+  const { namespaces, uidMappings = [], gidMappings = [] } = request.spec.linux;
+  const user = namespaces.find((n) => n.type === "user");
+  if (!user) return undefined;
+  const newPid = namespaces.some((n) => n.type === "pid" && n.path === undefined);
+  return { path: user.path, uids: uidMappings, gids: gidMappings, newPid, orphan: request.startFifo !== undefined };
+}
+
+function spawnInUserNamespace({ path, uids, gids, newPid, orphan }: UserNamespace, args: string[], stdio: number[]): Spawned {
+  using program = usernsProgram();
+  using self = openat(AT_FDCWD, SELF, O_RDONLY);
+  if (path !== undefined) {
+    using namespace = openat(AT_FDCWD, path, O_RDONLY);
+    const [fd, exe] = [stdio.length, stdio.length + 1].map(String) as [string, string];
+    const child = spawnProgram(program.path, ["berth-userns", "join", fd, exe, ...args], [...stdio, namespace.fd, self.fd]);
+    return { pid: child.pid, child };
+  }
+  const [ours, theirs] = socketPair();
+  try {
+    const [sync, exe] = [stdio.length, stdio.length + 1].map(String) as [string, string];
+    const flags = `-${newPid ? "p" : ""}${orphan ? "c" : ""}`;
+    const child = spawnProgram(program.path, ["berth-userns", "new", sync, exe, flags, ...args], [...stdio, theirs.fd, self.fd]);
+    theirs.close();
+    if (readExactly(ours.fd, 1).length === 0) throw new RuntimeFailure("this kernel or its configuration allows no user namespaces");
+    writeMappings(child.pid, uids, gids);
+    writeAll(ours.fd, Buffer.alloc(1));
+    if (!newPid) return { pid: child.pid, child };
+    const pid = readExactly(ours.fd, 4);
+    if (pid.length < 4) throw new RuntimeFailure("cannot make a PID namespace inside the user namespace");
+    return { pid: pid.readInt32LE(0), child };
+  } finally {
+    ours.close();
+    theirs.close();
+  }
+}
+
 // undefined: our own; empty: a new one; else the one to join.
 function pidNamespaceOf(request: CreateRequest | ExecRequest): string | undefined {
   if (request.type === "exec") return `/proc/${request.pid}/ns/pid`;
-  const namespace = request.spec.linux.namespaces.find((n) => n.type === "pid");
+  const { namespaces } = request.spec.linux;
+  const namespace = namespaces.find((n) => n.type === "pid");
+  // A new user namespace comes first, see {@link UserNamespace}.
+  if (namespace && namespace.path === undefined && namespaces.some((n) => n.type === "user" && n.path === undefined)) return undefined;
   return namespace && (namespace.path ?? "");
 }

@@ -112,6 +112,9 @@ export interface IdMapping {
 
 export interface Linux {
   namespaces: Namespace[];
+  /** Of a new user namespace. */
+  uidMappings?: IdMapping[];
+  gidMappings?: IdMapping[];
   devices?: Device[];
   cgroupsPath?: string;
   resources?: Resources;
@@ -125,7 +128,7 @@ export interface Linux {
   timeOffsets?: Record<string, { secs?: number; nanosecs?: number }>;
 }
 
-export type NamespaceType = "pid" | "network" | "mount" | "ipc" | "uts" | "cgroup" | "time";
+export type NamespaceType = "pid" | "network" | "mount" | "ipc" | "uts" | "cgroup" | "time" | "user";
 
 /** Without a path a new one, with a path that one is joined. */
 export interface Namespace {

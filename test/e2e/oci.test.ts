@@ -1,6 +1,7 @@
 import { dlopen, ptr } from "bun:ffi";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import {
+  chmodSync,
   closeSync,
   existsSync,
   mkdirSync,
@@ -10,6 +11,7 @@ import {
   readFileSync,
   readSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -378,6 +380,38 @@ describe("config.json", () => {
       "/h/of-root",
     );
     expect(out).toBe("100000:100000");
+  });
+
+  test("a user namespace: root inside, nobody outside", async () => {
+    const root = join(folder, "mapped-root");
+    makeBusyboxRoot(root);
+    Bun.spawnSync(["chown", "-hR", "100000:100000", root]);
+    chmodSync(folder, 0o711);
+    const path = bundle((spec) => {
+      spec.root.path = root;
+      spec.linux.namespaces.push({ type: "user" });
+      spec.linux.uidMappings = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+      spec.linux.gidMappings = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+      spec.linux.resources = { pids: { limit: 40 } };
+    });
+    await ok("create", "-b", path, "user1");
+    const { pid } = JSON.parse(await ok("state", "user1"));
+    await ok("start", "user1");
+    expect(await ok("exec", "user1", "sh", "-c", "id -u; echo $$; touch /made; cat /proc/self/uid_map")).toMatch(/^0\n\d+\n +0 +100000 +65536$/);
+    expect(statSync(join(root, "made")).uid).toBe(100_000);
+    expect(readFileSync(`/proc/${pid}/status`, "utf8")).toMatch(/^Uid:\t100000\t/m);
+    expect(readFileSync(`/proc/${pid}/cgroup`, "utf8")).toContain("/user1");
+    await ok("delete", "-f", "user1");
+    const result = await oci(
+      "run",
+      "-b",
+      bundle(
+        (spec) => Object.assign(spec, { ...JSON.parse(readFileSync(join(path, "config.json"), "utf8")), process: spec.process }),
+        ["sh", "-c", "ps | wc -l; exit 9"],
+      ),
+      "user2",
+    );
+    expect(result).toMatchObject({ stdout: "4\n", exitCode: 9 });
   });
 
   test("namespaces by path, sysctls, cgroup limits, block I/O", async () => {

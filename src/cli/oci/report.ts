@@ -1,7 +1,7 @@
 /** What can be asked: `state`, `list`, `ps`, `events`, `spec`, `features`; and `update`. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { defaultSpec, features as describeFeatures, OCI_VERSION } from "../../runtime/container/describe.ts";
+import { defaultSpec, features as describeFeatures, OCI_VERSION, rootlessSpec } from "../../runtime/container/describe.ts";
 import { readJson, withoutZeros } from "../../runtime/container/load-config.ts";
 import { type ContainerState, cgroupOf, isAlive, listStates, readState, statusOf } from "../../runtime/container/state-file.ts";
 import { readStats } from "../../runtime/container/stats.ts";
@@ -129,10 +129,12 @@ export const spec = defineRuntimeCommand({
   },
   args: { min: 0, max: 0 },
   run(_context, flags) {
-    if (flags.rootless) throw new RuntimeFailure("spec --rootless needs user namespaces, which this runtime does not have yet");
     const path = join(flags.bundle ?? ".", "config.json");
     if (existsSync(path)) throw new RuntimeFailure(`${path} exists already, remove it first`);
-    writeFileSync(path, `${JSON.stringify(defaultSpec(), null, "\t")}\n`);
+    writeFileSync(
+      path,
+      `${JSON.stringify(flags.rootless ? rootlessSpec(process.getuid?.() ?? 0, process.getgid?.() ?? 0) : defaultSpec(), null, "\t")}\n`,
+    );
   },
 });
 

@@ -25,6 +25,8 @@ export interface Cgroup {
    * behind, so it is only for a process that goes on to execve(2).
    */
   join(pid: number): string[];
+  /** Moves a process in, whole, whatever that takes. */
+  joinWhole(pid: number): void;
   /** Writes the limits. Throws {@link CgroupError} naming the limit and why the kernel refused it. */
   apply(resources: Resources): void;
   freeze(on: boolean): void;

@@ -67,6 +67,10 @@ export class CgroupV1 implements Cgroup {
     }
   }
 
+  joinWhole(pid: number): void {
+    for (const folder of this.paths) writeLimit(folder, "cgroup.procs", pid, "the cgroup's processes");
+  }
+
   join(): string[] {
     return this.paths.map((folder) => `${folder}/tasks`);
   }
@@ -155,8 +159,9 @@ export class CgroupV1 implements Cgroup {
     const folder = this.#folder("devices");
     if (!folder || !existsSync(folder)) return;
     for (const rule of rules) {
-      const all = (rule.type ?? "a") === "a" && rule.major === undefined && rule.minor === undefined;
-      const text = all ? "a" : `${rule.type ?? "a"} ${rule.major ?? "*"}:${rule.minor ?? "*"} ${rule.access ?? "rwm"}`;
+      const number = (n: number | undefined) => (n === undefined || n < 0 ? "*" : n);
+      const all = (rule.type ?? "a") === "a" && number(rule.major) === "*" && number(rule.minor) === "*";
+      const text = all ? "a" : `${rule.type ?? "a"} ${number(rule.major)}:${number(rule.minor)} ${rule.access ?? "rwm"}`;
       writeLimit(folder, rule.allow ? "devices.allow" : "devices.deny", text, "devices");
     }
   }

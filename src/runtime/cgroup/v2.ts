@@ -1,9 +1,12 @@
 /** cgroup v2: one folder with all controllers (kernel: Documentation/admin-guide/cgroup-v2.rst). */
 import { existsSync, readFileSync } from "node:fs";
+import { setDeviceProgram } from "../../../ffi/bpf.ts";
+import { AT_FDCWD, O_DIRECTORY, O_RDONLY, openat } from "../../../ffi/fd.ts";
 import { hasCode, reasonOf } from "../../../ffi/libc.ts";
 import { kill } from "../../../ffi/signal.ts";
-import type { Resources } from "../spec.ts";
+import type { DeviceRule, Resources } from "../spec.ts";
 import { type Cgroup, CgroupError, type Usage } from "./cgroup.ts";
+import { compileDeviceRules } from "./device-program.ts";
 import { killUntilEmpty, makeFolder, readKeyed, readNumber, readPids, removeFolder, writeControl, writeLimit } from "./files.ts";
 import type { CgroupMount } from "./hierarchy.ts";
 
@@ -55,9 +58,13 @@ export class CgroupV2 implements Cgroup {
   }
 
   join(pid: number): string[] {
+    this.joinWhole(pid);
+    return [];
+  }
+
+  joinWhole(pid: number): void {
     try {
       writeControl(`${this.#folder}/cgroup.procs`, String(pid));
-      return [];
     } catch (error) {
       throw new CgroupError(`cannot move process ${pid} into ${this.#folder}: ${reasonOf(error)}`);
     }
@@ -83,7 +90,17 @@ export class CgroupV2 implements Cgroup {
     if (cpu?.cpus !== undefined) writeLimit(folder, "cpuset.cpus", cpu.cpus, "cpuset-cpus");
     if (cpu?.mems !== undefined) writeLimit(folder, "cpuset.mems", cpu.mems, "cpuset-mems");
     if (pids !== undefined && pids.limit !== 0) writeLimit(folder, "pids.max", orMax(pids.limit), "pids-limit");
+    if (resources.devices) this.#fenceDevices(resources.devices);
     this.#applyRare(resources);
+  }
+
+  #fenceDevices(rules: DeviceRule[]): void {
+    try {
+      using folder = openat(AT_FDCWD, this.#folder, O_RDONLY | O_DIRECTORY);
+      setDeviceProgram(folder.fd, compileDeviceRules(rules));
+    } catch (error) {
+      throw new CgroupError(`cannot limit devices: ${reasonOf(error)} (an eBPF program on ${this.#folder})`);
+    }
   }
 
   // What few configurations have.

@@ -80,7 +80,10 @@ export function createContainer(options: CreateOptions): Created {
         stdio: options.stdio,
         onSpawned: (pid) => {
           cgroup = enterCgroup(spec, cgroupsPath);
-          return cgroup?.join(pid) ?? [];
+          // As another user init may not write the cgroup's files.
+          if (!spec.linux.namespaces.some(({ type }) => type === "user")) return cgroup?.join(pid) ?? [];
+          cgroup?.joinWhole(pid);
+          return [];
         },
         onMounted: (pid) => {
           const known = hookState(withPid(pid), "creating");

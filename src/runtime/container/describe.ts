@@ -51,6 +51,22 @@ export function defaultSpec(): Spec {
   };
 }
 
+/** The same for a user without root's rights: in a user namespace, with the host's network. */
+export function rootlessSpec(uid: number, gid: number): Spec {
+  const spec = defaultSpec();
+  const { linux } = spec;
+  linux.namespaces = [...linux.namespaces.filter(({ type }) => type !== "network"), { type: "user" }];
+  linux.uidMappings = [{ containerID: 0, hostID: uid, size: 1 }];
+  linux.gidMappings = [{ containerID: 0, hostID: gid, size: 1 }];
+  delete linux.resources;
+  spec.mounts = spec.mounts.map((mount) => {
+    // The host's network needs the host's sysfs; no group 5 is mapped.
+    if (mount.type === "sysfs") return { destination: "/sys", type: "bind", source: "/sys", options: ["rbind", "nosuid", "noexec", "nodev", "ro"] };
+    return mount.type === "devpts" ? { ...mount, options: (mount.options ?? []).filter((option) => !option.startsWith("gid=")) } : mount;
+  });
+  return spec;
+}
+
 /** What this runtime can do, for callers that ask before. */
 export function features(): Record<string, unknown> {
   return {
@@ -59,7 +75,7 @@ export function features(): Record<string, unknown> {
     hooks: ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"],
     mountOptions: MOUNT_OPTIONS,
     linux: {
-      namespaces: ["cgroup", "ipc", "mount", "network", "pid", "time", "uts"],
+      namespaces: ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"],
       capabilities: CAPABILITIES,
       cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: false },
       seccomp: {

@@ -34,7 +34,12 @@ export function prepareExec(options: ExecOptions): PendingProcess {
     },
     {
       stdio: options.stdio,
-      onSpawned: (pid) => (cgroup && cgroup.paths.length > 0 ? cgroup.join(pid) : []),
+      onSpawned: (pid) => {
+        if (!cgroup || cgroup.paths.length === 0) return [];
+        if (!state.spec.linux.namespaces.some(({ type }) => type === "user")) return cgroup.join(pid);
+        cgroup.joinWhole(pid);
+        return [];
+      },
       onReady: () => {},
     },
   );

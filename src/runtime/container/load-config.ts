@@ -5,7 +5,7 @@ import { reasonOf } from "../../../ffi/libc.ts";
 import { RuntimeFailure } from "../errors.ts";
 import type { NamespaceType, Process, Resources, Spec } from "../spec.ts";
 
-const NAMESPACES: NamespaceType[] = ["pid", "network", "mount", "ipc", "uts", "cgroup", "time"];
+const NAMESPACES: NamespaceType[] = ["pid", "network", "mount", "ipc", "uts", "cgroup", "time", "user"];
 
 type Json = Record<string, unknown>;
 const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value);
@@ -24,8 +24,6 @@ const REFUSED: [path: string, get: (config: Json) => unknown][] = [
   ["process.selinuxLabel", (c) => (c.process as Json)?.selinuxLabel],
   ["process.execCPUAffinity", (c) => (c.process as Json)?.execCPUAffinity],
   ["linux.mountLabel", (c) => (c.linux as Json)?.mountLabel],
-  ["linux.uidMappings", (c) => (c.linux as Json)?.uidMappings],
-  ["linux.gidMappings", (c) => (c.linux as Json)?.gidMappings],
   ["linux.intelRdt", (c) => (c.linux as Json)?.intelRdt],
   ["linux.netDevices", (c) => (c.linux as Json)?.netDevices],
   ["linux.memoryPolicy", (c) => (c.linux as Json)?.memoryPolicy],
@@ -68,6 +66,12 @@ export function loadConfig(bundle: string): Spec {
   const linux = isObject(config.linux) ? config.linux : {};
   const namespaces = Array.isArray(linux.namespaces) ? (linux.namespaces as Json[]) : [];
   checkNamespaces(namespaces, invalid);
+  const isMapped = isFilled(linux.uidMappings) || isFilled(linux.gidMappings);
+  const user = namespaces.find(({ type }) => type === "user");
+  if (isMapped && !user) throw invalid("linux.uidMappings and gidMappings need a user namespace");
+  if (user && !user.path && !(isFilled(linux.uidMappings) && isFilled(linux.gidMappings))) {
+    throw invalid("a new user namespace needs linux.uidMappings and linux.gidMappings");
+  }
   const rootPath = resolve(bundle, config.root.path);
   if (!existsSync(rootPath) || !statSync(rootPath).isDirectory()) throw invalid(`root.path ${rootPath} is not a directory`);
   const spec = { ...config, mounts: Array.isArray(config.mounts) ? config.mounts : [], linux: { ...linux, namespaces } } as unknown as Spec;
@@ -103,7 +107,6 @@ export function checkProcess(process: Json, invalid: (why: string) => Error): as
 function checkNamespaces(namespaces: Json[], invalid: (why: string) => Error): void {
   const seen = new Set<unknown>();
   for (const { type, path } of namespaces) {
-    if (type === "user") throw invalid("linux.namespaces: user is not supported by this runtime");
     if (!NAMESPACES.includes(type as NamespaceType))
       throw invalid(`linux.namespaces: ${JSON.stringify(type)} is no namespace, expected one of ${NAMESPACES.join(", ")}`);
     if (seen.has(type)) throw invalid(`linux.namespaces: ${type} stands there twice`);

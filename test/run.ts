@@ -1,14 +1,22 @@
-// Runs the tests: `unit`, `e2e`, or both. Installs the Debian packages they need, and
+// Runs the tests: `unit` and `e2e`, or the suite that is named. Installs the Debian packages they need, and
 // ends with one line a suite: how many passed and failed.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 const PACKAGES: Record<string, string> = { "/bin/busybox": "busybox-static", "/usr/bin/tmux": "tmux", "/usr/bin/readelf": "binutils" };
-const SUITES = ["unit", "e2e"];
+const PEER_PACKAGES: Record<string, string> = {
+  "/usr/sbin/dockerd": "docker.io",
+  "/usr/bin/podman": "podman",
+  "/usr/bin/containerd": "containerd",
+  "/usr/bin/umoci": "umoci",
+  "/usr/bin/skopeo": "skopeo",
+};
+const DEFAULT_SUITES = ["unit", "e2e"];
+const SUITES = [...DEFAULT_SUITES, "peers"];
 const TEST_TIMEOUT = 60_000; // milliseconds; no test loops without a bound of its own
 
-async function installPackages(): Promise<void> {
-  const missing = Object.entries(PACKAGES).flatMap(([path, name]) => (existsSync(path) ? [] : [name]));
+async function installPackages(packages: Record<string, string>): Promise<void> {
+  const missing = Object.entries(packages).flatMap(([path, name]) => (existsSync(path) ? [] : [name]));
   if (missing.length === 0) return;
   console.log(`installing ${missing.join(" ")}`);
   const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
@@ -41,12 +49,12 @@ async function runSuite(suite: string, more: string[]): Promise<{ passed: number
 }
 
 const [wanted, ...more] = process.argv.slice(2);
-const suites = wanted === undefined ? SUITES : [wanted];
+const suites = wanted === undefined ? DEFAULT_SUITES : [wanted];
 if (!suites.every((suite) => SUITES.includes(suite))) {
   console.error(`test/run.ts: unknown suite ${wanted}: expected ${SUITES.join(" or ")}`);
   process.exit(2);
 }
-await installPackages();
+await installPackages(suites.includes("peers") ? { ...PACKAGES, ...PEER_PACKAGES } : PACKAGES);
 const lines: string[] = [];
 let failed = 0;
 for (const suite of suites) {

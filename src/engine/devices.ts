@@ -2,29 +2,17 @@
 import { readdirSync } from "node:fs";
 import * as fd from "../../ffi/fd.ts";
 import { reasonOf } from "../../ffi/libc.ts";
+import { DEFAULT_RULES } from "../runtime/rootfs/devices.ts";
 import type { Device, DeviceRule } from "../runtime/spec.ts";
 import type { DeviceRequest } from "../store/container-config.ts";
 import { EngineError } from "./errors.ts";
 
-/** Docker's: nothing but making nodes, and the devices that every container has. */
+/** Docker's: nothing but what every container has, and tunnels. */
 export const DEFAULT_DEVICE_RULES: DeviceRule[] = [
   { allow: false, access: "rwm" },
-  { allow: true, type: "c", access: "m" },
-  { allow: true, type: "b", access: "m" },
-  ...(
-    [
-      [1, 3], // null
-      [1, 5], // zero
-      [1, 7], // full
-      [1, 8], // random
-      [1, 9], // urandom
-      [5, 0], // tty
-      [5, 1], // console
-      [5, 2], // ptmx
-      [10, 200], // net/tun
-    ] as const
-  ).map(([major, minor]): DeviceRule => ({ allow: true, type: "c", major, minor, access: "rwm" })),
-  { allow: true, type: "c", major: 136, access: "rwm" }, // pts
+  ...DEFAULT_RULES,
+  { allow: true, type: "c", major: 5, minor: 1, access: "rwm" }, // console
+  { allow: true, type: "c", major: 10, minor: 200, access: "rwm" }, // net/tun
 ];
 
 /** What `--device` asks for, with the numbers found on the host; a folder stands for all devices in it. */

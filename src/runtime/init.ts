@@ -6,7 +6,7 @@ import { writeFileSync } from "node:fs";
 import * as fd from "../../ffi/fd.ts";
 import { makeInRoot } from "../../ffi/in-root.ts";
 import { hasCode, reasonOf } from "../../ffi/libc.ts";
-import { MS_BIND, MS_RDONLY, MS_REC, MS_REMOUNT, MS_SLAVE, mount } from "../../ffi/mount.ts";
+import { MS_BIND, MS_RDONLY, MS_REMOUNT, mount } from "../../ffi/mount.ts";
 import * as ns from "../../ffi/namespace.ts";
 import {
   chroot,
@@ -24,6 +24,7 @@ import { bringLoopbackUp } from "../../ffi/socket.ts";
 import { type CgroupFiles, Channel, type CreateRequest, type ExecRequest, type GoOn, type InitRequest, type NamedUser } from "./channel.ts";
 import { RuntimeFailure } from "./errors.ts";
 import { runHooks } from "./hooks.ts";
+import { openProfileFile, requestProfile } from "./process/apparmor.ts";
 import { becomeCommand, DEFAULT_PATH, findCommand } from "./process/command.ts";
 import { applyRlimits } from "./process/limits.ts";
 import { dropPrivileges } from "./process/privileges.ts";
@@ -78,6 +79,7 @@ export function runInit(channelFd: number): never {
 function createContainer(channel: Channel, request: CreateRequest & CgroupFiles, passed: fd.OwnedFd[]): never {
   const { spec } = request;
   setsid();
+  const profile = openProfile(spec.process);
   if (!request.noNewKeyring) joinNewKeyring();
   const fifo = request.startFifo ? passed.shift() : undefined;
   enterNamespaces(spec);
@@ -99,7 +101,7 @@ function createContainer(channel: Channel, request: CreateRequest & CgroupFiles,
     using master = openTerminal(spec.process.consoleSize, true);
     channel.send({ stage: "terminal" }, [master.fd]);
   }
-  return startCommand(channel, spec.process, { ...request, seccomp: spec.linux.seccomp, fifo }, () => {
+  return startCommand(channel, spec.process, { ...request, seccomp: spec.linux.seccomp, fifo, profile }, () => {
     if (spec.root.readonly) remountReadOnly();
     if (spec.linux.personality)
       step("set the personality", () => setPersonality(spec.linux.personality as NonNullable<Spec["linux"]["personality"]>));
@@ -108,6 +110,7 @@ function createContainer(channel: Channel, request: CreateRequest & CgroupFiles,
 
 function joinContainer(channel: Channel, request: ExecRequest & CgroupFiles): never {
   setsid();
+  const profile = openProfile(request.process);
   const cgroup = openCgroupFiles(request);
   const { pid } = request;
   const open = (name: string) => fd.openat(fd.AT_FDCWD, `/proc/${pid}/${name}`, fd.O_RDONLY);
@@ -133,7 +136,7 @@ function joinContainer(channel: Channel, request: ExecRequest & CgroupFiles): ne
     using master = openTerminal(request.process.consoleSize, false);
     channel.send({ stage: "terminal" }, [master.fd]);
   }
-  return startCommand(channel, request.process, { ...request, reap: false }, () => joinCgroup(cgroup));
+  return startCommand(channel, request.process, { ...request, reap: false, profile }, () => joinCgroup(cgroup));
 }
 
 // What both kinds have in common: everything about the process itself.
@@ -160,6 +163,7 @@ function startCommand(
   if (request.state) runHooks("startContainer", request.spec?.hooks?.startContainer ?? [], { ...request.state, status: "created" });
   const reaper = reap ? openReaper() : undefined;
   umask(process.user.umask ?? 0o022);
+  if (request.profile) requestProfile(request.profile, process.apparmorProfile ?? "");
   dropPrivileges(identity, filter);
   return becomeCommand(process.args, env, { reaper, keep: preserveFds });
 }
@@ -173,7 +177,11 @@ interface CommandOptions {
   state?: State;
   /** Opened for reading. */
   fifo?: fd.OwnedFd | undefined;
+  /** Where an AppArmor profile is asked for. */
+  profile?: fd.OwnedFd | undefined;
 }
+
+const openProfile = ({ apparmorProfile }: Process) => (apparmorProfile ? openProfileFile(apparmorProfile) : undefined);
 
 // Blocks until `start` writes; a container that is deleted before is killed.
 function waitForStart(fifo: fd.OwnedFd): void {
@@ -238,10 +246,12 @@ function setTimeOffsets(offsets: NonNullable<Spec["linux"]["timeOffsets"]>): voi
 
 function buildRoot(channel: Channel, { spec, root, mountPoint, state, noPivot }: CreateRequest, mappings: fd.OwnedFd[]): void {
   const { linux } = spec;
-  const propagation = linux.rootfsPropagation ? (PROPAGATION[linux.rootfsPropagation] ?? MS_SLAVE | MS_REC) : MS_SLAVE | MS_REC;
-  // No mount of ours reaches the host; with a shared root, not through the mount that holds it either.
+  const { rootfsPropagation = "" } = linux;
+  const propagation = PROPAGATION[rootfsPropagation];
+  if (rootfsPropagation !== "" && propagation === undefined) {
+    throw new RuntimeFailure(`rootfsPropagation ${rootfsPropagation} is unknown: expected ${Object.keys(PROPAGATION).join(", ")}`);
+  }
   detachFromHost();
-  if (linux.rootfsPropagation?.endsWith("shared")) mount(null, "/", null, propagation);
   mountRoot(root, mountPoint);
   {
     using folder = fd.openat(fd.AT_FDCWD, mountPoint, fd.O_PATH | fd.O_DIRECTORY);
@@ -258,7 +268,7 @@ function buildRoot(channel: Channel, { spec, root, mountPoint, state, noPivot }:
     runHooks("createContainer", createContainer ?? [], state);
   }
   step("enter the root", () => enterRoot(mountPoint, noPivot === true));
-  if (linux.rootfsPropagation) mount(null, "/", null, propagation);
+  if (propagation !== undefined) mount(null, "/", null, propagation);
 }
 
 function applySysctls(sysctls: Record<string, string>): void {

@@ -55,6 +55,7 @@ export interface Process {
   capabilities?: CapabilityNames;
   rlimits?: Rlimit[];
   noNewPrivileges?: boolean;
+  apparmorProfile?: string;
   oomScoreAdj?: number;
   scheduler?: Scheduler;
   ioPriority?: { class: string; priority: number };

@@ -15,7 +15,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { release, tmpdir } from "node:os";
 import { join } from "node:path";
 import { $ } from "zx";
 import { receiveWithDescriptors } from "../../ffi/socket.ts";
@@ -78,6 +78,12 @@ function bundle(change: (spec: Spec) => void = () => {}, args: string[] = ["slee
 const status = async (id: string) => JSON.parse(await ok("state", id)).status;
 /** Runs a container to its end; gives what it printed. */
 const run = async (change: (spec: Spec) => void, ...args: string[]) => ok("run", "-b", bundle(change, args), `run-${count++}`);
+
+const refused = async (change: (spec: Record<string, never> & Spec) => void, words: string) => {
+  expect(await fails("create", "-b", bundle(change as (spec: Spec) => void), "refused")).toContain(words);
+  expect(existsSync(join(folder, "state/refused"))).toBe(false);
+  for (const controller of ["memory", "pids", "."]) expect(existsSync(join("/sys/fs/cgroup", controller, "refused"))).toBe(false);
+};
 
 describe("the life of a container", () => {
   test("create, state, start, exec, pause, resume, ps, events, update, kill, delete", async () => {
@@ -347,7 +353,10 @@ describe("config.json", () => {
           { destination: "/h", type: "bind", source: host, options: ["rbind", "rro", "nosuid", "noexec"] },
           { destination: "/data", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup", "size=1m"] },
         );
-        spec.linux.devices = [{ type: "c", path: "/dev/nought", major: 1, minor: 5, fileMode: 0o666, uid: 3, gid: 4 }];
+        spec.linux.devices = [
+          { type: "c", path: "/dev/nought", major: 1, minor: 5, fileMode: 0o666, uid: 3, gid: 4 },
+          { type: "c", path: "/dev/forbidden", major: 1, minor: 11, fileMode: 0o666 },
+        ];
         spec.linux.resources = {
           devices: [
             { allow: false, access: "rwm" },
@@ -357,12 +366,36 @@ describe("config.json", () => {
       },
       "sh",
       "-c",
-      "grep ' /h ' /proc/mounts | cut -d' ' -f4; cat /data/of-the-image; touch /x 2>&1; stat -c '%a %u %g' /dev/nought; head -c 2 /dev/nought | wc -c; head -c 2 /dev/urandom 2>&1 | tail -n 1",
+      "grep ' /h ' /proc/mounts | cut -d' ' -f4; cat /data/of-the-image; touch /x 2>&1; stat -c '%a %u %g' /dev/nought; head -c 2 /dev/nought | wc -c; head -c 2 /dev/urandom | wc -c; head -c 2 /dev/forbidden 2>&1; true",
     );
     const lines = out.split("\n");
     expect(lines[0]).toMatch(/^ro,nosuid,noexec/);
     expect(lines.slice(1, 5)).toEqual(["from the image", "touch: /x: Read-only file system", "666 3 4", "2"]);
-    expect(lines[5]).toContain("Operation not permitted");
+    expect(lines[5]).toBe("2");
+    expect(lines[6]).toContain("Operation not permitted");
+  });
+
+  test("personality, time namespace, propagation of the root", async () => {
+    const out = await run(
+      (spec) => {
+        spec.linux.personality = { domain: "LINUX32" };
+        spec.linux.rootfsPropagation = "rshared";
+        spec.linux.namespaces.push({ type: "time" });
+        spec.linux.timeOffsets = { boottime: { secs: 1_000_000_000 } };
+      },
+      "sh",
+      "-c",
+      "uname -m; grep -c shared: /proc/self/mountinfo; cut -d. -f1 /proc/uptime",
+    );
+    const [machine, shared, uptime] = out.split("\n");
+    expect(machine).toMatch(/^(i686|armv8l)$/);
+    expect(Number(shared)).toBeGreaterThan(5);
+    // Before Linux 6.2 only the children of the command are in the namespace.
+    const [major = 0, minor = 0] = release().split(".").map(Number);
+    if (major > 6 || (major === 6 && minor >= 2)) expect(Number(uptime)).toBeGreaterThan(1_000_000_000);
+    await refused((spec) => {
+      spec.linux.rootfsPropagation = "sideways";
+    }, "rootfsPropagation sideways is unknown");
   });
 
   test("an idmapped bind shows other owners", async () => {
@@ -460,11 +493,6 @@ describe("config.json", () => {
 });
 
 describe("what is refused", () => {
-  const refused = async (change: (spec: Record<string, never> & Spec) => void, words: string) => {
-    expect(await fails("create", "-b", bundle(change as (spec: Spec) => void), "refused")).toContain(words);
-    expect(existsSync(join(folder, "state/refused"))).toBe(false);
-  };
-
   test("configurations that are none, with the reason", async () => {
     const path = bundle();
     writeFileSync(join(path, "config.json"), "{ not json");
@@ -507,6 +535,11 @@ describe("what is refused", () => {
     await refused((spec) => {
       Object.assign(spec.process, { selinuxLabel: "x" });
     }, "process.selinuxLabel is not supported");
+    if (!existsSync("/sys/module/apparmor")) {
+      await refused((spec) => {
+        spec.process.apparmorProfile = "docker-default";
+      }, "this host has no AppArmor");
+    }
     await refused((spec) => {
       Object.assign(spec.linux, { intelRdt: { closID: "x" } });
     }, "linux.intelRdt is not supported");

@@ -2,6 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { CAPABILITIES } from "../../../ffi/credentials.ts";
+import { hasAppArmor } from "../process/apparmor.ts";
 import { DEFAULT_PATH } from "../process/command.ts";
 import { MOUNT_OPTIONS } from "../rootfs/options.ts";
 import type { Spec } from "../spec.ts";
@@ -85,7 +86,7 @@ export function features(): Record<string, unknown> {
         archs: ["SCMP_ARCH_AARCH64", "SCMP_ARCH_X32", "SCMP_ARCH_X86", "SCMP_ARCH_X86_64"],
         knownFlags: ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC"],
       },
-      apparmor: { enabled: false },
+      apparmor: { enabled: hasAppArmor() },
       selinux: { enabled: false },
       intelRdt: { enabled: false },
       mountExtensions: { idmap: { enabled: true } },

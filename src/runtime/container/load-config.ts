@@ -3,6 +3,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { isAbsolute, join, resolve } from "node:path";
 import { reasonOf } from "../../../ffi/libc.ts";
 import { RuntimeFailure } from "../errors.ts";
+import { DEFAULT_RULES } from "../rootfs/devices.ts";
 import type { NamespaceType, Process, Resources, Spec } from "../spec.ts";
 
 const NAMESPACES: NamespaceType[] = ["pid", "network", "mount", "ipc", "uts", "cgroup", "time", "user"];
@@ -20,7 +21,6 @@ const isFilled = (value: unknown) =>
 
 /** Fields that a configuration may have and this runtime does not do; each with where it stands. */
 const REFUSED: [path: string, get: (config: Json) => unknown][] = [
-  ["process.apparmorProfile", (c) => (c.process as Json)?.apparmorProfile],
   ["process.selinuxLabel", (c) => (c.process as Json)?.selinuxLabel],
   ["process.execCPUAffinity", (c) => (c.process as Json)?.execCPUAffinity],
   ["linux.mountLabel", (c) => (c.linux as Json)?.mountLabel],
@@ -77,7 +77,11 @@ export function loadConfig(bundle: string): Spec {
   const spec = { ...config, mounts: Array.isArray(config.mounts) ? config.mounts : [], linux: { ...linux, namespaces } } as unknown as Spec;
   spec.root = { ...spec.root, path: rootPath };
   checkHooks(spec, invalid);
-  if (spec.linux.resources) spec.linux.resources = withoutZeros(spec.linux.resources);
+  if (spec.linux.resources) {
+    spec.linux.resources = withoutZeros(spec.linux.resources);
+    const { devices } = spec.linux.resources;
+    if (devices) spec.linux.resources.devices = [...devices, ...DEFAULT_RULES];
+  }
   return spec;
 }
 

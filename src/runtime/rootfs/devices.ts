@@ -4,7 +4,7 @@ import { makeInRoot, openInRoot } from "../../../ffi/in-root.ts";
 import { call, hasCode, reasonOf } from "../../../ffi/libc.ts";
 import { MS_BIND, mount } from "../../../ffi/mount.ts";
 import { RuntimeFailure } from "../errors.ts";
-import type { Device } from "../spec.ts";
+import type { Device, DeviceRule } from "../spec.ts";
 
 /** What the OCI runtime specification demands in every container ("Default Devices"). */
 export const DEFAULT_DEVICES: Device[] = [
@@ -14,6 +14,15 @@ export const DEFAULT_DEVICES: Device[] = [
   { type: "c", path: "/dev/random", major: 1, minor: 8, fileMode: 0o666 },
   { type: "c", path: "/dev/urandom", major: 1, minor: 9, fileMode: 0o666 },
   { type: "c", path: "/dev/tty", major: 5, minor: 0, fileMode: 0o666 },
+];
+
+/** What a runtime permits besides: making nodes, the default devices, terminals (runc's AllowedDevices). */
+export const DEFAULT_RULES: DeviceRule[] = [
+  { allow: true, type: "c", access: "m" },
+  { allow: true, type: "b", access: "m" },
+  ...DEFAULT_DEVICES.map(({ major, minor }): DeviceRule => ({ allow: true, type: "c", major, minor, access: "rwm" })),
+  { allow: true, type: "c", major: 5, minor: 2, access: "rwm" }, // ptmx
+  { allow: true, type: "c", major: 136, access: "rwm" }, // pts
 ];
 
 const LINKS = [

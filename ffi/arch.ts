@@ -45,6 +45,8 @@ const NUMBERS = {
   lsetxattr: [189, 6],
   fsetxattr: [190, 7],
   lgetxattr: [192, 9],
+  getxattr: [191, 8],
+  listxattr: [194, 11],
   llistxattr: [195, 12],
   fgetxattr: [193, 10],
   waitid: [247, 95],

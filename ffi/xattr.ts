@@ -1,12 +1,13 @@
-/** Extended attributes (xattr(7)), never following a last symlink. */
+/** Extended attributes (xattr(7)). A last symlink is not followed unless asked for, as with /proc's own of a descriptor. */
 import { call, tryCall } from "./libc.ts";
 
 /** Names of a file's attributes; none where the file system has no such thing. */
-export function listXattrs(path: string): string[] {
-  const size = tryCall("llistxattr", path, null, 0);
+export function listXattrs(path: string, follow = false): string[] {
+  const name = follow ? "listxattr" : "llistxattr";
+  const size = tryCall(name, path, null, 0);
   if (size <= 0) return [];
   const buffer = Buffer.alloc(size + 256);
-  const n = call("llistxattr", path, buffer, buffer.length);
+  const n = call(name, path, buffer, buffer.length);
   return buffer
     .toString("utf8", 0, n)
     .split("\0")
@@ -14,9 +15,9 @@ export function listXattrs(path: string): string[] {
 }
 
 /** The value, or undefined where it is absent. */
-export function getXattr(path: string, name: string): Buffer | undefined {
+export function getXattr(path: string, name: string, follow = false): Buffer | undefined {
   const buffer = Buffer.alloc(65536); // XATTR_SIZE_MAX
-  const n = tryCall("lgetxattr", path, name, buffer, buffer.length);
+  const n = tryCall(follow ? "getxattr" : "lgetxattr", path, name, buffer, buffer.length);
   return n < 0 ? undefined : buffer.subarray(0, n);
 }
 

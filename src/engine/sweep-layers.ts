@@ -1,9 +1,10 @@
 /** Removes what interrupted commands left among the unpacked layers. */
-import { mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { processStartTime } from "../../ffi/process.ts";
+import { sweepTemporaryBlobs } from "../store/blob-writer.ts";
 import { writeTransaction } from "../store/database.ts";
-import { hasLayer } from "../store/images.ts";
+import { hasBlob, hasLayer } from "../store/images.ts";
 import { layerFolder } from "../store/layout.ts";
 import { currentProcess } from "../store/process-identity.ts";
 import type { Engine } from "./engine.ts";
@@ -16,13 +17,15 @@ export function temporaryLayerFolder({ layout }: Engine): string {
   return join(layout.layers, `.tmp-${me.pid}-${me.startTime}-${crypto.randomUUID()}`);
 }
 
-/** Deletes temporary folders of dead processes and layers that no record names. */
+/** Deletes temporary folders of dead processes, and layers and blobs that no record names. */
 export function sweepLayers(engine: Engine): void {
   const { db, layout } = engine;
+  sweepTemporaryBlobs(layout);
   mkdirSync(layout.layers, { recursive: true, mode: 0o711 });
   const doomed: string[] = [];
   // The lock: an import puts folder and record in place under it.
   writeTransaction(db, () => {
+    sweepBlobs(engine);
     for (const name of readdirSync(layout.layers)) {
       const [temporary, pid, start] = TEMPORARY.exec(name) ?? [];
       if (temporary) {
@@ -40,4 +43,14 @@ export function sweepLayers(engine: Engine): void {
 /** Where an unpacked layer has its place. */
 export function layerPath({ layout }: Engine, diffId: string): string {
   return join(layout.layers, layerFolder(diffId));
+}
+
+function sweepBlobs({ db, layout }: Engine): void {
+  for (const algorithm of ["sha256", "sha512"]) {
+    const folder = join(layout.blobs, algorithm);
+    if (!existsSync(folder)) continue;
+    for (const hex of readdirSync(folder)) {
+      if (!hasBlob(db, `${algorithm}:${hex}`)) rmSync(join(folder, hex), { force: true });
+    }
+  }
 }

@@ -1,5 +1,6 @@
 /** Unpacks the entries of one layer into a folder, never outside of it. */
 import { readdirSync } from "node:fs";
+import { copyFile } from "../../ffi/copy.ts";
 import * as fd from "../../ffi/fd.ts";
 import { makeInRoot, openInRoot } from "../../ffi/in-root.ts";
 import { call, hasCode, reasonOf } from "../../ffi/libc.ts";
@@ -13,6 +14,9 @@ export class LayerError extends Error {
 
 const NODE_TYPES = { character: fd.S_IFCHR, block: fd.S_IFBLK, fifo: fd.S_IFIFO } as const;
 const MAX_OPEN_FOLDERS = 128;
+const WHITEOUT = ".wh.";
+const AUFS_META = ".wh..wh.";
+const OPAQUE = ".wh..wh..opq";
 
 /** Where the content of a file goes. */
 export interface FileSink {
@@ -27,8 +31,12 @@ export class LayerWriter {
   /** Set last: writing into a folder changes its time. */
   readonly #folderTimes = new Map<string, bigint>();
 
-  constructor(folder: string) {
+  readonly #lowers: string[];
+
+  /** @param lowers unpacked layers below this one, the topmost first */
+  constructor(folder: string, lowers: string[] = []) {
     this.#root = fd.openat(fd.AT_FDCWD, folder, fd.O_PATH | fd.O_DIRECTORY);
+    this.#lowers = lowers;
   }
 
   /** Makes an entry; for a file, gives where its content goes. Throws {@link LayerError}. */
@@ -63,8 +71,11 @@ export class LayerWriter {
       if (entry.type === "directory") this.#finish(this.#root.fd, "", entry);
       return undefined;
     }
-    const folderPath = components.join("/");
-    const folder = this.#folder(folderPath);
+    const folder = this.#folder(components.join("/"));
+    if (name.startsWith(WHITEOUT)) {
+      this.#whiteOut(folder, name);
+      return undefined;
+    }
     if (entry.type === "directory") {
       this.#makeDirectory(folder, name, entry);
       this.#folderTimes.set([...components, name].join("/"), entry.mtime);
@@ -111,9 +122,63 @@ export class LayerWriter {
     const known = this.#folders.get(path);
     if (known) return known.fd;
     if (this.#folders.size >= MAX_OPEN_FOLDERS) this.#forgetFolders();
-    const folder = makeInRoot(this.#root.fd, path, { last: "directory", mode: 0o755 });
+    const folder = this.#makeFolder(path);
     this.#folders.set(path, folder);
     return folder.fd;
+  }
+
+  // What the archive does not describe looks as in the layers below, which it would hide else.
+  #makeFolder(path: string): fd.OwnedFd {
+    try {
+      return openInRoot(this.#root.fd, path, fd.O_PATH | fd.O_DIRECTORY);
+    } catch (error) {
+      if (!hasCode(error, "ENOENT")) throw error;
+    }
+    const parts = path.split("/");
+    for (let i = 1; i <= parts.length; i++) {
+      const prefix = parts.slice(0, i).join("/");
+      try {
+        openInRoot(this.#root.fd, prefix, fd.O_PATH).close();
+      } catch (error) {
+        if (!hasCode(error, "ENOENT")) throw error;
+        using made = makeInRoot(this.#root.fd, prefix, { last: "directory", mode: 0o755 });
+        this.#copyFolderOfLower(prefix, made);
+      }
+    }
+    return openInRoot(this.#root.fd, path, fd.O_PATH | fd.O_DIRECTORY);
+  }
+
+  #copyFolderOfLower(path: string, made: fd.OwnedFd): void {
+    using lower = this.#openLower(path, fd.O_PATH | fd.O_NOFOLLOW);
+    if (!lower) return;
+    const status = fd.statat(lower.fd, "");
+    if ((status.mode & fd.S_IFMT) !== fd.S_IFDIR) return;
+    fd.chownat(made.fd, "", status.uid, status.gid);
+    call("fchmodat", made.fd, ".", status.mode & 0o7777);
+    this.#folderTimes.set(path, status.mtime);
+  }
+
+  #openLower(path: string, flags: number): fd.OwnedFd | undefined {
+    for (const folder of this.#lowers) {
+      using root = fd.openat(fd.AT_FDCWD, folder, fd.O_PATH | fd.O_DIRECTORY);
+      try {
+        return openInRoot(root.fd, path, flags);
+      } catch (error) {
+        if (!hasCode(error, "ENOENT", "ENOTDIR", "ELOOP")) throw error;
+      }
+    }
+    return undefined;
+  }
+
+  // AUFS' marks, as layers have them (image-spec layer.md, "Whiteouts"), become overlay's.
+  #whiteOut(folder: number, name: string): void {
+    if (name === OPAQUE) {
+      setXattr(`/proc/self/fd/${folder}/.`, "trusted.overlay.opaque", Buffer.from("y"));
+      return;
+    }
+    const hidden = name.slice(WHITEOUT.length);
+    if (hidden === "" || hidden === "." || hidden === ".." || name.startsWith(AUFS_META)) return;
+    this.#replacing(folder, hidden, () => fd.mknodat(folder, hidden, fd.S_IFCHR, 0));
   }
 
   #forgetFolders(): void {
@@ -139,11 +204,20 @@ export class LayerWriter {
     try {
       target = openInRoot(this.#root.fd, entry.linkPath, fd.O_PATH | fd.O_NOFOLLOW);
     } catch (error) {
+      if (hasCode(error, "ENOENT") && this.#copyFromLower(folder, name, entry.linkPath)) return;
       throw new LayerError(`hard link ${JSON.stringify(entry.path)} to ${JSON.stringify(entry.linkPath)}: ${reasonOf(error)}`);
     }
     const AT_SYMLINK_FOLLOW = 0x400; // of /proc's own link, not of the target
     this.#replacing(folder, name, () => fd.linkat(fd.AT_FDCWD, target.path, folder, name, AT_SYMLINK_FOLLOW));
     target.close();
+  }
+
+  // A link to a file of a layer below: folders of layers share no inodes, so it becomes a copy.
+  #copyFromLower(folder: number, name: string, target: string): boolean {
+    using lower = this.#openLower(target, fd.O_PATH | fd.O_NOFOLLOW);
+    if (!lower) return false;
+    this.#replacing(folder, name, () => copyFile(lower, folder, name));
+    return true;
   }
 
   // A later entry of the same name takes the place of an earlier one.

@@ -10,7 +10,7 @@ export interface UnpackedLayer {
   size: number;
 }
 
-type Bytes = Uint8Array<ArrayBuffer>;
+export type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Names of compressions by the first bytes of a file. */
 export function compressionOf(head: Uint8Array): "none" | "gzip" | "zstd" | "xz" | "bzip2" {
@@ -23,22 +23,25 @@ export function compressionOf(head: Uint8Array): "none" | "gzip" | "zstd" | "xz"
 }
 
 /** Undoes the compression of a stream, told by its first bytes. Throws {@link LayerError} on one it cannot undo. */
-export async function decompress(source: ReadableStream<Bytes>): Promise<ReadableStream<Bytes>> {
-  const reader = source.getReader();
-  const first = await reader.read();
+export async function decompress(source: AsyncIterable<Bytes>): Promise<AsyncIterable<Bytes>> {
+  const iterator = source[Symbol.asyncIterator]();
+  const first = await iterator.next();
   const compression = compressionOf(first.value ?? new Uint8Array());
-  const whole = new ReadableStream<Bytes>({
-    start(controller) {
-      if (first.value) controller.enqueue(first.value);
-      if (first.done) controller.close();
+  let pending: IteratorResult<Bytes> | undefined = first;
+  const whole = new ReadableStream<Bytes>(
+    {
+      async pull(controller) {
+        const next = pending ?? (await iterator.next());
+        pending = undefined;
+        if (next.done) controller.close();
+        else controller.enqueue(next.value);
+      },
+      async cancel() {
+        await iterator.return?.();
+      },
     },
-    async pull(controller) {
-      const { value, done } = await reader.read();
-      if (value) controller.enqueue(value);
-      if (done) controller.close();
-    },
-    cancel: (reason) => reader.cancel(reason),
-  });
+    { highWaterMark: 0 },
+  );
   if (compression === "none") return whole;
   if (compression === "xz" || compression === "bzip2") {
     throw new LayerError(`the archive is compressed with ${compression}, which is not supported yet: expected plain, gzip or zstd`);
@@ -49,11 +52,12 @@ export async function decompress(source: ReadableStream<Bytes>): Promise<Readabl
 /**
  * Unpacks a tar stream into an existing, empty folder. The whole stream is read.
  *
+ * @param lowers unpacked layers below this one, the topmost first
  * @throws {LayerError} where it is no tar, is cut off, or an entry cannot be made
  */
-export async function unpackLayer(source: ReadableStream<Bytes>, folder: string): Promise<UnpackedLayer> {
+export async function unpackLayer(source: AsyncIterable<Bytes>, folder: string, lowers: string[] = []): Promise<UnpackedLayer> {
   const hash = new Bun.CryptoHasher("sha256");
-  const writer = new LayerWriter(folder);
+  const writer = new LayerWriter(folder, lowers);
   let size = 0;
   let sink: FileSink | undefined;
   const reader = new TarReader({

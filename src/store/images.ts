@@ -35,6 +35,22 @@ export interface ImageRecord {
   layers: string[];
   /** Bytes of all layers, unpacked. */
   size: number;
+  /** `REPOSITORY@DIGEST` of the registries it came from or went to. */
+  digests: string[];
+}
+
+/** Bytes in the store. */
+export interface Blob {
+  digest: string;
+  size: number;
+  mediaType: string;
+}
+
+/** A layer as it comes into the store: its tar's digest, the bytes of its files, and where the tar is. */
+export interface NewLayer {
+  diffId: string;
+  size: number;
+  blob: Blob;
 }
 
 interface Row {
@@ -57,6 +73,11 @@ function fromRow(db: Database, row: Row): ImageRecord {
     names,
     layers: layers.map((l) => l.diff_id),
     size: layers.reduce((sum, l) => sum + l.size, 0),
+    digests: all<{ repository: string; digest: string }>(
+      db,
+      "SELECT repository, digest FROM image_digests WHERE image_id = ? ORDER BY repository",
+      row.id,
+    ).map((r) => `${r.repository}@${r.digest}`),
   };
 }
 
@@ -81,20 +102,57 @@ export function findImagesById(db: Database, hex: string): ImageRecord[] {
 }
 
 /** Adds an image whose layers are in place, or gives an existing one the name. */
-export function insertImage(
-  db: Database,
-  image: { id: string; config: string; layers: { diffId: string; size: number }[]; name: string | undefined },
-): void {
+export function insertImage(db: Database, image: { id: string; config: string; layers: string[]; name: string | undefined }): void {
   writeTransaction(db, () => {
-    for (const layer of image.layers) change(db, "INSERT OR IGNORE INTO layers (diff_id, size) VALUES (?, ?)", layer.diffId, layer.size);
     const fresh = change(db, "INSERT OR IGNORE INTO images (id, config, created_at) VALUES (?, ?, ?)", image.id, image.config, Date.now());
     if (fresh) {
-      image.layers.forEach((layer, position) => {
-        change(db, "INSERT INTO image_layers (image_id, position, diff_id) VALUES (?, ?, ?)", image.id, position, layer.diffId);
+      image.layers.forEach((diffId, position) => {
+        change(db, "INSERT INTO image_layers (image_id, position, diff_id) VALUES (?, ?, ?)", image.id, position, diffId);
       });
     }
     if (image.name) nameImage(db, image.name, image.id);
   });
+}
+
+/** Adds a layer whose folder is in place. */
+export function insertLayer(db: Database, layer: Omit<NewLayer, "blob">): void {
+  change(db, "INSERT OR IGNORE INTO layers (diff_id, size) VALUES (?, ?)", layer.diffId, layer.size);
+}
+
+/** Adds a blob that holds a layer's tar. */
+export function insertLayerBlob(db: Database, diffId: string, blob: Blob): void {
+  change(db, "INSERT OR IGNORE INTO blobs (digest, size, media_type) VALUES (?, ?, ?)", blob.digest, blob.size, blob.mediaType);
+  change(db, "INSERT OR IGNORE INTO layer_blobs (diff_id, digest) VALUES (?, ?)", diffId, blob.digest);
+}
+
+/** The blobs a layer's tar is in. */
+export function layerBlobs(db: Database, diffId: string): Blob[] {
+  const sql = "SELECT digest, size, media_type AS mediaType FROM blobs JOIN layer_blobs USING (digest) WHERE diff_id = ? ORDER BY media_type, digest";
+  return all<Blob>(db, sql, diffId);
+}
+
+/** The layer whose tar a blob holds, if it is one of a layer in the store. */
+export function layerOfBlob(db: Database, digest: string): string | undefined {
+  return first<{ diff_id: string }>(db, "SELECT diff_id FROM layer_blobs WHERE digest = ?", digest)?.diff_id;
+}
+
+export function hasBlob(db: Database, digest: string): boolean {
+  return first(db, "SELECT 1 FROM blobs WHERE digest = ?", digest) !== undefined;
+}
+
+/** Notes under which digest a repository has an image. */
+export function recordDigest(db: Database, repository: string, digest: string, imageId: string): void {
+  change(db, "INSERT OR REPLACE INTO image_digests (repository, digest, image_id) VALUES (?, ?, ?)", repository, digest, imageId);
+}
+
+export function findImageByDigest(db: Database, repository: string, digest: string): ImageRecord | undefined {
+  const row = first<Row>(
+    db,
+    "SELECT images.* FROM images JOIN image_digests ON image_id = id WHERE repository = ? AND digest = ?",
+    repository,
+    digest,
+  );
+  return row && fromRow(db, row);
 }
 
 /** Gives a name to an image; another image that had it loses it. */
@@ -114,6 +172,7 @@ export function deleteImage(db: Database, id: string): string[] {
       (r) => r.diff_id,
     );
     for (const diffId of orphans) change(db, "DELETE FROM layers WHERE diff_id = ?", diffId);
+    change(db, "DELETE FROM blobs WHERE digest NOT IN (SELECT digest FROM layer_blobs)");
     return orphans;
   });
 }

@@ -34,6 +34,13 @@ export class Layout {
   get layers(): string {
     return join(this.data, "layers");
   }
+  blob(digest: string): string {
+    const [algorithm = "", hex = ""] = digest.split(":");
+    return join(this.blobs, algorithm, hex);
+  }
+  get blobs(): string {
+    return join(this.data, "blobs");
+  }
   /** Every init mounts its root here, in a mount namespace of its own. */
   get mountPoint(): string {
     return join(this.run, "rootfs");

@@ -71,4 +71,29 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE INDEX container_volumes_by_volume ON container_volumes (volume);
   `,
+  `
+  -- Bytes as they came from outside, by their digest: layers, compressed or not, and manifests.
+  CREATE TABLE blobs (
+    digest TEXT PRIMARY KEY,
+    size INTEGER NOT NULL,
+    media_type TEXT NOT NULL
+  ) STRICT;
+
+  -- In which blobs a layer's tar is there.
+  CREATE TABLE layer_blobs (
+    diff_id TEXT NOT NULL REFERENCES layers (diff_id) ON DELETE CASCADE,
+    digest TEXT NOT NULL REFERENCES blobs (digest),
+    PRIMARY KEY (diff_id, digest)
+  ) STRICT;
+  CREATE INDEX layer_blobs_by_digest ON layer_blobs (digest);
+
+  -- Under which digest of which repository an image is known.
+  CREATE TABLE image_digests (
+    repository TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    image_id TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE,
+    PRIMARY KEY (repository, digest)
+  ) STRICT;
+  CREATE INDEX image_digests_by_image ON image_digests (image_id);
+  `,
 ];

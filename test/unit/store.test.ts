@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { ContainerConfig } from "../../src/store/container-config.ts";
 import * as containers from "../../src/store/containers.ts";
 import { openDatabase, writeTransaction } from "../../src/store/database.ts";
-import { deleteImage, insertImage, listImages, nameImage } from "../../src/store/images.ts";
+import { deleteImage, hasBlob, insertImage, insertLayer, insertLayerBlob, listImages, nameImage } from "../../src/store/images.ts";
 import { MIGRATIONS } from "../../src/store/schema.ts";
 
 let folder: string;
@@ -94,9 +94,12 @@ describe("containers", () => {
 
 test("images share layers; a layer goes with its last image", () => {
   const text = JSON.stringify({ architecture: "amd64", os: "linux", rootfs: { type: "layers", diff_ids: [] } });
-  const layer = (diffId: string) => ({ diffId, size: 10 });
-  insertImage(db, { id: "sha256:1", config: text, layers: [layer("sha256:a"), layer("sha256:b")], name: "x:1" });
-  insertImage(db, { id: "sha256:2", config: text, layers: [layer("sha256:a"), layer("sha256:c")], name: "x:2" });
+  for (const diffId of ["sha256:a", "sha256:b", "sha256:c"]) {
+    insertLayer(db, { diffId, size: 10 });
+    insertLayerBlob(db, diffId, { digest: `${diffId}0`, size: 5, mediaType: "x" });
+  }
+  insertImage(db, { id: "sha256:1", config: text, layers: ["sha256:a", "sha256:b"], name: "x:1" });
+  insertImage(db, { id: "sha256:2", config: text, layers: ["sha256:a", "sha256:c"], name: "x:2" });
   expect(listImages(db).map((i) => [i.id, i.layers, i.size])).toEqual([
     ["sha256:2", ["sha256:a", "sha256:c"], 20],
     ["sha256:1", ["sha256:a", "sha256:b"], 20],
@@ -104,5 +107,6 @@ test("images share layers; a layer goes with its last image", () => {
   nameImage(db, "x:2", "sha256:1");
   expect(listImages(db).map((i) => i.names)).toEqual([[], ["x:1", "x:2"]]);
   expect(deleteImage(db, "sha256:1")).toEqual(["sha256:b"]);
+  expect(["a0", "b0", "c0"].map((name) => hasBlob(db, `sha256:${name}`))).toEqual([true, false, true]);
   expect(deleteImage(db, "sha256:2").sort()).toEqual(["sha256:a", "sha256:c"]);
 });

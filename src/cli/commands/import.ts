@@ -1,5 +1,6 @@
 import { reasonOf } from "../../../ffi/libc.ts";
 import { importImage } from "../../engine/import-image.ts";
+import { parsePlatform } from "../../image/media-types.ts";
 import { defineCommand } from "../command.ts";
 import { CommandFailure } from "../errors.ts";
 import { openInput } from "../streams.ts";
@@ -11,6 +12,7 @@ export default defineCommand({
   flags: {
     change: { short: "c", type: "list", help: "Apply Dockerfile instruction to the created image" },
     message: { short: "m", type: "string", help: "Set commit message for imported image" },
+    platform: { type: "string", help: "Set the platform (OS/ARCH)" },
   },
   args: { min: 1, max: 2 },
   examples: ["berth import rootfs.tar bb", "tar -C rootfs -c . | berth import -c 'CMD [\"sh\"]' - bb:test"],
@@ -22,6 +24,13 @@ export default defineCommand({
       throw new CommandFailure(`open ${file}: ${reasonOf(error)}`, 1);
     }
     const message = flags.message ?? `Imported from ${file}`;
-    console.log(await importImage(engine, source, { name, changes: flags.change, message }));
+    console.log(
+      await importImage(engine, source, {
+        name,
+        changes: flags.change,
+        message,
+        platform: flags.platform === undefined ? undefined : parsePlatform(flags.platform),
+      }),
+    );
   },
 });

@@ -1,5 +1,6 @@
 /** The mounts of config.json, made inside the container's root before it becomes `/`. */
 import { lstatSync, readdirSync, statSync } from "node:fs";
+import { copyTree } from "../../../ffi/copy.ts";
 import * as fd from "../../../ffi/fd.ts";
 import { makeInRoot, openInRoot } from "../../../ffi/in-root.ts";
 import { hasCode, reasonOf } from "../../../ffi/libc.ts";
@@ -8,7 +9,6 @@ import { enterMountNamespace } from "../../../ffi/namespace.ts";
 import { RuntimeFailure } from "../errors.ts";
 import type { Mount } from "../spec.ts";
 import { mountCgroups } from "./cgroup-mounts.ts";
-import { copyTree } from "./copy-up.ts";
 import { type MountOptions, parseMountOptions } from "./options.ts";
 
 /** Whether a mount shows other owners than its files have. */

@@ -1,8 +1,8 @@
-/** Fills an empty volume or tmpfs with what the image has at that place. */
+/** Copies of files and trees with all that belongs to them. */
 import { readdirSync } from "node:fs";
-import * as fd from "../../../ffi/fd.ts";
-import { call } from "../../../ffi/libc.ts";
-import { getXattr, listXattrs, setXattr } from "../../../ffi/xattr.ts";
+import * as fd from "./fd.ts";
+import { call } from "./libc.ts";
+import { getXattr, listXattrs, setXattr } from "./xattr.ts";
 
 const CHUNK = 1 << 30;
 
@@ -17,29 +17,36 @@ export function copyTree(source: number, target: number): void {
 
 function copyFolder(source: number, target: number): void {
   for (const name of readdirSync(`/proc/self/fd/${source}`)) copyEntry(source, target, name);
-  copyMetadata(source, "", target, "");
+  copyMetadata(fd.statat(source, ""), `/proc/self/fd/${source}`, target, "");
 }
 
 function copyEntry(source: number, target: number, name: string): void {
   const status = fd.statat(source, name);
-  const type = status.mode & fd.S_IFMT;
-  if (type === fd.S_IFDIR) {
+  if ((status.mode & fd.S_IFMT) === fd.S_IFDIR) {
     fd.mkdirat(target, name, 0o700);
     using from = fd.openat(source, name, fd.O_RDONLY | fd.O_DIRECTORY | fd.O_NOFOLLOW);
     using to = fd.openat(target, name, fd.O_RDONLY | fd.O_DIRECTORY | fd.O_NOFOLLOW);
     copyFolder(from.fd, to.fd);
     return;
   }
+  using file = fd.openat(source, name, fd.O_PATH | fd.O_NOFOLLOW);
+  copyFile(file, target, name);
+}
+
+/** Copies what a descriptor (O_PATH will do) stands for, which is no folder, to a name that is free. */
+export function copyFile(source: fd.OwnedFd, target: number, name: string): void {
+  const status = fd.statat(source.fd, "");
+  const type = status.mode & fd.S_IFMT;
   if (type === fd.S_IFREG) {
-    using from = fd.openat(source, name, fd.O_RDONLY | fd.O_NOFOLLOW);
+    using from = fd.openat(fd.AT_FDCWD, source.path, fd.O_RDONLY);
     using to = fd.openat(target, name, fd.O_WRONLY | fd.O_CREAT | fd.O_EXCL | fd.O_NOFOLLOW, 0o600);
     copyBytes(from.fd, to.fd);
   } else if (type === fd.S_IFLNK) {
-    fd.symlinkat(fd.readlinkat(source, name), target, name);
+    fd.symlinkat(fd.readlinkat(source.fd, ""), target, name);
   } else {
     fd.mknodat(target, name, status.mode, fd.makedev(status.rdevMajor, status.rdevMinor));
   }
-  copyMetadata(source, name, target, name);
+  copyMetadata(status, type === fd.S_IFLNK ? undefined : source.path, target, name);
 }
 
 function copyBytes(from: number, to: number): void {
@@ -60,16 +67,16 @@ function copyBytes(from: number, to: number): void {
   }
 }
 
-function copyMetadata(source: number, sourceName: string, target: number, targetName: string): void {
-  const status = fd.statat(source, sourceName);
-  const type = status.mode & fd.S_IFMT;
-  fd.chownat(target, targetName, status.uid, status.gid);
-  const from = `/proc/self/fd/${source}/${sourceName}`;
-  const to = `/proc/self/fd/${target}/${targetName}`;
-  for (const name of listXattrs(from)) {
-    const value = name.startsWith("trusted.overlay.") ? undefined : getXattr(from, name);
-    if (value) setXattr(to, name, value);
+// `from` is where attributes are read; a link has none that matter.
+function copyMetadata(status: fd.FileStatus, from: string | undefined, target: number, name: string): void {
+  fd.chownat(target, name, status.uid, status.gid);
+  if (from !== undefined) {
+    const to = `/proc/self/fd/${target}/${name}`;
+    for (const attribute of listXattrs(from, true)) {
+      const value = attribute.startsWith("trusted.overlay.") ? undefined : getXattr(from, attribute, true);
+      if (value) setXattr(to, attribute, value);
+    }
+    call("fchmodat", target, name === "" ? "." : name, status.mode & 0o7777);
   }
-  if (type !== fd.S_IFLNK) call("fchmodat", target, targetName === "" ? "." : targetName, status.mode & 0o7777);
-  fd.utimensat(target, targetName === "" ? "." : targetName, status.mtime, status.mtime);
+  fd.utimensat(target, name === "" ? "." : name, status.mtime, status.mtime);
 }

@@ -1,0 +1,123 @@
+/** Images on their way into the store: nothing of them is there before all of them is. */
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
+import { LayerError } from "../image/layer-writer.ts";
+import { layerMediaType, OCI_LAYER } from "../image/media-types.ts";
+import { type Bytes, compressionOf, unpackLayer } from "../image/unpack.ts";
+import { BlobWriter, placeBlob } from "../store/blob-writer.ts";
+import { writeTransaction } from "../store/database.ts";
+import { type Blob, hasBlob, hasLayer, insertImage, insertLayer, insertLayerBlob, recordDigest } from "../store/images.ts";
+import type { Engine } from "./engine.ts";
+import { EngineError } from "./errors.ts";
+import { layerPath, temporaryLayerFolder } from "./sweep-layers.ts";
+
+/** A layer that is in the store, or waits beside it. */
+export interface StagedLayer {
+  diffId: string;
+  size: number;
+  blob: Blob | undefined;
+  /** Where the blob waits. */
+  blobPath: string | undefined;
+  /** Where it waits; undefined for one that is in the store. */
+  folder: string | undefined;
+}
+
+/** Where a layer is to be read from now. */
+export const stagedPath = (engine: Engine, layer: StagedLayer) => layer.folder ?? layerPath(engine, layer.diffId);
+
+export interface StageOptions {
+  /** The blob's digest and size, where they are known before. */
+  expected?: { digest: string; size: number };
+  /** Of the tar inside. */
+  diffId?: string | undefined;
+  /** Layers below, the topmost first. */
+  lowers: StagedLayer[];
+}
+
+/**
+ * Unpacks a layer beside the store and keeps its bytes as they came.
+ *
+ * @throws {LayerError} where it is no layer, or not the one that was expected
+ * @throws {DigestError} where its bytes are not
+ */
+export async function stageLayer(engine: Engine, source: AsyncIterable<Bytes>, options: StageOptions): Promise<StagedLayer> {
+  const writer = new BlobWriter(engine.layout);
+  const folder = temporaryLayerFolder(engine);
+  mkdirSync(folder, { recursive: true, mode: 0o755 });
+  let mediaType: string = OCI_LAYER;
+  async function* keep(): AsyncGenerator<Bytes> {
+    let first = true;
+    for await (const chunk of source) {
+      if (first) mediaType = mediaTypeOf(chunk);
+      first = false;
+      writer.write(chunk);
+      if (options.expected && writer.size > options.expected.size)
+        throw new LayerError(`the layer has more than the ${options.expected.size} bytes it was announced with`);
+      yield chunk;
+    }
+  }
+  try {
+    const kept = keep();
+    const lowers = options.lowers.map((layer) => stagedPath(engine, layer));
+    const { diffId, size } = await unpackLayer(kept, folder, lowers);
+    // What stands behind the end of a compressed stream belongs to the blob too.
+    for await (const _ of kept);
+    if (options.diffId !== undefined && options.diffId !== diffId)
+      throw new LayerError(`the layer's tar is ${diffId}, the configuration says ${options.diffId}`);
+    const blob = { ...writer.finish(options.expected), mediaType };
+    return { diffId, size, blob, blobPath: writer.path, folder };
+  } catch (error) {
+    writer.abandon();
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+function mediaTypeOf(head: Uint8Array): string {
+  const compression = compressionOf(head);
+  return compression === "gzip" || compression === "zstd" ? layerMediaType(compression) : OCI_LAYER;
+}
+
+export interface NewImage {
+  /** The configuration, as it is hashed. */
+  config: string;
+  layers: StagedLayer[];
+  names: string[];
+  /** Digests under which repositories have it. */
+  digests: { repository: string; digest: string }[];
+}
+
+/** Puts an image and its layers in their places, all at once. Gives the image's id. */
+export function commitImage(engine: Engine, image: NewImage): string {
+  const { db } = engine;
+  const id = `sha256:${new Bun.CryptoHasher("sha256").update(image.config).digest("hex")}`;
+  writeTransaction(db, () => {
+    // Under the write lock, so that nobody removes the same layers at this moment.
+    for (const { diffId, size, blob, blobPath, folder } of image.layers) {
+      const path = layerPath(engine, diffId);
+      if (folder !== undefined && !hasLayer(db, diffId)) {
+        mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
+        rmSync(path, { recursive: true, force: true }); // of a command that was killed right here
+        renameSync(folder, path);
+      }
+      if (!existsSync(path)) throw new EngineError(`layer ${diffId} was removed by another command meanwhile, try again`);
+      insertLayer(db, { diffId, size });
+      if (!blob) continue;
+      if (blobPath !== undefined && !hasBlob(db, blob.digest)) placeBlob(engine.layout, blobPath, blob.digest);
+      insertLayerBlob(db, diffId, blob);
+    }
+    insertImage(db, { id, config: image.config, layers: image.layers.map((layer) => layer.diffId), name: undefined });
+    for (const name of image.names) insertImage(db, { id, config: image.config, layers: [], name });
+    for (const { repository, digest } of image.digests) recordDigest(db, repository, digest, id);
+  });
+  discardStaged(image.layers);
+  return id;
+}
+
+/** Removes what still waits beside the store. */
+export function discardStaged(layers: StagedLayer[]): void {
+  for (const { folder, blobPath } of layers) {
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+    if (blobPath !== undefined) rmSync(blobPath, { force: true });
+  }
+}

@@ -1,0 +1,84 @@
+/** Bytes on their way into the store: written beside, checked, renamed. */
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { processStartTime } from "../../ffi/process.ts";
+import type { Layout } from "./layout.ts";
+import { currentProcess } from "./process-identity.ts";
+
+/** Content that is not what its digest or size says. */
+export class DigestError extends Error {
+  override name = "DigestError";
+}
+
+const TEMPORARY = /^\.tmp-(\d+)-(\d+)-/;
+
+/** A new file beside the blobs that is this process's while it lives, and rubbish afterwards. */
+export function temporaryBlobPath(layout: Layout): string {
+  const me = currentProcess();
+  mkdirSync(layout.blobs, { recursive: true, mode: 0o711 });
+  return join(layout.blobs, `.tmp-${me.pid}-${me.startTime}-${crypto.randomUUID()}`);
+}
+
+/** Deletes what dead processes left there. */
+export function sweepTemporaryBlobs(layout: Layout): void {
+  if (!existsSync(layout.blobs)) return;
+  for (const name of readdirSync(layout.blobs)) {
+    const [, pid, start] = TEMPORARY.exec(name) ?? [];
+    if (pid !== undefined && processStartTime(Number(pid)) !== Number(start)) rmSync(join(layout.blobs, name), { recursive: true, force: true });
+  }
+}
+
+export class BlobWriter {
+  readonly path: string;
+  readonly #fd: number;
+  readonly #hash: Bun.CryptoHasher;
+  readonly #algorithm: "sha256" | "sha512";
+  #size = 0;
+
+  constructor(layout: Layout, algorithm: "sha256" | "sha512" = "sha256") {
+    this.#algorithm = algorithm;
+    this.#hash = new Bun.CryptoHasher(algorithm);
+    this.path = temporaryBlobPath(layout);
+    this.#fd = openSync(this.path, "wx", 0o600);
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  write(chunk: Uint8Array): void {
+    this.#hash.update(chunk);
+    this.#size += chunk.length;
+    for (let at = 0; at < chunk.length; ) at += writeSync(this.#fd, chunk, at);
+  }
+
+  /**
+   * Ends the blob, which stays beside the store until {@link placeBlob}.
+   *
+   * @throws {DigestError} where it is not what was expected
+   */
+  finish(expected?: { digest: string; size: number }): { digest: string; size: number } {
+    closeSync(this.#fd);
+    const digest = `${this.#algorithm}:${this.#hash.digest("hex")}`;
+    if (expected && (expected.digest !== digest || expected.size !== this.#size)) {
+      throw new DigestError(`expected ${expected.digest} of ${expected.size} bytes, got ${digest} of ${this.#size}`);
+    }
+    return { digest, size: this.#size };
+  }
+
+  abandon(): void {
+    try {
+      closeSync(this.#fd);
+    } catch {
+      // finished already
+    }
+    rmSync(this.path, { force: true });
+  }
+}
+
+/** Puts a finished blob in its place; under the write lock, together with its record. */
+export function placeBlob(layout: Layout, from: string, digest: string): void {
+  const path = layout.blob(digest);
+  mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
+  renameSync(from, path);
+}

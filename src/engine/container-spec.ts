@@ -50,7 +50,7 @@ export function buildContainerSpec(engine: Engine, record: ContainerRecord): Con
     ociVersion: "1.2.0",
     process: buildProcess(config, [...config.entrypoint, ...config.cmd]),
     root: { path: "rootfs", readonly: config.readOnly },
-    mounts: buildMounts(engine, record),
+    mounts: buildContainerMounts(engine, record),
     annotations: config.annotations,
     linux: {
       namespaces: buildNamespaces(engine, config),
@@ -118,7 +118,8 @@ function pidToJoin(engine: Engine, type: string, mode: string): number {
   return current.process.pid;
 }
 
-function buildRoot(engine: Engine, record: ContainerRecord): Root {
+/** The root of a container: its image's layers, or its folder, under a layer of its own. */
+export function buildRoot(engine: Engine, record: ContainerRecord): Root {
   const { layout, db } = engine;
   const { rootfs } = record.config;
   const layers = rootfs === undefined ? record.imageId && getImage(db, record.imageId)?.layers : undefined;
@@ -128,7 +129,8 @@ function buildRoot(engine: Engine, record: ContainerRecord): Root {
   return { type: "overlay", base: layout.data, lower, upper: `${own}/upper`, work: `${own}/work` };
 }
 
-function buildMounts(engine: Engine, record: ContainerRecord): Mount[] {
+/** All mounts of a container, inner ones after outer ones. */
+export function buildContainerMounts(engine: Engine, record: ContainerRecord): Mount[] {
   const { config, id } = record;
   const folder = engine.layout.container(id);
   const access = config.privileged ? "rw" : "ro";

@@ -117,6 +117,21 @@ export class TarReader {
     this.#offset += chunk.length;
   }
 
+  /** Whether the archive's own end was read. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Leaves out the content of the entry just begun, and its padding; gives how many bytes the caller is to skip. */
+  skipContent(): number {
+    if (this.#meta || this.#content + this.#padding === 0) return 0;
+    const skipped = this.#content + this.#padding;
+    if (this.#content > 0) this.#handler.end();
+    this.#content = 0;
+    this.#padding = 0;
+    return skipped;
+  }
+
   /** The end of the input. Throws {@link TarError} where it comes in the middle of an entry. */
   close(): void {
     if (this.#ended) return;

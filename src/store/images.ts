@@ -20,7 +20,7 @@ export interface ImageConfig {
     StopSignal?: string;
   };
   rootfs: { type: "layers"; diff_ids: string[] };
-  history?: { created?: string; created_by?: string; comment?: string; empty_layer?: boolean }[];
+  history?: { created?: string; created_by?: string; author?: string; comment?: string; empty_layer?: boolean }[];
 }
 
 export interface ImageRecord {
@@ -138,6 +138,16 @@ export function layerOfBlob(db: Database, digest: string): string | undefined {
 
 export function hasBlob(db: Database, digest: string): boolean {
   return first(db, "SELECT 1 FROM blobs WHERE digest = ?", digest) !== undefined;
+}
+
+/** The configuration of an image, byte for byte. */
+export function imageText(db: Database, id: string): string {
+  return first<{ config: string }>(db, "SELECT config FROM images WHERE id = ?", id)?.config ?? "";
+}
+
+/** Bytes of a layer's files. */
+export function layerSize(db: Database, diffId: string): number {
+  return first<{ size: number }>(db, "SELECT size FROM layers WHERE diff_id = ?", diffId)?.size ?? 0;
 }
 
 /** Notes under which digest a repository has an image. */

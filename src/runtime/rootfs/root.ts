@@ -14,8 +14,11 @@ export type Root =
       base: string;
       /** Layers, the topmost first; at least one. */
       lower: string[];
-      upper: string;
-      work: string;
+      /** Absent for an overlay that is only read; then there are at least two layers. */
+      upper: string | undefined;
+      work: string | undefined;
+      /** MS_* for the mount. */
+      flags?: number;
     }
   | { type: "folder"; path: string };
 
@@ -38,8 +41,8 @@ const escapePath = (path: string) => path.replace(/[\\:,]/g, "\\$&");
 
 function mountOverlay(root: Root & { type: "overlay" }, target: string): void {
   chdir(root.base);
-  const options = (lower: string[]) =>
-    `lowerdir=${lower.map(escapePath).join(":")},upperdir=${escapePath(root.upper)},workdir=${escapePath(root.work)}`;
+  const own = root.upper === undefined || root.work === undefined ? "" : `,upperdir=${escapePath(root.upper)},workdir=${escapePath(root.work)}`;
+  const options = (lower: string[]) => `lowerdir=${lower.map(escapePath).join(":")}${own}`;
   let data = options(root.lower);
   const opened: OwnedFd[] = [];
   try {
@@ -48,7 +51,7 @@ function mountOverlay(root: Root & { type: "overlay" }, target: string): void {
       for (const lower of root.lower) opened.push(openat(AT_FDCWD, lower, O_PATH | O_DIRECTORY));
       data = options(opened.map((layer) => layer.path));
     }
-    mount("overlay", target, "overlay", 0, data);
+    mount("overlay", target, "overlay", root.flags ?? 0, data);
   } catch (error) {
     const layers = root.lower.length;
     const hint = isMissing("overlay") ? "; this kernel has no overlay file system" : layers > 128 ? `; it has ${layers} layers` : "";

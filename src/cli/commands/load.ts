@@ -1,0 +1,36 @@
+import { statSync } from "node:fs";
+import { reasonOf } from "../../../ffi/libc.ts";
+import { loadImages } from "../../engine/load-images.ts";
+import { familiarName } from "../../image/reference.ts";
+import { defineCommand } from "../command.ts";
+import { CommandFailure } from "../errors.ts";
+import { openInput } from "../streams.ts";
+
+export default defineCommand({
+  names: ["load", "image load"],
+  summary: "Load images from a tar archive, an OCI layout, or STDIN",
+  usage: "[OPTIONS]",
+  flags: {
+    input: { short: "i", type: "string", value: "FILE", help: "Read from a file or an OCI layout's folder, instead of STDIN" },
+    quiet: { short: "q", type: "boolean", help: "Suppress the load output" },
+  },
+  args: { min: 0, max: 0 },
+  examples: ["berth load -i image.tar", "docker save bb | berth load"],
+  async run({ engine }, flags) {
+    if (flags.input !== undefined) {
+      try {
+        statSync(flags.input);
+      } catch (error) {
+        throw new CommandFailure(`open ${flags.input}: ${reasonOf(error)}`, 1);
+      }
+    }
+    await loadImages(engine, flags.input ?? openInput("-"), ({ id, names }) => {
+      if (flags.quiet) return;
+      for (const name of names) {
+        const { repository, tag } = familiarName(name);
+        console.log(`Loaded image: ${repository}:${tag}`);
+      }
+      if (names.length === 0) console.log(`Loaded image ID: ${id}`);
+    });
+  },
+});

@@ -1,0 +1,31 @@
+import { isTerminal } from "../../../ffi/tty.ts";
+import { type ArchiveFormat, saveImages } from "../../engine/save-images.ts";
+import { defineCommand } from "../command.ts";
+import { CommandFailure, UsageError } from "../errors.ts";
+import { writeOutput } from "../output-file.ts";
+
+const FORMATS: ArchiveFormat[] = ["docker-archive", "oci-archive", "oci-dir"];
+
+export default defineCommand({
+  names: ["save", "image save"],
+  summary: "Save one or more images to a tar archive (streamed to STDOUT by default)",
+  usage: "[OPTIONS] IMAGE [IMAGE...]",
+  flags: {
+    output: { short: "o", type: "string", value: "FILE", help: "Write to a file, instead of STDOUT" },
+    format: { type: "string", help: "docker-archive (default; an OCI layout too), oci-archive, or oci-dir" },
+  },
+  args: { min: 1 },
+  examples: ["berth save -o bb.tar bb", "berth save bb | docker load"],
+  async run({ engine }, flags, args) {
+    const format = (flags.format ?? "docker-archive") as ArchiveFormat;
+    if (!FORMATS.includes(format)) throw new UsageError(`invalid argument "${flags.format}" for "--format" flag: expected ${FORMATS.join(", ")}`);
+    if (format === "oci-dir") {
+      if (flags.output === undefined) throw new UsageError("--format oci-dir needs --output DIR");
+      saveImages(engine, args, format, { folder: flags.output });
+      return;
+    }
+    if (flags.output === undefined && isTerminal(1))
+      throw new CommandFailure("cowardly refusing to save to a terminal. Use the -o flag or redirect", 1);
+    writeOutput(flags.output, (write) => saveImages(engine, args, format, { write }));
+  },
+});

@@ -1,0 +1,33 @@
+/** A file of `-o`, written beside and renamed, or standard output. */
+import { closeSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { resolve } from "node:path";
+import { reasonOf } from "../../ffi/libc.ts";
+import { CommandFailure } from "./errors.ts";
+import { printBlocking } from "./streams.ts";
+
+/** Calls back with where to write; a file appears only when it is whole. */
+export function writeOutput(path: string | undefined, produce: (write: (bytes: Uint8Array) => void) => void): void {
+  if (path === undefined) {
+    produce(printBlocking);
+    return;
+  }
+  // Absolute: what is written may take this process to another folder.
+  const target = resolve(path);
+  const beside = `${target}.${process.pid}.partial`;
+  let fd: number;
+  try {
+    fd = openSync(beside, "wx", 0o644);
+  } catch (error) {
+    throw new CommandFailure(`open ${path}: ${reasonOf(error)}`, 1);
+  }
+  try {
+    produce((bytes) => {
+      for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+    });
+    closeSync(fd);
+    renameSync(beside, target);
+  } catch (error) {
+    rmSync(beside, { force: true });
+    throw error;
+  }
+}

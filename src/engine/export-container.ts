@@ -1,0 +1,130 @@
+/** `export` and `commit`: a container's files as a tar, or as an image's new layer. */
+import { closeSync, openSync, readSync } from "node:fs";
+import { join } from "node:path";
+import * as fd from "../../ffi/fd.ts";
+import { applyChange } from "../image/changes.ts";
+import { ownPlatform } from "../image/media-types.ts";
+import { formatReference, parseReference } from "../image/reference.ts";
+import { TarWriter } from "../image/tar-writer.ts";
+import { writeTree } from "../image/tree.ts";
+import type { Bytes } from "../image/unpack.ts";
+import { openCgroup } from "../runtime/cgroup/open.ts";
+import { BlobWriter } from "../store/blob-writer.ts";
+import type { ContainerRecord } from "../store/containers.ts";
+import { getImage, type ImageConfig } from "../store/images.ts";
+import { containerCgroup } from "../store/layout.ts";
+import { withContainerRoot } from "./container-root.ts";
+import { buildContainerMounts } from "./container-spec.ts";
+import type { Engine } from "./engine.ts";
+import { EngineError } from "./errors.ts";
+import { knownLayer } from "./load-images.ts";
+import { resolveContainer } from "./resolve-container.ts";
+import { commitImage, discardStaged, type StagedLayer, stageLayer } from "./stage-image.ts";
+
+/** Writes a container's files, its mounts left out, as a tar. */
+export function exportContainer(engine: Engine, text: string, write: (bytes: Uint8Array) => void): void {
+  const record = resolveContainer(engine, text);
+  withContainerRoot(engine, record, (root) => {
+    const writer = new TarWriter(write);
+    writeTree(writer, root, { whiteouts: false, exclude: new Set() });
+    writer.close();
+  });
+}
+
+export interface CommitOptions {
+  name: string | undefined;
+  author: string;
+  message: string;
+  changes: string[];
+  /** Whether the container stands still meanwhile. */
+  pause: boolean;
+}
+
+/** Makes an image of a container's image and what the container wrote. Gives its id. */
+export async function commitContainer(engine: Engine, text: string, options: CommitOptions): Promise<string> {
+  const record = resolveContainer(engine, text);
+  const base = record.imageId === undefined ? undefined : getImage(engine.db, record.imageId);
+  if (!base) throw new EngineError(`container ${text} was made from a folder, not from an image, and cannot be committed`);
+  const name = options.name === undefined ? undefined : formatReference(parseReference(options.name));
+  const config = configOf(record, base.config);
+  for (const change of options.changes) applyChange(config, change);
+
+  const cgroup = options.pause && record.status === "running" ? openCgroup(containerCgroup(record.id)) : undefined;
+  const writer = new BlobWriter(engine.layout);
+  const staged: StagedLayer[] = [];
+  try {
+    cgroup?.freeze(true);
+    try {
+      writeLayer(engine, record, writer);
+    } finally {
+      cgroup?.freeze(false);
+    }
+    writer.finish();
+    for (const diffId of base.layers) {
+      const known = knownLayer(engine, diffId);
+      if (!known) throw new EngineError(`layer ${diffId} of the container's image has no content in the store`);
+      staged.push(known);
+    }
+    staged.push(await stageLayer(engine, readChunks(writer.path), { lowers: staged.toReversed() }));
+    const created = new Date().toISOString();
+    const image: ImageConfig = {
+      ...base.config,
+      ...(base.config.architecture ? {} : ownPlatform()),
+      created,
+      ...(options.author && { author: options.author }),
+      config,
+      rootfs: { type: "layers", diff_ids: staged.map((layer) => layer.diffId) },
+      history: [
+        ...(base.config.history ?? []),
+        {
+          created,
+          created_by: [...record.config.entrypoint, ...record.config.cmd].join(" "),
+          ...(options.author && { author: options.author }),
+          ...(options.message && { comment: options.message }),
+        },
+      ],
+    };
+    return commitImage(engine, { config: JSON.stringify(image), layers: staged, names: name === undefined ? [] : [name], digests: [] });
+  } finally {
+    writer.abandon();
+    discardStaged(staged);
+  }
+}
+
+// The places of mounts are made in the container's layer, but do not belong to it.
+function writeLayer(engine: Engine, record: ContainerRecord, writer: BlobWriter): void {
+  const exclude = new Set(buildContainerMounts(engine, record).map((mount) => mount.destination.replace(/^\/+|\/+$/g, "")));
+  for (const name of [".dockerenv", "dev/console"]) exclude.add(name);
+  const tar = new TarWriter((bytes) => writer.write(bytes));
+  using upper = fd.openat(fd.AT_FDCWD, join(engine.layout.container(record.id), "upper"), fd.O_RDONLY | fd.O_DIRECTORY);
+  writeTree(tar, upper, { whiteouts: true, exclude });
+  tar.close();
+}
+
+function configOf(record: ContainerRecord, base: ImageConfig): NonNullable<ImageConfig["config"]> {
+  const { config } = record;
+  return {
+    ...base.config,
+    User: config.user,
+    Env: config.env,
+    Cmd: config.cmd,
+    Entrypoint: config.entrypoint,
+    WorkingDir: config.workingDir === "/" ? "" : config.workingDir,
+    Labels: config.labels,
+    StopSignal: config.stopSignal,
+  };
+}
+
+async function* readChunks(path: string): AsyncGenerator<Bytes> {
+  const file = openSync(path, "r");
+  try {
+    for (;;) {
+      const buffer = new Uint8Array(1 << 20);
+      const n = readSync(file, buffer);
+      if (n === 0) return;
+      yield buffer.subarray(0, n) as Bytes;
+    }
+  } finally {
+    closeSync(file);
+  }
+}

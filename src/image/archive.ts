@@ -1,0 +1,158 @@
+/** Archives of images: docker's (`docker save`), and OCI layouts in a tar or a folder. */
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import * as fd from "../../ffi/fd.ts";
+import { openInRoot } from "../../ffi/in-root.ts";
+import { hasCode } from "../../ffi/libc.ts";
+import { TarError, TarReader } from "./tar-reader.ts";
+import type { Bytes } from "./unpack.ts";
+
+/** Where a file of an archive is. */
+interface Place {
+  fd: number;
+  offset: number;
+  size: number;
+}
+
+/** Files of an archive by their names. */
+export interface ArchiveSource {
+  /** Throws {@link ArchiveError} where there is no such file. */
+  stream(path: string): AsyncIterable<Bytes>;
+  /** A small file, whole. */
+  read(path: string): Promise<Buffer>;
+  has(path: string): boolean;
+  close(): void;
+}
+
+/** An archive that is not one of images, or is damaged. */
+export class ArchiveError extends Error {
+  override name = "ArchiveError";
+}
+
+const CHUNK = 1 << 20;
+const MAX_SMALL = 16 << 20;
+
+const normalise = (path: string) => {
+  const parts: string[] = [];
+  for (const part of path.split("/")) {
+    if (part === "..") parts.pop();
+    else if (part !== "" && part !== ".") parts.push(part);
+  }
+  return parts.join("/");
+};
+
+abstract class Source implements ArchiveSource {
+  protected abstract place(path: string): (Place & { close?: () => void }) | undefined;
+  abstract close(): void;
+
+  has(path: string): boolean {
+    const place = this.place(normalise(path));
+    place?.close?.();
+    return place !== undefined;
+  }
+
+  async *stream(path: string): AsyncIterable<Bytes> {
+    const place = this.place(normalise(path));
+    if (!place) throw new ArchiveError(`the archive has no ${path}, though it names it`);
+    try {
+      for (let at = 0; at < place.size; ) {
+        const buffer = new Uint8Array(Math.min(CHUNK, place.size - at));
+        const n = readSync(place.fd, buffer, 0, buffer.length, place.offset + at);
+        if (n === 0) throw new ArchiveError(`the archive is cut off in ${path}`);
+        at += n;
+        yield buffer.subarray(0, n) as Bytes;
+      }
+    } finally {
+      place.close?.();
+    }
+  }
+
+  async read(path: string): Promise<Buffer> {
+    const parts: Uint8Array[] = [];
+    let size = 0;
+    for await (const chunk of this.stream(path)) {
+      size += chunk.length;
+      if (size > MAX_SMALL) throw new ArchiveError(`${path} in the archive has more than ${MAX_SMALL} bytes`);
+      parts.push(chunk);
+    }
+    return Buffer.concat(parts);
+  }
+}
+
+/** A tar on disk: read once for its headers only, then at the places found. */
+export class TarSource extends Source {
+  readonly #fd: number;
+  readonly #places = new Map<string, Place>();
+  readonly #links = new Map<string, string>();
+
+  /** @throws {ArchiveError} where it is no tar or is cut off */
+  constructor(path: string) {
+    super();
+    this.#fd = openSync(path, "r");
+    try {
+      this.#index();
+    } catch (error) {
+      closeSync(this.#fd);
+      throw error instanceof TarError ? new ArchiveError(error.message) : error;
+    }
+  }
+
+  #index(): void {
+    const { size: total } = fstatSync(this.#fd);
+    let position = 0;
+    const reader = new TarReader({
+      entry: ({ path, type, size, linkPath }) => {
+        const name = normalise(path);
+        if (type === "file") this.#places.set(name, { fd: this.#fd, offset: position + 512, size });
+        else if (type === "symlink") this.#links.set(name, normalise(`${name}/../${linkPath}`));
+        else if (type === "hardlink") this.#links.set(name, normalise(linkPath));
+      },
+      data() {},
+      end() {},
+    });
+    const block = Buffer.alloc(512);
+    while (!reader.ended && position < total) {
+      const n = readSync(this.#fd, block, 0, 512, position);
+      reader.write(block.subarray(0, n));
+      position += 512 + reader.skipContent();
+    }
+    if (position > total) throw new ArchiveError("the archive is cut off");
+    reader.close();
+  }
+
+  protected place(path: string): Place | undefined {
+    let name = path;
+    for (let hops = 0; hops < 10 && this.#links.has(name); hops++) name = this.#links.get(name) ?? name;
+    return this.#places.get(name);
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}
+
+/** A folder, its links kept inside. */
+export class FolderSource extends Source {
+  readonly #root: fd.OwnedFd;
+
+  constructor(path: string) {
+    super();
+    this.#root = fd.openat(fd.AT_FDCWD, path, fd.O_PATH | fd.O_DIRECTORY);
+  }
+
+  protected place(path: string): (Place & { close: () => void }) | undefined {
+    try {
+      const file = openInRoot(this.#root.fd, path, fd.O_RDONLY);
+      const status = fd.statat(file.fd, "");
+      if ((status.mode & fd.S_IFMT) === fd.S_IFREG) return { fd: file.fd, offset: 0, size: Number(status.size), close: () => file.close() };
+      file.close();
+      return undefined;
+    } catch (error) {
+      if (hasCode(error, "ENOENT", "ENOTDIR", "ELOOP")) return undefined;
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#root.close();
+  }
+}

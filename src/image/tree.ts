@@ -1,0 +1,119 @@
+/** Writes a folder's content as tar: a whole root, or an overlay's upper layer with its whiteouts. */
+import { readdirSync } from "node:fs";
+import * as fd from "../../ffi/fd.ts";
+import { call } from "../../ffi/libc.ts";
+import { getXattr, listXattrs } from "../../ffi/xattr.ts";
+import type { TarEntry } from "./tar-reader.ts";
+import type { TarWriter } from "./tar-writer.ts";
+
+export interface TreeOptions {
+  /** Whether overlay's whiteouts become those of layers, as in an upper folder. */
+  whiteouts: boolean;
+  /** Paths, relative to the root, that are left out with all below them. */
+  exclude: ReadonlySet<string>;
+}
+
+const TYPES: Record<number, TarEntry["type"]> = {
+  [fd.S_IFDIR]: "directory",
+  [fd.S_IFREG]: "file",
+  [fd.S_IFLNK]: "symlink",
+  [fd.S_IFCHR]: "character",
+  [fd.S_IFBLK]: "block",
+  [fd.S_IFIFO]: "fifo",
+};
+const CHUNK = 1 << 18;
+const OPAQUE = "trusted.overlay.opaque";
+
+/** Writes everything below a folder, names in order. Gives how many bytes of content there were. */
+export function writeTree(writer: TarWriter, root: fd.OwnedFd, options: TreeOptions): number {
+  return new TreeWriter(writer, options).folder(root, "");
+}
+
+class TreeWriter {
+  readonly #writer: TarWriter;
+  readonly #options: TreeOptions;
+  /** First names of files that have several, by device and number. */
+  readonly #links = new Map<string, string>();
+
+  constructor(writer: TarWriter, options: TreeOptions) {
+    this.#writer = writer;
+    this.#options = options;
+  }
+
+  folder(folder: fd.OwnedFd, path: string): number {
+    let bytes = 0;
+    for (const name of readdirSync(folder.path).sort((a, b) => (a < b ? -1 : 1))) {
+      const child = path === "" ? name : `${path}/${name}`;
+      if (!this.#options.exclude.has(child)) bytes += this.#entry(folder, name, child);
+    }
+    return bytes;
+  }
+
+  #entry(folder: fd.OwnedFd, name: string, path: string): number {
+    const status = fd.statat(folder.fd, name);
+    const type = TYPES[status.mode & fd.S_IFMT];
+    if (!type) return 0; // a socket means nothing to anybody else
+    if (this.#options.whiteouts && type === "character" && status.rdevMajor === 0 && status.rdevMinor === 0) {
+      this.#writer.entry({ ...plainFile(`${path.slice(0, path.length - name.length)}.wh.${name}`), mtime: status.mtime });
+      return 0;
+    }
+    const attributes = `/proc/self/fd/${folder.fd}/${name}`;
+    const key = `${status.devMajor}:${status.devMinor}:${status.ino}`;
+    const first = type !== "directory" && status.nlink > 1 ? this.#links.get(key) : undefined;
+    const entry: TarEntry = {
+      path: type === "directory" ? `${path}/` : path,
+      type: first === undefined ? type : "hardlink",
+      mode: status.mode & 0o7777,
+      uid: status.uid,
+      gid: status.gid,
+      size: type === "file" && first === undefined ? Number(status.size) : 0,
+      mtime: status.mtime,
+      linkPath: first ?? (type === "symlink" ? readLink(folder, name) : ""),
+      deviceMajor: type === "character" || type === "block" ? status.rdevMajor : 0,
+      deviceMinor: type === "character" || type === "block" ? status.rdevMinor : 0,
+      xattrs: first === undefined && type !== "symlink" ? readXattrs(attributes) : new Map(),
+    };
+    this.#writer.entry(entry);
+    if (first !== undefined) return 0;
+    if (type !== "directory" && status.nlink > 1) this.#links.set(key, path);
+    if (type === "file") this.#content(folder, name, entry.size);
+    if (type !== "directory") return entry.size;
+    if (this.#options.whiteouts && getXattr(attributes, OPAQUE)?.toString() === "y") this.#writer.entry(plainFile(`${path}/.wh..wh..opq`));
+    using child = fd.openat(folder.fd, name, fd.O_RDONLY | fd.O_DIRECTORY | fd.O_NOFOLLOW);
+    return this.folder(child, path);
+  }
+
+  // Exactly as many bytes as the header says, also of a file that changes meanwhile.
+  #content(folder: fd.OwnedFd, name: string, size: number): void {
+    using file = fd.openat(folder.fd, name, fd.O_RDONLY | fd.O_NOFOLLOW);
+    const buffer = Buffer.allocUnsafe(CHUNK);
+    for (let left = size; left > 0; ) {
+      const n = call("read", file.fd, buffer, Math.min(left, CHUNK));
+      if (n === 0) {
+        this.#writer.data(Buffer.alloc(left));
+        return;
+      }
+      this.#writer.data(Buffer.from(buffer.subarray(0, n)));
+      left -= n;
+    }
+  }
+}
+
+function plainFile(path: string): TarEntry {
+  return { path, type: "file", mode: 0, uid: 0, gid: 0, size: 0, mtime: 0n, linkPath: "", deviceMajor: 0, deviceMinor: 0, xattrs: new Map() };
+}
+
+function readLink(folder: fd.OwnedFd, name: string): string {
+  return fd.readlinkat(folder.fd, name);
+}
+
+// Overlay's own are about its layers, not about the file.
+function readXattrs(path: string): Map<string, Buffer> {
+  const names = listXattrs(path).filter((name) => !name.startsWith("trusted.overlay.") && !name.startsWith("user.overlay."));
+  return new Map(
+    names.flatMap((name) => {
+      const value = getXattr(path, name);
+      return value ? [[name, value] as const] : [];
+    }),
+  );
+}

@@ -3,7 +3,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
-const PACKAGES: Record<string, string> = { "/bin/busybox": "busybox-static", "/usr/bin/tmux": "tmux", "/usr/bin/readelf": "binutils" };
+const PACKAGES: Record<string, string> = {
+  "/bin/busybox": "busybox-static",
+  "/usr/bin/tmux": "tmux",
+  "/usr/bin/readelf": "binutils",
+  "/usr/bin/docker-registry": "docker-registry",
+};
 const PEER_PACKAGES: Record<string, string> = {
   "/usr/sbin/dockerd": "docker.io",
   "/usr/bin/podman": "podman",

@@ -47,6 +47,8 @@ export const CONTAINER_FLAGS = {
   pidfile: { type: "string", help: "Write the process ID of the container's command to the file" },
   "pids-limit": { type: "string", value: "int", help: "Tune container pids limit (set -1 for unlimited)" },
   privileged: { type: "boolean", help: "Give extended privileges to this container" },
+  platform: { type: "string", help: "Set platform if the image has several (OS/ARCH[/VARIANT])" },
+  pull: { type: "string", value: "always|missing|never", help: "Pull image before running (default missing)" },
   "read-only": { type: "boolean", help: "Mount the container's root filesystem as read only" },
   rm: { type: "boolean", help: "Automatically remove the container and its anonymous volumes when it exits" },
   rootfs: { type: "string", value: "DIR", help: "Use a folder of the host as the image; writes stay in the container's own layer" },

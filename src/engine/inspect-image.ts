@@ -14,7 +14,7 @@ export function inspectImage(engine: Engine, image: ImageRecord): Record<string,
       const { repository, tag } = familiarName(name);
       return `${repository}:${tag}`;
     }),
-    RepoDigests: [],
+    RepoDigests: image.digests.map((digest) => digest.replace(/^docker\.io\/(library\/)?/, "")),
     Parent: "",
     Comment: image.config.history?.at(-1)?.comment ?? "",
     Created: image.config.created ?? "",

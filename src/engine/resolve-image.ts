@@ -1,6 +1,6 @@
 /** From what a user typed to an image's record. */
-import { formatReference, parseReference } from "../image/reference.ts";
-import { findImageByName, findImagesById, getImage, type ImageRecord } from "../store/images.ts";
+import { formatReference, parseReference, repositoryOf } from "../image/reference.ts";
+import { findImageByDigest, findImageByName, findImagesById, getImage, type ImageRecord } from "../store/images.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError, NotFound } from "./errors.ts";
 
@@ -24,7 +24,13 @@ export function resolveImage(engine: Engine, text: string): ResolvedImage {
     throw new NotFound(`No such image: ${text}`);
   }
   if (!text.startsWith("sha256:")) {
-    const name = formatReference(parseReference(text));
+    const reference = parseReference(text);
+    if (reference.digest !== undefined) {
+      const image = findImageByDigest(engine.db, repositoryOf(reference), reference.digest);
+      if (!image) throw new NotFound(`No such image: ${text}`);
+      return { image, name: undefined };
+    }
+    const name = formatReference(reference);
     const image = findImageByName(engine.db, name);
     if (image) return { image, name };
     if (!hex) throw new NotFound(`No such image: ${/:[^/]*$/.test(text) ? text : `${text}:latest`}`);

@@ -6,6 +6,8 @@ export interface Reference {
   domain: string;
   path: string;
   tag: string;
+  /** `sha256:…`, where the text had one; then the tag is only a comment. */
+  digest?: string;
 }
 
 /** A text that is no image reference, and why. */
@@ -21,14 +23,17 @@ const TAG = /^[\w][\w.-]{0,127}$/;
 export function parseReference(text: string): Reference {
   const invalid = (why: string) => new InvalidReference(`invalid reference format: ${JSON.stringify(text)}: ${why}`);
   if (text === "") throw invalid("it is empty");
-  if (text.includes("@")) throw invalid("digests are not supported yet");
-  if (/^[0-9a-f]{64}$/.test(text)) throw invalid("64 hexadecimal digits are an image id, not a name");
-  const slash = text.indexOf("/");
-  const head = text.slice(0, slash);
+  const [named = "", digest, ...more] = text.split("@");
+  if (more.length > 0 || (digest !== undefined && !/^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/.test(digest))) {
+    throw invalid(`"${[digest, ...more].join("@")}" is no digest, expected sha256: and 64 hexadecimal digits`);
+  }
+  if (/^[0-9a-f]{64}$/.test(named)) throw invalid("64 hexadecimal digits are an image id, not a name");
+  const slash = named.indexOf("/");
+  const head = named.slice(0, slash);
   const hasDomain = slash > 0 && (/[.:]/.test(head) || head === "localhost" || head.toLowerCase() !== head);
   const domain = hasDomain ? head : "docker.io";
   if (!DOMAIN.test(domain)) throw invalid(`"${domain}" is no registry host`);
-  let rest = hasDomain ? text.slice(slash + 1) : text;
+  let rest = hasDomain ? named.slice(slash + 1) : named;
   let tag = "latest";
   const colon = rest.lastIndexOf(":");
   if (colon >= 0) {
@@ -40,12 +45,22 @@ export function parseReference(text: string): Reference {
   for (const component of rest.split("/")) if (!COMPONENT.test(component)) throw invalid(`"${component}" is no repository name`);
   if (rest.length > 255) throw invalid("repository name must not be more than 255 characters");
   const official = (domain === "docker.io" || domain === "index.docker.io") && !rest.includes("/");
-  return { domain: domain === "index.docker.io" ? "docker.io" : domain, path: official ? `library/${rest}` : rest, tag };
+  return {
+    domain: domain === "index.docker.io" ? "docker.io" : domain,
+    path: official ? `library/${rest}` : rest,
+    tag,
+    ...(digest !== undefined && { digest }),
+  };
 }
 
 /** The full name, as the store keeps it. */
 export function formatReference({ domain, path, tag }: Reference): string {
   return `${domain}/${path}:${tag}`;
+}
+
+/** The repository's full name. */
+export function repositoryOf({ domain, path }: Reference): string {
+  return `${domain}/${path}`;
 }
 
 /** The short name, as docker shows it: repository and tag. */

@@ -221,7 +221,10 @@ describe("the command line", () => {
     expect(await engine.fails(125, "run", "--rm=maybe", "bb")).toContain('invalid argument "maybe"');
     expect(await engine.fails(1, "stop")).toContain("'berth stop' requires at least 1 argument");
     expect(await engine.fails(1, "pss")).toContain("did you mean berth ps?");
-    expect(await engine.fails(125, "run", "nosuch", "true")).toContain("Unable to find image 'nosuch' locally");
+    expect(await engine.fails(125, "run", "--pull", "never", "nosuch", "true")).toContain("No such image: nosuch:latest");
+    const missing = await engine.run("run", "localhost:1/nosuch", "true");
+    expect(missing.exitCode).toBe(125);
+    expect(missing.stderr).toMatch(/^Unable to find image 'localhost:1\/nosuch' locally\n.*\nberth: localhost:1: cannot be reached: ECONNREFUSED\n$/);
     expect(await engine.fails(125, "run", "--network", "bridge", "bb", "true")).toContain("bridge networks are not there yet");
     for (const [flag, value] of [
       ["-m", "1x"],

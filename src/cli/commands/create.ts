@@ -13,6 +13,6 @@ export default defineCommand({
     const options = containerOptions(flags, args);
     options.attachStdin = flags.interactive;
     options.attachStdout = true;
-    console.log(makeContainer(engine, options, flags.cidfile, true).id);
+    console.log((await makeContainer(engine, options, flags, true)).id);
   },
 });

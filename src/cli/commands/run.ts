@@ -3,11 +3,13 @@ import { type ContainerOptions, createContainer } from "../../engine/create-cont
 import type { Engine } from "../../engine/engine.ts";
 import { NotFound, StartError, startExitCode } from "../../engine/errors.ts";
 import { startContainer } from "../../engine/start-container.ts";
+import { parseReference } from "../../image/reference.ts";
 import type { ContainerRecord } from "../../store/containers.ts";
 import { defineCommand } from "../command.ts";
 import { CONTAINER_FLAGS, containerOptions } from "../container-flags.ts";
 import { CommandFailure, UsageError } from "../errors.ts";
 import { requireTerminal, runInForeground } from "../foreground.ts";
+import { pull } from "./pull.ts";
 
 export default defineCommand({
   names: ["run", "container run"],
@@ -30,7 +32,7 @@ export default defineCommand({
     options.openStdin ||= streams.stdin;
     options.attachStdout = !flags.detach;
 
-    const record = makeContainer(engine, options, flags.cidfile, false);
+    const record = await makeContainer(engine, options, flags, false);
     const started = ({ pid }: { pid: number }) => {
       if (flags.pidfile !== undefined) writeFileSync(flags.pidfile, String(pid));
     };
@@ -46,17 +48,36 @@ export default defineCommand({
   },
 });
 
-/** Makes the container, and the file with its id; a file that is there already may be another container's. */
-export function makeContainer(engine: Engine, options: ContainerOptions, cidfile: string | undefined, keep: boolean): ContainerRecord {
+interface MakeFlags {
+  cidfile: string | undefined;
+  pull: string | undefined;
+  platform: string | undefined;
+}
+
+/** Makes the container, its image pulled where need be, and the file with its id; a file that is there already may be another container's. */
+export async function makeContainer(
+  engine: Engine,
+  options: ContainerOptions,
+  { cidfile, pull: policy = "missing", platform }: MakeFlags,
+  keep: boolean,
+): Promise<ContainerRecord> {
   if (cidfile !== undefined && existsSync(cidfile)) {
     throw new CommandFailure(`container ID file found, make sure the other container isn't running or delete ${cidfile}`, 125);
   }
+  if (!["always", "missing", "never"].includes(policy))
+    throw new UsageError(`invalid pull option: '${policy}': must be one of "always", "missing" or "never"`);
+  // Progress goes to stderr: stdout is the command's, or the id's.
+  const fetchImage = () => pull(engine, parseReference(options.image), { tlsVerify: true, platform, say: console.error });
+  if (policy === "always" && options.rootfs === undefined) await fetchImage();
   let record: ContainerRecord;
   try {
     record = createContainer(engine, options, keep);
   } catch (error) {
     if (!(error instanceof NotFound) || !error.message.startsWith("No such image")) throw error;
-    throw new NotFound(`Unable to find image '${options.image}' locally: ${error.message}`);
+    if (policy === "never") throw new NotFound(error.message);
+    console.error(`Unable to find image '${options.image}' locally`);
+    await fetchImage();
+    record = createContainer(engine, options, keep);
   }
   if (cidfile !== undefined) writeFileSync(cidfile, record.id);
   return record;

@@ -1,0 +1,81 @@
+/** Credentials of ~/.docker/config.json, as docker's client keeps them (docker CLI, cli/config). */
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+
+export interface Credentials {
+  username: string;
+  password: string;
+}
+
+interface ConfigFile {
+  auths?: Record<string, { auth?: string; identitytoken?: string }>;
+  credHelpers?: Record<string, string>;
+  credsStore?: string;
+}
+
+/** A credentials file that cannot be used. */
+export class CredentialsError extends Error {
+  override name = "CredentialsError";
+}
+
+const path = () => join(process.env.DOCKER_CONFIG ?? join(homedir(), ".docker"), "config.json");
+// Docker's registry has a name of its own there.
+const keysOf = (domain: string) =>
+  domain === "docker.io" ? ["https://index.docker.io/v1/", "docker.io", "index.docker.io"] : [domain, `https://${domain}`, `http://${domain}`];
+
+function readConfig(): ConfigFile {
+  const file = path();
+  if (!existsSync(file)) return {};
+  try {
+    return JSON.parse(readFileSync(file, "utf8"));
+  } catch {
+    throw new CredentialsError(`${file} is not JSON`);
+  }
+}
+
+/** Credentials for a registry, if there are any. */
+export function findCredentials(domain: string): Credentials | undefined {
+  const config = readConfig();
+  const helper = config.credHelpers?.[domain] ?? config.credsStore;
+  if (helper !== undefined) {
+    const found = askHelper(helper, keysOf(domain)[0] ?? domain);
+    if (found) return found;
+  }
+  for (const key of keysOf(domain)) {
+    const auth = config.auths?.[key]?.auth;
+    if (!auth) continue;
+    const text = Buffer.from(auth, "base64").toString();
+    const colon = text.indexOf(":");
+    if (colon > 0) return { username: text.slice(0, colon), password: text.slice(colon + 1) };
+  }
+  return undefined;
+}
+
+// docker-credential-NAME get, the server on standard input (docker/docker-credential-helpers).
+function askHelper(name: string, server: string): Credentials | undefined {
+  if (!/^[\w.-]+$/.test(name)) throw new CredentialsError(`invalid credential helper ${JSON.stringify(name)} in ${path()}`);
+  try {
+    const { stdout, exitCode } = Bun.spawnSync([`docker-credential-${name}`, "get"], { stdin: Buffer.from(server) });
+    if (exitCode !== 0) return undefined;
+    const { Username, Secret } = JSON.parse(stdout.toString());
+    return typeof Username === "string" && typeof Secret === "string" ? { username: Username, password: Secret } : undefined;
+  } catch {
+    return undefined; // not installed
+  }
+}
+
+/** Keeps credentials, or forgets them; readable by their owner only. Gives whether there was anything to forget. */
+export function storeCredentials(domain: string, credentials: Credentials | undefined): boolean {
+  const config = readConfig();
+  const auths = { ...config.auths };
+  const had = keysOf(domain).some((key) => key in auths);
+  for (const key of keysOf(domain)) delete auths[key];
+  if (credentials) auths[keysOf(domain)[0] ?? domain] = { auth: Buffer.from(`${credentials.username}:${credentials.password}`).toString("base64") };
+  const file = path();
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  writeFileSync(`${file}.new`, `${JSON.stringify({ ...config, auths }, null, "\t")}\n`, { mode: 0o600 });
+  chmodSync(`${file}.new`, 0o600);
+  renameSync(`${file}.new`, file);
+  return had;
+}

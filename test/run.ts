@@ -8,6 +8,9 @@ const PACKAGES: Record<string, string> = {
   "/usr/bin/tmux": "tmux",
   "/usr/bin/readelf": "binutils",
   "/usr/bin/docker-registry": "docker-registry",
+  "/usr/bin/xz": "xz-utils",
+  "/bin/bzip2": "bzip2",
+  "/usr/bin/openssl": "openssl",
 };
 const PEER_PACKAGES: Record<string, string> = {
   "/usr/sbin/dockerd": "docker.io",

@@ -1,4 +1,5 @@
 /** Reads a tar stream of any common compression and unpacks it as a layer. */
+import { Readable } from "node:stream";
 import { type FileSink, LayerError, LayerWriter } from "./layer-writer.ts";
 import { TarError, TarReader } from "./tar-reader.ts";
 
@@ -43,8 +44,15 @@ export async function decompress(source: AsyncIterable<Bytes>): Promise<AsyncIte
     { highWaterMark: 0 },
   );
   if (compression === "none") return whole;
-  if (compression === "xz" || compression === "bzip2") {
-    throw new LayerError(`the archive is compressed with ${compression}, which is not supported yet: expected plain, gzip or zstd`);
+  if (compression === "xz") {
+    const { XzReadableStream } = await import("xz-decompress");
+    return new XzReadableStream(whole) as unknown as AsyncIterable<Bytes>;
+  }
+  if (compression === "bzip2") {
+    const { default: unbzip2 } = await import("unbzip2-stream");
+    // It is a stream of node's first kind, which cannot be iterated.
+    const plain = Readable.from(whole as unknown as AsyncIterable<Bytes>).pipe(unbzip2());
+    return new Readable().wrap(plain) as unknown as AsyncIterable<Bytes>;
   }
   return whole.pipeThrough(new DecompressionStream(compression as CompressionFormat) as unknown as ReadableWritablePair<Bytes, Bytes>);
 }

@@ -49,9 +49,9 @@ async function findCommand(word: string, rest: string[]): Promise<{ name: string
   if (GROUPS.includes(word)) {
     const [second = "", ...args] = rest;
     const typed = `${word} ${second}`;
-    const name = ALIASES[typed];
+    const name = ALIASES[typed] ?? (COMMANDS[typed] ? typed : undefined);
     if (name) return { name, typed, args };
-    const known = Object.keys(ALIASES).filter((alias) => alias.startsWith(`${word} `));
+    const known = [...Object.keys(ALIASES), ...Object.keys(COMMANDS)].filter((alias) => alias.startsWith(`${word} `));
     if (second === "" || second === "--help")
       throw new UsageError(`berth ${word}: expected one of ${known.map((k) => k.slice(word.length + 1)).join(", ")}`, 1);
     throw new UsageError(unknown(typed, known), 1);

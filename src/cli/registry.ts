@@ -33,6 +33,8 @@ export const COMMANDS: Record<string, Load> = {
   export: () => load(import("./commands/export.ts")),
   history: () => load(import("./commands/history.ts")),
   rmi: () => load(import("./commands/rmi.ts")),
+  "image prune": () => load(import("./commands/image-prune.ts")),
+  "manifest inspect": () => load(import("./commands/manifest-inspect.ts")),
   info: () => load(import("./commands/info.ts")),
   version: () => load(import("./commands/version.ts")),
 };
@@ -72,4 +74,6 @@ export const ALIASES: Record<string, string> = {
 };
 
 /** Words before which a second one is expected. */
-export const GROUPS = [...new Set(Object.keys(ALIASES).map((alias) => alias.split(" ")[0] as string))];
+export const GROUPS = [
+  ...new Set([...Object.keys(ALIASES), ...Object.keys(COMMANDS)].filter((name) => name.includes(" ")).map((name) => name.split(" ")[0] as string)),
+];

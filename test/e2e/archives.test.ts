@@ -156,6 +156,32 @@ describe("save and load", () => {
     await fresh[Symbol.asyncDispose]();
   });
 
+  test("image prune takes what has no name, or no container", async () => {
+    await using fresh = TestEngine.empty();
+    await fresh.ok("load", "-q", "-i", file("saved.tar"));
+    const first = await fresh.ok("import", "-m", "1", file("export.tar"), "moving");
+    await fresh.ok("import", "-m", "2", file("export.tar"), "moving");
+    expect(await fresh.fails(1, "image", "prune")).toContain("--force removes without asking");
+    expect(await fresh.ok("image", "prune", "-f", "--filter", "until=1h")).toBe("Total reclaimed space: 0B");
+    expect(await fresh.ok("image", "prune", "-f")).toContain(`deleted: ${first}`);
+    await fresh.ok("create", "--name", "user", "bb", "true");
+    await fresh.ok("image", "prune", "-af");
+    expect(await fresh.ok("images", "--format", "{{.Repository}}")).toBe("bb");
+  });
+
+  test("import from a URL", async () => {
+    const server = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: (request) => (request.url.endsWith("tar") ? new Response(Bun.file(file("export.tar"))) : new Response("", { status: 404 })),
+    });
+    await using fresh = TestEngine.empty();
+    await fresh.ok("import", `http://127.0.0.1:${server.port}/x.tar`, "url");
+    expect(await fresh.ok("run", "--rm", "url", "cat", "/made")).toBe("new");
+    expect(await fresh.fails(1, "import", `http://127.0.0.1:${server.port}/none`, "x")).toContain("HTTP 404");
+    await server.stop(true);
+  });
+
   test("tag, and rmi takes the bytes with the last name", async () => {
     await other.ok("tag", "committed:v1", "second/name:v2");
     expect(await other.ok("rmi", "committed:v1")).toBe("Untagged: committed:v1");

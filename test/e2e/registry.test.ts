@@ -83,6 +83,11 @@ describe("a registry", () => {
     expect(await fresh.ok("images", "-q", "--no-trunc", name)).toBe(await engine.ok("images", "-q", "--no-trunc", name));
     expect(await fresh.ok("run", "--rm", `${name}@${digest}`, "echo", "by digest")).toBe("by digest");
     expect(await fresh.inspect(`${name}:v1`, "{{index .RepoDigests 0}}")).toBe(`${name}@${digest}`);
+    expect(JSON.parse(await fresh.ok("manifest", "inspect", `${name}:v1`))).toMatchObject({
+      schemaVersion: 2,
+      layers: [{ mediaType: "application/vnd.oci.image.layer.v1.tar+gzip" }],
+    });
+    expect(await fresh.ok("images", "--digests", "--format", "{{.Digest}}", name)).toBe(digest);
     await engine.ok("tag", "bb", `${name}:v2`);
     await engine.ok("push", "-q", "--all-tags", name);
     expect(await fresh.ok("pull", "-q", "--all-tags", name)).toBe(`${name}:v1\n${name}:v2`);

@@ -22,6 +22,7 @@ export default defineCommand({
   usage: "[OPTIONS] [REPOSITORY[:TAG]]",
   flags: {
     all: { short: "a", type: "boolean", help: "Show all images" },
+    digests: { type: "boolean", help: "Show digests" },
     filter: { short: "f", type: "list", value: "filter", help: "Filter output based on conditions provided (dangling, label, reference)" },
     format: { type: "string", help: "Format output using a Go template, 'table TEMPLATE', or 'json'" },
     "no-trunc": { type: "boolean", help: "Don't truncate output" },
@@ -33,7 +34,7 @@ export default defineCommand({
     const rows = listImages(engine.db)
       .filter((image) => tests.every((test) => test(image)))
       .flatMap((image) => toRows(image, !flags["no-trunc"], wanted));
-    const table = "{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}";
+    const table = `{{.Repository}}\t{{.Tag}}\t${flags.digests ? "{{.Digest}}\t" : ""}{{.ID}}\t{{.CreatedSince}}\t{{.Size}}`;
     const unique = flags.quiet ? [...new Map(rows.map((row) => [row.ID, row])).values()] : rows;
     printListing({ headers: HEADERS, rows: unique, table }, flags.quiet ? (flags.format ?? "{{.ID}}") : flags.format);
   },
@@ -79,7 +80,8 @@ function toRows(image: ImageRecord, truncate: boolean, wanted: string | undefine
     .filter((name) => wanted === undefined || isWanted(name, wanted))
     .map((name) => {
       const { repository, tag } = familiarName(name);
-      return { ...common, Repository: repository, Tag: tag };
+      const digest = image.digests.find((d) => d.startsWith(`${name.slice(0, name.lastIndexOf(":"))}@`));
+      return { ...common, Repository: repository, Tag: tag, ...(digest && { Digest: digest.slice(digest.indexOf("@") + 1) }) };
     });
 }
 

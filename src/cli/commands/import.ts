@@ -8,7 +8,7 @@ import { openInput } from "../streams.ts";
 export default defineCommand({
   names: ["import", "image import"],
   summary: "Import the contents from a tarball to create a filesystem image",
-  usage: "[OPTIONS] FILE|- [REPOSITORY[:TAG]]",
+  usage: "[OPTIONS] FILE|URL|- [REPOSITORY[:TAG]]",
   flags: {
     change: { short: "c", type: "list", help: "Apply Dockerfile instruction to the created image" },
     message: { short: "m", type: "string", help: "Set commit message for imported image" },
@@ -19,7 +19,7 @@ export default defineCommand({
   async run({ engine }, flags, [file = "", name]) {
     let source: ReturnType<typeof openInput>;
     try {
-      source = openInput(file);
+      source = /^https?:\/\//.test(file) ? await openUrl(file) : openInput(file);
     } catch (error) {
       throw new CommandFailure(`open ${file}: ${reasonOf(error)}`, 1);
     }
@@ -34,3 +34,9 @@ export default defineCommand({
     );
   },
 });
+
+async function openUrl(url: string): Promise<ReturnType<typeof openInput>> {
+  const response = await fetch(url);
+  if (!response.ok || !response.body) throw new Error(`HTTP ${response.status}`);
+  return response.body as ReturnType<typeof openInput>;
+}

@@ -1,9 +1,9 @@
 /** `load`: images out of an archive of docker's, or an OCI layout. */
-import { closeSync, openSync, rmSync, statSync, writeSync } from "node:fs";
+import { closeSync, openSync, readSync, rmSync, statSync, writeSync } from "node:fs";
 import { ArchiveError, type ArchiveSource, FolderSource, TarSource } from "../image/archive.ts";
 import { choosePlatform, type Descriptor, type Index, ownPlatform, parseManifest } from "../image/media-types.ts";
 import { formatReference, InvalidReference, parseReference } from "../image/reference.ts";
-import { type Bytes, decompress } from "../image/unpack.ts";
+import { type Bytes, compressionOf, decompress } from "../image/unpack.ts";
 import { temporaryBlobPath } from "../store/blob-writer.ts";
 import { hasLayer, type ImageConfig, layerBlobs, layerSize } from "../store/images.ts";
 import type { Engine } from "./engine.ts";
@@ -33,9 +33,10 @@ export async function loadImages(engine: Engine, from: string | AsyncIterable<By
   sweepLayers(engine);
   let spool: string | undefined;
   try {
-    const path = typeof from === "string" && statSync(from).isDirectory() ? from : undefined;
-    if (path === undefined) spool = await spoolArchive(engine, from);
-    const source = path === undefined ? new TarSource(spool ?? "") : new FolderSource(path);
+    const isFolder = typeof from === "string" && statSync(from).isDirectory();
+    if (!isFolder && !(typeof from === "string" && isPlainFile(from))) spool = await spoolArchive(engine, from);
+    const path = spool ?? (from as string);
+    const source = isFolder ? new FolderSource(path) : new TarSource(path);
     try {
       for (const image of await listArchive(source)) loaded(await loadImage(engine, source, image));
     } finally {
@@ -43,6 +44,18 @@ export async function loadImages(engine: Engine, from: string | AsyncIterable<By
     }
   } finally {
     if (spool !== undefined) rmSync(spool, { force: true });
+  }
+}
+
+function isPlainFile(path: string): boolean {
+  if (!statSync(path).isFile()) return false;
+  const fd = openSync(path, "r");
+  try {
+    const head = Buffer.alloc(8);
+    readSync(fd, head);
+    return compressionOf(head) === "none";
+  } finally {
+    closeSync(fd);
   }
 }
 

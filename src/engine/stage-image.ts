@@ -48,8 +48,12 @@ export async function stageLayer(engine: Engine, source: AsyncIterable<Bytes>, o
   async function* keep(): AsyncGenerator<Bytes> {
     let first = true;
     for await (const chunk of source) {
-      if (first) mediaType = mediaTypeOf(chunk);
-      first = false;
+      if (first) {
+        mediaType = mediaTypeOf(chunk);
+        // Of a plain tar the blob's digest is the diff id.
+        if (compressionOf(chunk) === "none") writer.leaveHashing();
+        first = false;
+      }
       writer.write(chunk);
       if (options.expected && writer.size > options.expected.size)
         throw new LayerError(`the layer has more than the ${options.expected.size} bytes it was announced with`);
@@ -64,7 +68,7 @@ export async function stageLayer(engine: Engine, source: AsyncIterable<Bytes>, o
     for await (const _ of kept);
     if (options.diffId !== undefined && options.diffId !== diffId)
       throw new LayerError(`the layer's tar is ${diffId}, the configuration says ${options.diffId}`);
-    const blob = { ...writer.finish(options.expected), mediaType };
+    const blob = { ...writer.finish(options.expected, diffId), mediaType };
     return { diffId, size, blob, blobPath: writer.path, folder };
   } catch (error) {
     writer.abandon();

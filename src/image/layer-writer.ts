@@ -32,6 +32,11 @@ export class LayerWriter {
   readonly #folderTimes = new Map<string, bigint>();
 
   readonly #lowers: string[];
+  /** By descriptor, until folders' modes or numbers may have changed. */
+  readonly #setgid = new Map<number, boolean>();
+  readonly #uid = process.geteuid?.() ?? 0;
+  readonly #gid = process.getegid?.() ?? 0;
+  readonly #oldMask = process.umask(0);
 
   /** @param lowers unpacked layers below this one, the topmost first */
   constructor(folder: string, lowers: string[] = []) {
@@ -61,6 +66,7 @@ export class LayerWriter {
       }
     }
     this.#root.close();
+    process.umask(this.#oldMask);
   }
 
   #add(entry: TarEntry): FileSink | undefined {
@@ -68,7 +74,7 @@ export class LayerWriter {
     if (components.includes("..")) throw new LayerError(`${JSON.stringify(entry.path)} leads outside of the archive`);
     const name = components.pop();
     if (name === undefined) {
-      if (entry.type === "directory") this.#finish(this.#root.fd, "", entry);
+      if (entry.type === "directory") this.#finish(this.#root.fd, "", entry, false);
       return undefined;
     }
     const folder = this.#folder(components.join("/"));
@@ -86,10 +92,10 @@ export class LayerWriter {
       return undefined;
     }
     const make = (): fd.OwnedFd | undefined => {
-      if (entry.type === "file") return fd.openat(folder, name, fd.O_WRONLY | fd.O_CREAT | fd.O_EXCL | fd.O_NOFOLLOW, 0o600);
+      if (entry.type === "file") return fd.openat(folder, name, fd.O_WRONLY | fd.O_CREAT | fd.O_EXCL | fd.O_NOFOLLOW, entry.mode & 0o777);
       if (entry.type === "symlink") fd.symlinkat(entry.linkPath, folder, name);
       else if (entry.type !== "directory" && entry.type !== "hardlink") {
-        fd.mknodat(folder, name, NODE_TYPES[entry.type] | 0o600, fd.makedev(entry.deviceMajor, entry.deviceMinor));
+        fd.mknodat(folder, name, NODE_TYPES[entry.type] | (entry.mode & 0o777), fd.makedev(entry.deviceMajor, entry.deviceMinor));
       }
       return undefined;
     };
@@ -124,6 +130,7 @@ export class LayerWriter {
     if (this.#folders.size >= MAX_OPEN_FOLDERS) this.#forgetFolders();
     const folder = this.#makeFolder(path);
     this.#folders.set(path, folder);
+    this.#setgid.delete(folder.fd);
     return folder.fd;
   }
 
@@ -187,16 +194,20 @@ export class LayerWriter {
   }
 
   #makeDirectory(folder: number, name: string, entry: TarEntry): void {
+    this.#setgid.clear();
+    let isNew = true;
+    const make = () => fd.mkdirat(folder, name, entry.mode & 0o777);
     try {
-      fd.mkdirat(folder, name, 0o700);
+      make();
     } catch (error) {
       if (!hasCode(error, "EEXIST")) throw error;
-      if ((fd.statat(folder, name).mode & fd.S_IFMT) !== fd.S_IFDIR) {
+      isNew = (fd.statat(folder, name).mode & fd.S_IFMT) !== fd.S_IFDIR;
+      if (isNew) {
         fd.unlinkat(folder, name);
-        fd.mkdirat(folder, name, 0o700);
+        make();
       }
     }
-    this.#finish(folder, name, entry);
+    this.#finish(folder, name, entry, isNew);
   }
 
   #makeHardlink(folder: number, name: string, entry: TarEntry): void {
@@ -249,11 +260,24 @@ export class LayerWriter {
     }
   }
 
-  #finish(folder: number, name: string, entry: TarEntry): void {
-    fd.chownat(folder, name, entry.uid, entry.gid);
+  // What is made in a folder with the setgid bit gets that folder's group.
+  #handsDownGroup(folder: number): boolean {
+    let result = this.#setgid.get(folder);
+    if (result === undefined) {
+      result = (fd.statat(folder, "").mode & 0o2000) !== 0;
+      this.#setgid.set(folder, result);
+    }
+    return result;
+  }
+
+  // What is new has its mode from the start, and our own ids: only the rest is changed.
+  #finish(folder: number, name: string, entry: TarEntry, isNew = true): void {
+    const isOurs = isNew && entry.uid === this.#uid && entry.gid === this.#gid && !this.#handsDownGroup(folder);
+    if (!isOurs) fd.chownat(folder, name, entry.uid, entry.gid);
     // After the change of owner, which takes capabilities away.
     for (const [attribute, value] of entry.xattrs) setXattr(`/proc/self/fd/${folder}/${name}`, attribute, value);
-    if (entry.type !== "symlink") call("fchmodat", folder, name === "" ? "." : name, entry.mode & 0o7777);
+    const hasMode = isOurs && (entry.mode & 0o7000) === 0;
+    if (entry.type !== "symlink" && !hasMode) call("fchmodat", folder, name === "" ? "." : name, entry.mode & 0o7777);
     if (entry.type !== "directory") fd.utimensat(folder, name, entry.mtime, entry.mtime);
   }
 }

@@ -34,6 +34,7 @@ export class BlobWriter {
   readonly #hash: Bun.CryptoHasher;
   readonly #algorithm: "sha256" | "sha512";
   #size = 0;
+  #hashes = true;
 
   constructor(layout: Layout, algorithm: "sha256" | "sha512" = "sha256") {
     this.#algorithm = algorithm;
@@ -46,8 +47,13 @@ export class BlobWriter {
     return this.#size;
   }
 
+  /** The digest will be known from elsewhere: no work twice. */
+  leaveHashing(): void {
+    this.#hashes = false;
+  }
+
   write(chunk: Uint8Array): void {
-    this.#hash.update(chunk);
+    if (this.#hashes) this.#hash.update(chunk);
     this.#size += chunk.length;
     for (let at = 0; at < chunk.length; ) at += writeSync(this.#fd, chunk, at);
   }
@@ -55,11 +61,12 @@ export class BlobWriter {
   /**
    * Ends the blob, which stays beside the store until {@link placeBlob}.
    *
+   * @param known its digest, where {@link leaveHashing} was called
    * @throws {DigestError} where it is not what was expected
    */
-  finish(expected?: { digest: string; size: number }): { digest: string; size: number } {
+  finish(expected?: { digest: string; size: number }, known?: string): { digest: string; size: number } {
     closeSync(this.#fd);
-    const digest = `${this.#algorithm}:${this.#hash.digest("hex")}`;
+    const digest = !this.#hashes && known !== undefined ? known : `${this.#algorithm}:${this.#hash.digest("hex")}`;
     if (expected && (expected.digest !== digest || expected.size !== this.#size)) {
       throw new DigestError(`expected ${expected.digest} of ${expected.size} bytes, got ${digest} of ${this.#size}`);
     }

@@ -132,6 +132,20 @@ describe("TarReader", () => {
     expect(() => readTar(damaged)).toThrow("checksum is wrong");
   });
 
+  test("owners hold also below a folder that hands its group down", () => {
+    const bytes = tar(
+      "mkdir d; touch d/mine d/other; mkdir d/sub; chown 0:50 d; chmod 2775 d; chown 0:0 d/mine d/sub; chown 7:8 d/other; chmod 755 d/sub",
+    );
+    const inside = join(folder, "layer");
+    Bun.spawnSync(["mkdir", inside]);
+    const writer = new LayerWriter(inside);
+    const reader = new TarReader({ entry: (e) => writer.add(e)?.close(), data() {}, end() {} });
+    reader.write(bytes);
+    writer.close();
+    const owners = Bun.spawnSync(["sh", "-c", "stat -c '%a %u:%g' d d/mine d/other d/sub"], { cwd: inside }).stdout.toString();
+    expect(owners).toBe("2775 0:50\n644 0:0\n644 7:8\n755 0:0\n");
+  });
+
   test("a writer keeps to its folder", () => {
     const entry = (more: Partial<TarEntry>): TarEntry => ({
       path: "x",

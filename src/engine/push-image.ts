@@ -1,4 +1,5 @@
 /** `push`: an image into a registry. */
+import { readFileSync } from "node:fs";
 import { type Descriptor, layerMediaType, type Manifest, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST } from "../image/media-types.ts";
 import { formatReference, type Reference, repositoryOf } from "../image/reference.ts";
 import { bytesBody, fileBody, Registry, type RegistryOptions } from "../image/registry/client.ts";
@@ -55,10 +56,7 @@ async function compressedBlob(engine: Engine, diffId: string): Promise<Blob> {
   if (!plain) throw new EngineError(`layer ${diffId} has no content in the store`);
   const writer = new BlobWriter(engine.layout);
   try {
-    const stream = Bun.file(engine.layout.blob(plain.digest))
-      .stream()
-      .pipeThrough(new CompressionStream("gzip") as unknown as ReadableWritablePair<Uint8Array, Uint8Array>);
-    for await (const chunk of stream) writer.write(chunk);
+    await gzip(engine.layout.blob(plain.digest), plain.size, (chunk) => writer.write(chunk));
     const blob: Blob = { ...writer.finish(), mediaType: layerMediaType("gzip") };
     writeTransaction(engine.db, () => {
       if (!hasBlob(engine.db, blob.digest)) placeBlob(engine.layout, writer.path, blob.digest);
@@ -68,4 +66,18 @@ async function compressedBlob(engine: Engine, diffId: string): Promise<Blob> {
   } finally {
     writer.abandon();
   }
+}
+
+/** Up to this size a layer is compressed in one piece, which takes half the time. Bytes. */
+const ONE_PIECE = 64 << 20;
+
+async function gzip(path: string, size: number, write: (chunk: Uint8Array) => void): Promise<void> {
+  if (size <= ONE_PIECE) {
+    write(Bun.gzipSync(readFileSync(path) as Buffer<ArrayBuffer>, { library: "libdeflate", level: 6 }));
+    return;
+  }
+  const stream = Bun.file(path)
+    .stream()
+    .pipeThrough(new CompressionStream("gzip") as unknown as ReadableWritablePair<Uint8Array, Uint8Array>);
+  for await (const chunk of stream) write(chunk);
 }

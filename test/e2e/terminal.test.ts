@@ -142,6 +142,7 @@ describe("a terminal", () => {
     await terminal.shows(/^in>/m);
     terminal.type("stty size; exit 2");
     await terminal.shows(/^30 100$/m);
+    await terminal.shows(/^host>$/m);
     terminal.type("echo left with $?");
     await terminal.shows(/^left with 2$/m);
     await engine.ok("rm", "again");

@@ -5,7 +5,8 @@ import { reasonOf } from "../../ffi/libc.ts";
 import { signalNumber } from "../../ffi/signal.ts";
 import { getWindowSize } from "../../ffi/tty.ts";
 import type { ContainerOptions } from "../engine/create-container.ts";
-import type { Limits } from "../store/container-config.ts";
+import { readProfile } from "../engine/seccomp/profile.ts";
+import type { ContainerConfig, Limits } from "../store/container-config.ts";
 import { flagLabel } from "./arguments.ts";
 import type { Flags, FlagValues } from "./command.ts";
 import { UsageError, ValueError } from "./errors.ts";
@@ -52,6 +53,7 @@ export const CONTAINER_FLAGS = {
   "read-only": { type: "boolean", help: "Mount the container's root filesystem as read only" },
   rm: { type: "boolean", help: "Automatically remove the container and its anonymous volumes when it exits" },
   rootfs: { type: "string", value: "DIR", help: "Use a folder of the host as the image; writes stay in the container's own layer" },
+  "security-opt": { type: "list", help: "Security options (seccomp=unconfined|FILE, no-new-privileges)" },
   "shm-size": { type: "string", value: "bytes", help: "Size of /dev/shm" },
   "stop-signal": { type: "string", help: "Signal to stop the container" },
   "stop-timeout": { type: "string", value: "int", help: "Timeout (in seconds) to stop a container" },
@@ -130,6 +132,7 @@ export function containerOptions(values: ContainerFlagValues, args: string[]): C
     capAdd: readAll("cap-add", parseCapability),
     capDrop: readAll("cap-drop", parseCapability),
     readOnly: values["read-only"],
+    security: securityOptions(readAll("security-opt", parseSecurityOption)),
     network: read("network", parseNetwork) ?? read("net", parseNetwork) ?? "none",
     pid: read("pid", (t) => parseNamespace(t, ["host"])) ?? "",
     ipc: read("ipc", (t) => parseNamespace(t, ["host", "private", "shareable"])) ?? "",
@@ -241,6 +244,20 @@ function parseNamespace(text: string, words: string[]): string {
   }
   if (words.includes(text) || /^container:.+/.test(text)) return text;
   throw new ValueError(`expected ${[...words, "container:NAME"].join(", ")}`);
+}
+
+type SecurityOption = { seccomp: NonNullable<ContainerConfig["security"]>["seccomp"] } | { noNewPrivileges: boolean };
+
+function parseSecurityOption(text: string): SecurityOption {
+  const [, name, value] = /^([\w-]+)(?:[=:](.*))?$/.exec(text) ?? [];
+  if (name === "no-new-privileges" && ["true", "false", "1", "0", undefined].includes(value))
+    return { noNewPrivileges: value !== "false" && value !== "0" };
+  if (name === "seccomp" && value) return { seccomp: value === "unconfined" ? value : { path: value, profile: readProfile(value) } };
+  throw new ValueError("expected seccomp=unconfined, seccomp=FILE or no-new-privileges");
+}
+
+function securityOptions(options: SecurityOption[]): NonNullable<ContainerConfig["security"]> {
+  return Object.assign({}, ...options);
 }
 
 function parseNetwork(text: string): string {

@@ -3,6 +3,7 @@ import { isAbsolute } from "node:path";
 import { CAPABILITIES, getCapabilities } from "../../ffi/credentials.ts";
 import type { NamedUser } from "../runtime/channel.ts";
 import type { Root } from "../runtime/rootfs/root.ts";
+import type { Seccomp } from "../runtime/seccomp/compile.ts";
 import type { CapabilityNames, Mount, Namespace, NamespaceType, Process, Resources, Spec } from "../runtime/spec.ts";
 import type { ContainerConfig, ContainerMount, Limits } from "../store/container-config.ts";
 import type { ContainerRecord } from "../store/containers.ts";
@@ -13,6 +14,7 @@ import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
 import { reconcile } from "./reconcile.ts";
 import { resolveContainer } from "./resolve-container.ts";
+import { DEFAULT_PROFILE, type Profile, resolveProfile } from "./seccomp/profile.ts";
 
 /** What docker leaves a container of root's capabilities. */
 // biome-ignore format: a table
@@ -57,6 +59,7 @@ export function buildContainerSpec(engine: Engine, record: ContainerRecord): Con
       cgroupsPath: containerCgroup(record.id),
       resources: buildResources(config),
       sysctl: config.sysctls,
+      ...withSeccomp(config),
       devices: config.privileged ? allHostDevices() : addressableDevices(config.devices),
       ...(!config.privileged && { maskedPaths: MASKED_PATHS, readonlyPaths: READONLY_PATHS }),
     },
@@ -81,7 +84,16 @@ export function buildProcess(config: ContainerConfig, args: string[]): Process {
     capabilities: buildCapabilities(config),
     rlimits: config.ulimits.map(({ name, soft, hard }) => ({ type: `RLIMIT_${name.toUpperCase()}`, soft, hard })),
     oomScoreAdj: 0,
+    noNewPrivileges: config.security?.noNewPrivileges === true,
   };
+}
+
+/** The filter of a container's processes, where they have one. */
+export function withSeccomp(config: Pick<ContainerConfig, "privileged" | "capAdd" | "capDrop" | "security">): { seccomp?: Seccomp } {
+  const seccomp = config.security?.seccomp;
+  if (config.privileged || seccomp === "unconfined") return {};
+  const profile = seccomp === undefined ? DEFAULT_PROFILE : (seccomp.profile as Profile);
+  return { seccomp: resolveProfile(profile, buildCapabilities(config).bounding ?? []) };
 }
 
 /** Capabilities of a container, or of an `exec --privileged` in one. */

@@ -3,7 +3,7 @@ import { openCgroup } from "../runtime/cgroup/open.ts";
 import { RuntimeFailure } from "../runtime/errors.ts";
 import { prepareProcess, type RunningProcess, type Stdio } from "../runtime/spawn.ts";
 import { containerCgroup } from "../store/layout.ts";
-import { absoluteIn, buildCapabilities, buildProcess } from "./container-spec.ts";
+import { absoluteIn, buildCapabilities, buildProcess, withSeccomp } from "./container-spec.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError, StartError } from "./errors.ts";
 import { resolveRunning } from "./resolve-container.ts";
@@ -41,6 +41,7 @@ export function execInContainer(engine: Engine, text: string, options: ExecOptio
     return prepareProcess(
       {
         type: "exec",
+        ...withSeccomp({ ...config, privileged: options.privileged || config.privileged }),
         process,
         namedUser: { user: options.user ?? config.user, groups: config.groupAdd },
         pid: record.process.pid,

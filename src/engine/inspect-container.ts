@@ -1,5 +1,5 @@
 /** `inspect` of a container, in the shape of docker's API. */
-import type { ContainerMount, Limits } from "../store/container-config.ts";
+import type { ContainerConfig, ContainerMount, Limits } from "../store/container-config.ts";
 import type { ContainerRecord } from "../store/containers.ts";
 import { getImage } from "../store/images.ts";
 import { layerFolder } from "../store/layout.ts";
@@ -119,7 +119,7 @@ function inspectHostConfig(record: ContainerRecord): Record<string, unknown> {
     Privileged: config.privileged,
     PublishAllPorts: false,
     ReadonlyRootfs: config.readOnly,
-    SecurityOpt: null,
+    SecurityOpt: securityOptions(config.security),
     Tmpfs: Object.fromEntries(config.mounts.flatMap((mount) => (mount.type === "tmpfs" ? [[mount.target, mount.options.join(",")]] : []))),
     UTSMode: config.uts,
     UsernsMode: "",
@@ -131,6 +131,15 @@ function inspectHostConfig(record: ContainerRecord): Record<string, unknown> {
     Ulimits: config.ulimits.map(({ name, soft, hard }) => ({ Name: name, Hard: hard, Soft: soft })),
     ...(config.rootfs !== undefined && { Rootfs: config.rootfs }),
   };
+}
+
+function securityOptions(security: ContainerConfig["security"]): string[] | null {
+  const { seccomp, noNewPrivileges } = security ?? {};
+  const options = [
+    ...(seccomp ? [`seccomp=${seccomp === "unconfined" ? seccomp : seccomp.path}`] : []),
+    ...(noNewPrivileges ? ["no-new-privileges"] : []),
+  ];
+  return options.length > 0 ? options : null;
 }
 
 function inspectLimits(limits: Limits): Record<string, unknown> {

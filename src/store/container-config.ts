@@ -66,6 +66,12 @@ export interface ContainerConfig {
   capAdd: string[];
   capDrop: string[];
   readOnly: boolean;
+  /** Absent in records of before there were any. */
+  security?: {
+    /** `unconfined`, or the path of a profile when it was given; its content counts. */
+    seccomp?: "unconfined" | { path: string; profile: object };
+    noNewPrivileges?: boolean;
+  };
   /** `host`, `none`, `container:ID`. */
   network: string;
   /** Empty for a namespace of its own, `host`, `container:ID`. */

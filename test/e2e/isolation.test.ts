@@ -63,6 +63,39 @@ describe("a container sees", () => {
     expect(await engine.ok("run", "--rm", "--privileged", "bb", "sh", "-c", "mount -t tmpfs x /tmp && echo mounted")).toBe("mounted");
   });
 
+  test("docker's system calls, more with capabilities, all without a filter", async () => {
+    expect(await inside("grep", "Seccomp:", "/proc/self/status")).toBe("Seccomp:\t2");
+    const tries = "unshare -m true 2>/dev/null; echo $?; unshare -U true 2>/dev/null; echo $?; chroot / true; echo $?";
+    expect(await inside("sh", "-c", tries)).toBe("1\n1\n0");
+    expect(await engine.ok("run", "--rm", "--cap-add", "SYS_ADMIN", "bb", "sh", "-c", tries)).toBe("0\n0\n0");
+    expect(
+      await engine.ok(
+        "run",
+        "--rm",
+        "--security-opt",
+        "seccomp=unconfined",
+        "bb",
+        "sh",
+        "-c",
+        "grep Seccomp: /proc/self/status; unshare -U true; echo $?",
+      ),
+    ).toBe("Seccomp:\t0\n0");
+    expect(await engine.ok("run", "--rm", "--privileged", "bb", "grep", "Seccomp:", "/proc/self/status")).toBe("Seccomp:\t0");
+    expect(await engine.ok("run", "--rm", "--security-opt", "no-new-privileges", "-u", "1000", "bb", "grep", "NoNewPrivs", "/proc/self/status")).toBe(
+      "NoNewPrivs:\t1",
+    );
+    const file = join(engine.root, "profile.json");
+    writeFileSync(file, JSON.stringify({ defaultAction: "SCMP_ACT_ALLOW", syscalls: [{ names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO" }] }));
+    expect((await engine.run("run", "--rm", "--security-opt", `seccomp=${file}`, "bb", "mkdir", "/x")).stderr).toContain("Operation not permitted");
+    expect(await engine.fails(125, "run", "--rm", "--security-opt", "seccomp=/nowhere", "bb", "true")).toContain(
+      "opening seccomp profile (/nowhere) failed",
+    );
+    expect(await engine.fails(125, "run", "--rm", "--security-opt", "nonsense", "bb", "true")).toContain("expected seccomp=unconfined");
+    await engine.ok("run", "-d", "--name", "filtered", "bb", "sleep", "100");
+    expect(await engine.ok("exec", "filtered", "grep", "Seccomp:", "/proc/self/status")).toBe("Seccomp:\t2");
+    await engine.ok("rm", "-f", "filtered");
+  });
+
   test("masked and read-only paths", async () => {
     expect(await inside("sh", "-c", "cat /proc/keys /proc/timer_list 2>&1 | wc -c; ls /sys/firmware")).toBe("0");
     for (const path of ["/proc/sys/kernel/hostname", "/proc/sysrq-trigger", "/sys/kernel/uevent_helper"]) {

@@ -5,7 +5,7 @@ import { RuntimeFailure } from "../../runtime/errors.ts";
 import type { Process } from "../../runtime/spec.ts";
 import { parseCapability } from "../container-flags.ts";
 import { defineRuntimeCommand, parseCount } from "./command.ts";
-import { attend, openStdio } from "./foreground.ts";
+import { attend, OWN_STDIO } from "./foreground.ts";
 
 const FLAGS = {
   process: { short: "p", type: "string", value: "FILE", help: "Read the process from a file, as in config.json" },
@@ -35,7 +35,6 @@ export const exec = defineRuntimeCommand({
     if (process.terminal && flags.detach && socket === undefined) {
       throw new RuntimeFailure("cannot allocate tty if runtime will detach without setting console socket");
     }
-    const stdio = openStdio(flags.detach);
     const pending = prepareExec({
       root,
       id,
@@ -43,11 +42,11 @@ export const exec = defineRuntimeCommand({
       pidFile: flags["pid-file"],
       consoleSocket: socket,
       preserveFds: parseCount(flags["preserve-fds"], "preserve-fds"),
-      stdio: stdio.forInit,
+      stdio: OWN_STDIO,
     });
     const running = pending.release();
     if (flags.detach) return 0;
-    return attend(stdio, socket === undefined ? running : { ...running, terminal: undefined });
+    return attend(socket === undefined ? running : { ...running, terminal: undefined });
   },
 });
 

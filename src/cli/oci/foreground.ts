@@ -5,19 +5,13 @@ import { ContainerStdio } from "../../monitor/stdio.ts";
 import type { RunningProcess, Stdio } from "../../runtime/spawn.ts";
 import { attendProcess, endCode } from "../attend.ts";
 
-export interface ForegroundStdio {
-  forInit: Stdio;
-}
-
 /** Descriptors for the command: as runc does, our own. With a terminal init puts that in their place. */
-export function openStdio(_detached: boolean): ForegroundStdio {
-  return { forInit: [0, 1, 2] };
-}
+export const OWN_STDIO: Stdio = [0, 1, 2];
 
 const FORWARDED = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2"] as const;
 
 /** Waits for the end; gives the exit code. */
-export async function attend(_stdio: ForegroundStdio, running: RunningProcess): Promise<number> {
+export async function attend(running: RunningProcess): Promise<number> {
   for (const name of FORWARDED) process.on(name, () => running.child.kill(constants.signals[name]));
   if (!running.terminal) return endCode(running.child, await running.child.exited);
   const stdio = new ContainerStdio({ terminal: true, stdin: true });

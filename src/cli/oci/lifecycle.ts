@@ -4,7 +4,7 @@ import { createContainer } from "../../runtime/container/create.ts";
 import { afterStart, deleteContainer, freezeContainer, killContainer, startContainer } from "../../runtime/container/verbs.ts";
 import { UsageError } from "../errors.ts";
 import { defineRuntimeCommand, parseCount } from "./command.ts";
-import { attend, openStdio } from "./foreground.ts";
+import { attend, OWN_STDIO } from "./foreground.ts";
 
 const CREATE_FLAGS = {
   bundle: { short: "b", type: "string", value: "DIR", help: "Folder of config.json (default: the current one)" },
@@ -27,7 +27,7 @@ export const create = defineRuntimeCommand({
       root,
       systemdCgroup,
       id,
-      stdio: [0, 1, 2],
+      stdio: OWN_STDIO,
       waitForStart: true,
       keepTerminal: false,
     });
@@ -46,8 +46,7 @@ export const run = defineRuntimeCommand({
   args: { min: 1, max: 1 },
   async run({ root, systemdCgroup, warn }, flags, [id = ""]) {
     const foreground = !flags.detach && flags["console-socket"] === undefined;
-    const stdio = openStdio(flags.detach || flags["console-socket"] !== undefined);
-    const options = { ...readFlags(flags), warn, root, systemdCgroup, id, stdio: stdio.forInit, waitForStart: false, keepTerminal: foreground };
+    const options = { ...readFlags(flags), warn, root, systemdCgroup, id, stdio: OWN_STDIO, waitForStart: false, keepTerminal: foreground };
     const { state, pending } = createContainer(options);
     let running: ReturnType<typeof pending.release>;
     try {
@@ -58,7 +57,7 @@ export const run = defineRuntimeCommand({
     }
     afterStart(state, warn);
     if (flags.detach) return 0;
-    const code = await attend(stdio, running);
+    const code = await attend(running);
     if (!flags.keep) deleteContainer(root, id, true, warn);
     return code;
   },

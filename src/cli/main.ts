@@ -137,7 +137,7 @@ async function printGlobalHelp(): Promise<number> {
     { body: "Usage:  berth [OPTIONS] COMMAND" },
     { body: "A container engine in one executable, without a daemon" },
     ...sections.filter((s) => s.title === "Commands" || s.title === "Options"),
-    { body: "Run 'berth COMMAND --help' for more information on a command." },
+    { body: "Run 'berth COMMAND --help' for more information on a command, 'berth runtime --help' on the OCI runtime." },
   ];
   cli.outputHelp();
   return 0;

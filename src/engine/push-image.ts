@@ -1,5 +1,4 @@
 /** `push`: an image into a registry. */
-import { readFileSync } from "node:fs";
 import { type Descriptor, layerMediaType, type Manifest, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST } from "../image/media-types.ts";
 import { formatReference, type Reference, repositoryOf } from "../image/reference.ts";
 import { bytesBody, fileBody, Registry, type RegistryOptions } from "../image/registry/client.ts";
@@ -8,6 +7,9 @@ import { writeTransaction } from "../store/database.ts";
 import { type Blob, findImageByName, hasBlob, imageText, insertLayerBlob, layerBlobs, recordDigest } from "../store/images.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError, NotFound } from "./errors.ts";
+
+/** How many layers are compressed before their turn. */
+const AHEAD = 2;
 
 export interface PushOptions extends RegistryOptions {
   progress(layer: string, what: "Layer already exists" | "Mounted" | "Pushed"): void;
@@ -20,8 +22,15 @@ export async function pushImage(engine: Engine, reference: Reference, options: P
   if (!image) throw new NotFound(`An image does not exist locally with the tag: ${repositoryOf(reference).replace(/^docker\.io\/(library\/)?/, "")}`);
   const registry = new Registry(reference.domain, reference.path, options);
   const layers: Descriptor[] = [];
-  for (const diffId of image.layers) {
-    const { digest, size, mediaType } = await compressedBlob(engine, diffId);
+  // The next ones are compressed, by other threads, while one is on its way.
+  const blobs: Promise<Blob>[] = [];
+  for (const i of image.layers.keys()) {
+    for (const ahead of image.layers.slice(blobs.length, i + 1 + AHEAD)) {
+      const blob = compressedBlob(engine, ahead);
+      blob.catch(() => {}); // told when its turn comes
+      blobs.push(blob);
+    }
+    const { digest, size, mediaType } = await (blobs[i] as Promise<Blob>);
     const done = await registry.putBlob({ digest, size }, fileBody(layout.blob(digest)), otherRepository(image.digests, reference));
     options.progress(digest.slice(7, 19), ({ exists: "Layer already exists", mounted: "Mounted", pushed: "Pushed" } as const)[done]);
     layers.push({ mediaType, digest, size });
@@ -56,7 +65,10 @@ async function compressedBlob(engine: Engine, diffId: string): Promise<Blob> {
   if (!plain) throw new EngineError(`layer ${diffId} has no content in the store`);
   const writer = new BlobWriter(engine.layout);
   try {
-    await gzip(engine.layout.blob(plain.digest), plain.size, (chunk) => writer.write(chunk));
+    const stream = Bun.file(engine.layout.blob(plain.digest))
+      .stream()
+      .pipeThrough(new CompressionStream("gzip") as unknown as ReadableWritablePair<Uint8Array, Uint8Array>);
+    for await (const chunk of stream) writer.write(chunk);
     const blob: Blob = { ...writer.finish(), mediaType: layerMediaType("gzip") };
     writeTransaction(engine.db, () => {
       if (!hasBlob(engine.db, blob.digest)) placeBlob(engine.layout, writer.path, blob.digest);
@@ -66,18 +78,4 @@ async function compressedBlob(engine: Engine, diffId: string): Promise<Blob> {
   } finally {
     writer.abandon();
   }
-}
-
-/** Up to this size a layer is compressed in one piece, which takes half the time. Bytes. */
-const ONE_PIECE = 64 << 20;
-
-async function gzip(path: string, size: number, write: (chunk: Uint8Array) => void): Promise<void> {
-  if (size <= ONE_PIECE) {
-    write(Bun.gzipSync(readFileSync(path) as Buffer<ArrayBuffer>, { library: "libdeflate", level: 6 }));
-    return;
-  }
-  const stream = Bun.file(path)
-    .stream()
-    .pipeThrough(new CompressionStream("gzip") as unknown as ReadableWritablePair<Uint8Array, Uint8Array>);
-  for await (const chunk of stream) write(chunk);
 }

@@ -1,5 +1,6 @@
 /** A container in the foreground: its output here, our input and signals there, its exit code ours. */
 import { constants } from "node:os";
+import type { OwnedFd } from "../../ffi/fd.ts";
 import { isTerminal } from "../../ffi/tty.ts";
 import type { Engine } from "../engine/engine.ts";
 import { signalProcess } from "../engine/signal-container.ts";
@@ -15,6 +16,8 @@ export interface ForegroundOptions {
   stdin: boolean;
   stdout: boolean;
   stderr: boolean;
+  /** See `StartOptions.monitor`. */
+  monitor?: OwnedFd;
   /** Called once it runs. */
   started?(container: StartedContainer): void;
 }
@@ -36,6 +39,7 @@ export async function runInForeground(engine: Engine, record: ContainerRecord, o
   const container = await startContainer(engine, record, {
     attach: options.stdout || options.stderr,
     stdin: options.stdin,
+    ...(options.monitor && { monitor: options.monitor }),
     onOutput: (stream, chunk) => {
       if (stream === "stdout") return options.stdout ? out.write(chunk) : undefined;
       return options.stderr ? err.write(chunk) : undefined;

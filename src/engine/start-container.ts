@@ -1,4 +1,5 @@
 /** `start`: hands a container to a monitor of its own, and stays in touch where asked to. */
+import type { OwnedFd } from "../../ffi/fd.ts";
 import { socketPair } from "../../ffi/socket.ts";
 import {
   type Exited,
@@ -16,6 +17,8 @@ import type { Engine } from "./engine.ts";
 import { StartError } from "./errors.ts";
 
 export interface StartOptions {
+  /** One that was launched before; else it is now. */
+  monitor?: OwnedFd;
   /** Whether output comes to `onOutput`. */
   attach: boolean;
   /** Whether the container's standard input is written by this process, and ends with it. */
@@ -40,6 +43,25 @@ export interface StartedContainer {
 const MONITOR_ENVIRONMENT = { BUN_JSC_forceMiniVMMode: "1", BUN_JSC_useConcurrentJIT: "0", BUN_JSC_useConcurrentGC: "0" };
 
 /**
+ * Launches a monitor, which waits on the connection given back for what it is to do, and
+ * ends with it. It takes a while to start up: whoever knows early that there will be a
+ * container launches it before making that.
+ */
+export function launchMonitor(): OwnedFd {
+  const [ours, theirs] = socketPair();
+  const child = Bun.spawn(["/proc/self/exe", "monitor"], {
+    argv0: "berth-monitor",
+    cwd: "/",
+    env: MONITOR_ENVIRONMENT,
+    detached: true,
+    stdio: ["ignore", "ignore", "ignore", theirs.fd],
+  });
+  child.unref();
+  theirs.close();
+  return ours;
+}
+
+/**
  * Starts a container.
  *
  * @throws {StartError} where it cannot be
@@ -58,21 +80,10 @@ export async function startContainer(engine: Engine, record: ContainerRecord, op
     stdin: !config.openStdin ? "none" : config.attachStdin ? "once" : "open",
     attach: options.attach,
   };
-  const [ours, theirs] = socketPair();
-  const child = Bun.spawn(["/proc/self/exe", "monitor"], {
-    argv0: "berth-monitor",
-    cwd: "/",
-    env: MONITOR_ENVIRONMENT,
-    detached: true,
-    stdio: ["ignore", "ignore", "ignore", theirs.fd],
-  });
-  child.unref();
-  theirs.close();
-
   const started = Promise.withResolvers<Started>();
   const exited = Promise.withResolvers<number | undefined>();
   let waiting: Promise<void> = Promise.resolve();
-  const socket = await FrameSocket.over(ours, {
+  const socket = await FrameSocket.over(options.monitor ?? launchMonitor(), {
     frame(type, payload) {
       switch (type) {
         case FrameType.started:

@@ -2,7 +2,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { type ContainerOptions, createContainer } from "../../engine/create-container.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { NotFound, StartError, startExitCode } from "../../engine/errors.ts";
-import { startContainer } from "../../engine/start-container.ts";
+import { launchMonitor, startContainer } from "../../engine/start-container.ts";
 import { parseReference } from "../../image/reference.ts";
 import type { ContainerRecord } from "../../store/containers.ts";
 import { defineCommand } from "../command.ts";
@@ -23,7 +23,7 @@ export default defineCommand({
   args: { min: 0 },
   stopAtFirstArgument: true,
   examples: ["berth run --rm -it bb sh", "berth run -d --name web -m 64m bb httpd -f", "berth run --rm --rootfs / sh -c 'hostname; ps'"],
-  async run({ engine }, flags, args) {
+  async run(context, flags, args) {
     const options = containerOptions(flags, args);
     if (flags.detach && flags.attach.length > 0) throw new UsageError("Conflicting options: -a and -d");
     const streams = attachedStreams(flags.attach, flags.interactive);
@@ -32,13 +32,14 @@ export default defineCommand({
     options.openStdin ||= streams.stdin;
     options.attachStdout = !flags.detach;
 
-    const record = await makeContainer(engine, options, flags, false);
+    const monitor = launchMonitor();
+    const record = await makeContainer(context.engine, options, flags, false);
     const started = ({ pid }: { pid: number }) => {
       if (flags.pidfile !== undefined) writeFileSync(flags.pidfile, String(pid));
     };
     try {
-      if (!flags.detach) return await runInForeground(engine, record, { ...streams, sigProxy: flags["sig-proxy"], started });
-      started(await startContainer(engine, record, { attach: false, stdin: false }));
+      if (!flags.detach) return await runInForeground(context.engine, record, { monitor, ...streams, sigProxy: flags["sig-proxy"], started });
+      started(await startContainer(context.engine, record, { monitor, attach: false, stdin: false }));
       console.log(record.id);
       return 0;
     } catch (error) {

@@ -1,6 +1,5 @@
 /** Images on their way into the store: nothing of them is there before all of them is. */
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
-import { dirname } from "node:path";
 import { LayerError } from "../image/layer-writer.ts";
 import { layerMediaType, OCI_LAYER } from "../image/media-types.ts";
 import { type Bytes, compressionOf, unpackLayer } from "../image/unpack.ts";
@@ -100,7 +99,6 @@ export function commitImage(engine: Engine, image: NewImage): string {
     for (const { diffId, size, blob, blobPath, folder } of image.layers) {
       const path = layerPath(engine, diffId);
       if (folder !== undefined && !hasLayer(db, diffId)) {
-        mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
         rmSync(path, { recursive: true, force: true }); // of a command that was killed right here
         renameSync(folder, path);
       }

@@ -1,11 +1,11 @@
 /** Removes what interrupted commands left among the unpacked layers. */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { processStartTime } from "../../ffi/process.ts";
 import { sweepTemporaryBlobs } from "../store/blob-writer.ts";
 import { writeTransaction } from "../store/database.ts";
 import { hasBlob, hasLayer } from "../store/images.ts";
-import { layerFolder } from "../store/layout.ts";
+import { layerFolder, makePrivateFolder } from "../store/layout.ts";
 import { currentProcess } from "../store/process-identity.ts";
 import type { Engine } from "./engine.ts";
 
@@ -21,7 +21,7 @@ export function temporaryLayerFolder({ layout }: Engine): string {
 export function sweepLayers(engine: Engine): void {
   const { db, layout } = engine;
   sweepTemporaryBlobs(layout);
-  mkdirSync(layout.layers, { recursive: true, mode: 0o711 });
+  makePrivateFolder(layout.layers);
   const doomed: string[] = [];
   // The lock: an import puts folder and record in place under it.
   writeTransaction(db, () => {

@@ -2,7 +2,7 @@
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { processStartTime } from "../../ffi/process.ts";
-import type { Layout } from "./layout.ts";
+import { type Layout, makePrivateFolder } from "./layout.ts";
 import { currentProcess } from "./process-identity.ts";
 
 /** Content that is not what its digest or size says. */
@@ -15,7 +15,7 @@ const TEMPORARY = /^\.tmp-(\d+)-(\d+)-/;
 /** A new file beside the blobs that is this process's while it lives, and rubbish afterwards. */
 export function temporaryBlobPath(layout: Layout): string {
   const me = currentProcess();
-  mkdirSync(layout.blobs, { recursive: true, mode: 0o711 });
+  makePrivateFolder(layout.blobs);
   return join(layout.blobs, `.tmp-${me.pid}-${me.startTime}-${crypto.randomUUID()}`);
 }
 

@@ -1,6 +1,6 @@
 /** The SQLite database of an engine: opened, migrated, shared by many short-lived processes. */
 import { Database, type SQLQueryBindings } from "bun:sqlite";
-import { mkdirSync } from "node:fs";
+import { chmodSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { reasonOf } from "../../ffi/libc.ts";
 import { StoreError } from "./errors.ts";
@@ -36,7 +36,11 @@ function migrate(database: Database, path: string): void {
   if (found > MIGRATIONS.length) {
     throw new StoreError(`the store ${path} has version ${found}, this berth knows up to ${MIGRATIONS.length}: use a newer berth`);
   }
-  if (found === 0) retryBusy(() => database.run("PRAGMA journal_mode = WAL"));
+  if (found === 0) {
+    // Before there is a WAL, which gets the same mode: environments of containers are in it.
+    chmodSync(path, 0o600);
+    retryBusy(() => database.run("PRAGMA journal_mode = WAL"));
+  }
   writeTransaction(database, () => {
     // Another process may have done it while this one waited for the lock.
     for (const step of MIGRATIONS.slice(version(database))) database.run(step);

@@ -1,4 +1,5 @@
 /** Where things of one engine are on disk. */
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
 /** The folders of one engine. Engines with different folders do not know each other. */
@@ -45,6 +46,10 @@ export class Layout {
   get mountPoint(): string {
     return join(this.run, "rootfs");
   }
+  /** What {@link makePrivateFolder} is for; where the last one is, all are. */
+  get privateFolders(): string[] {
+    return [this.blobs, join(this.data, "containers"), join(this.data, "volumes"), this.layers];
+  }
   container(id: string): string {
     return join(this.data, "containers", id);
   }
@@ -59,6 +64,14 @@ export class Layout {
 /** A container's cgroup, in whatever hierarchies the host has. */
 export function containerCgroup(id: string): string {
   return `/berth/${id}`;
+}
+
+/**
+ * Makes a folder that only root may enter: in it lie other systems' programs, setuid
+ * ones too, which are not for the users of this one.
+ */
+export function makePrivateFolder(path: string): void {
+  mkdirSync(path, { recursive: true, mode: 0o700 });
 }
 
 /** The folder name of a layer: the hex part of its diff id. */

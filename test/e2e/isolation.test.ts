@@ -1,5 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create } from "tar";
@@ -133,6 +145,14 @@ describe("a container sees", () => {
       `${link("uts")}\n${link("ipc")}\n${link("net")}`,
     );
   });
+});
+
+test("what containers and images have is root's alone", async () => {
+  await engine.ok("create", "--name", "secret", "-e", "PASSWORD=secret", "-v", "/data", "bb", "true");
+  for (const name of ["layers", "containers", "volumes", "blobs"]) expect(statSync(join(engine.root, name)).mode & 0o777).toBe(0o700);
+  for (const name of readdirSync(engine.root).filter((file) => file.startsWith("berth.db")))
+    expect(statSync(join(engine.root, name)).mode & 0o777).toBe(0o600);
+  await engine.ok("rm", "-v", "secret");
 });
 
 describe("an image that wants out", () => {

@@ -22,7 +22,6 @@ const NUMBERS = {
   execveat: [322, 281],
   kill: [62, 129],
   fcntl: [72, 25],
-  flock: [73, 32],
   ftruncate: [77, 46],
   fchdir: [81, 50],
   chdir: [80, 49],

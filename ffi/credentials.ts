@@ -1,6 +1,6 @@
 /** Users, groups and capabilities of the calling thread (credentials(7), capabilities(7)). */
-import { call, tryCall } from "./libc.ts";
-import { PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, PR_CAP_AMBIENT_RAISE, PR_CAPBSET_DROP, PR_CAPBSET_READ, tryPrctl } from "./process.ts";
+import { call } from "./libc.ts";
+import { PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, PR_CAP_AMBIENT_RAISE, PR_CAPBSET_DROP, PR_CAPBSET_READ, PR_SET_KEEPCAPS, tryPrctl } from "./process.ts";
 
 /** Names in the order of their numbers (linux/capability.h). */
 // biome-ignore format: a table
@@ -37,13 +37,6 @@ export function setCapabilities(sets: CapabilitySets): void {
   call("capset", new Uint32Array([LINUX_CAPABILITY_VERSION_3, 0]), new Uint32Array([low(e), low(p), low(i), high(e), high(p), high(i)]));
 }
 
-/** The bounding set of this thread. */
-export function getBoundingSet(): bigint {
-  let set = 0n;
-  for (let n = 0; n < CAPABILITIES.length; n++) if (tryPrctl(PR_CAPBSET_READ, n) === 1) set |= 1n << BigInt(n);
-  return set;
-}
-
 /** Drops from the bounding set what `keep` lacks, also what this kernel has and we have no name for. */
 export function limitBoundingSet(keep: bigint): void {
   for (let n = 0; n < 64; n++) {
@@ -75,12 +68,7 @@ export function setGroups(gids: number[]): void {
   call("setgroups", gids.length, new Uint32Array(gids));
 }
 
-/** Whether this thread may use a capability. */
-export function hasCapability(name: (typeof CAPABILITIES)[number]): boolean {
-  return (getCapabilities().effective & (1n << BigInt(CAPABILITIES.indexOf(name)))) !== 0n;
-}
-
-/** Keeps capabilities over the change to another user (PR_SET_KEEPCAPS; cleared by execve). */
+/** Keeps capabilities over the change to another user; execve(2) forgets it. */
 export function keepCapabilities(): void {
-  tryCall("prctl", 8, 1, 0, 0, 0);
+  tryPrctl(PR_SET_KEEPCAPS, 1);
 }

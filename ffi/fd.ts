@@ -13,16 +13,11 @@ export const O_RDWR = 2;
 export const O_CREAT = 0o100;
 export const O_EXCL = 0o200;
 export const O_NOCTTY = 0o400;
-export const O_TRUNC = 0o1000;
-export const O_APPEND = 0o2000;
 export const O_NONBLOCK = 0o4000;
 export const O_CLOEXEC = 0o2000000;
 export const O_PATH = 0o10000000;
 /** linux/openat2.h */
-export const RESOLVE_NO_XDEV = 0x01;
 export const RESOLVE_NO_MAGICLINKS = 0x02;
-export const RESOLVE_NO_SYMLINKS = 0x04;
-export const RESOLVE_BENEATH = 0x08;
 export const RESOLVE_IN_ROOT = 0x10;
 
 /** A descriptor with an owner: closed once, by `using` or by hand. */
@@ -123,7 +118,6 @@ export const S_IFLNK = 0o120000;
 export const S_IFCHR = 0o020000;
 export const S_IFBLK = 0o060000;
 export const S_IFIFO = 0o010000;
-export const S_IFSOCK = 0o140000;
 
 /** A device number as mknod(2) takes it (new_encode_dev in linux/kdev_t.h). */
 export function makedev(major: number, minor: number): number {
@@ -222,7 +216,6 @@ export function readExactly(fd: number, length: number): Buffer {
 
 export const POLLIN = 1;
 export const POLLOUT = 4;
-export const POLLHUP = 16;
 
 /**
  * poll(2), blocking this thread for at most `timeout` milliseconds (-1: for ever).
@@ -267,18 +260,8 @@ export function sealedFile(name: string, bytes: Uint8Array): OwnedFd {
   return file;
 }
 
-export const LOCK_SH = 1;
-export const LOCK_EX = 2;
-export const LOCK_NB = 4;
-
-/** flock(2). Blocks this thread unless LOCK_NB is given, then throws EAGAIN where it is held. */
-export function flock(fd: number, operation: number): void {
-  call("flock", fd, operation);
-}
-
 /** File system types of linux/magic.h, as {@link fileSystemType} gives them. */
 export const PROC_SUPER_MAGIC = 0x9fa0;
-export const CGROUP2_SUPER_MAGIC = 0x63677270;
 
 /** The type of the file system a descriptor lies on (fstatfs(2), f_type). */
 export function fileSystemType(fd: number): number {

@@ -27,7 +27,6 @@ export const MS_I_VERSION = 1 << 23;
 export const MS_STRICTATIME = 1 << 24;
 export const MS_LAZYTIME = 1 << 25;
 export const MNT_DETACH = 2;
-export const UMOUNT_NOFOLLOW = 8;
 
 /** What mount(2) takes of a file system's own options: one page. */
 export const MOUNT_DATA_MAX = 4095;

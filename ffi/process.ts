@@ -3,13 +3,10 @@ import { readFileSync } from "node:fs";
 import { addressOf, call, cString, tryCall } from "./libc.ts";
 
 /** linux/prctl.h */
-export const PR_SET_PDEATHSIG = 1;
 export const PR_SET_DUMPABLE = 4;
 export const PR_SET_KEEPCAPS = 8;
-export const PR_SET_NAME = 15;
 export const PR_CAPBSET_READ = 23;
 export const PR_CAPBSET_DROP = 24;
-export const PR_SET_CHILD_SUBREAPER = 36;
 export const PR_SET_NO_NEW_PRIVS = 38;
 export const PR_CAP_AMBIENT = 47;
 export const PR_CAP_AMBIENT_RAISE = 2;

@@ -26,11 +26,6 @@ export function signalNumber(text: string): number | undefined {
   return NUMBERS[name];
 }
 
-/** `SIGTERM` for 15. */
-export function signalName(number: number): string {
-  return Object.entries(constants.signals).find(([, n]) => n === number)?.[0] ?? `SIGRTMIN+${number - SIGRTMIN}`;
-}
-
 const SIG_IGN = 1n;
 
 /**

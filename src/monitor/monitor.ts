@@ -23,7 +23,7 @@ import { ContainerStdio, type OutputReceiver } from "./stdio.ts";
 /** The descriptor on which a monitor talks to whoever started it. */
 export const MONITOR_CONNECTION_FD = 3;
 
-// A start leaves memory behind; a short-lived container is gone before they matter.
+// A start leaves memory behind; a short-lived container is gone before it matters.
 const REST_AFTER = 300; // milliseconds
 // How long output is awaited that nobody may ever finish: a descriptor of it can have been passed to another container.
 const DRAIN_TIMEOUT = 1000; // milliseconds without a byte

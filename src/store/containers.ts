@@ -182,10 +182,6 @@ export function recordStartFailure(db: Database, id: string, exitCode: number, e
   );
 }
 
-export function recordPaused(db: Database, id: string, paused: boolean): void {
-  change(db, "UPDATE containers SET status = ? WHERE id = ? AND status IN ('running', 'paused')", paused ? "paused" : "running", id);
-}
-
 /**
  * Takes a container over for removing it, anonymous volumes too if asked; false where
  * another living process is at it, or its state changed since `record` was read.

@@ -1,6 +1,6 @@
 /** Records of volumes and of who uses them. */
 import type { Database } from "bun:sqlite";
-import { all, change, first } from "./database.ts";
+import { all, change } from "./database.ts";
 
 /** Makes the record unless there is one. */
 export function ensureVolume(db: Database, name: string, anonymous: boolean): void {
@@ -20,10 +20,6 @@ export function ownAnonymousVolumes(db: Database, containerId: string): string[]
        AND NOT EXISTS (SELECT 1 FROM container_volumes other WHERE other.volume = container_volumes.volume AND other.container_id != ?1)`,
     containerId,
   ).map((row) => row.volume);
-}
-
-export function volumeExists(db: Database, name: string): boolean {
-  return first(db, "SELECT 1 FROM volumes WHERE name = ?", name) !== undefined;
 }
 
 export function deleteVolume(db: Database, name: string): void {

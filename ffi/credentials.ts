@@ -1,6 +1,14 @@
 /** Users, groups and capabilities of the calling thread (credentials(7), capabilities(7)). */
 import { call } from "./libc.ts";
-import { PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, PR_CAP_AMBIENT_RAISE, PR_CAPBSET_DROP, PR_CAPBSET_READ, PR_SET_KEEPCAPS, tryPrctl } from "./process.ts";
+import {
+  PR_CAP_AMBIENT,
+  PR_CAP_AMBIENT_CLEAR_ALL,
+  PR_CAP_AMBIENT_RAISE,
+  PR_CAPBSET_DROP,
+  PR_CAPBSET_READ,
+  PR_SET_KEEPCAPS,
+  tryPrctl,
+} from "./process.ts";
 
 /** Names in the order of their numbers (linux/capability.h). */
 // biome-ignore format: a table

@@ -1,16 +1,11 @@
 /** A process that is our child, its output passed on and our input to it, until it ends. */
-import { signalNumber } from "../../ffi/signal.ts";
 import type { ContainerStdio } from "../monitor/stdio.ts";
+import { endCode } from "../runtime/spawn.ts";
 import { OutputStream, readInput } from "./streams.ts";
 import { followWindowSize, holdRawMode } from "./terminal.ts";
 
 // How long output is read on after the command's end, where what it left behind keeps the pipe open.
 const LINGER = 200; // milliseconds without a byte
-
-/** Gives the exit code as a shell has it: 128 and the signal's number for one that was killed. */
-export function endCode(child: Bun.Subprocess, code: number): number {
-  return child.signalCode ? 128 + (signalNumber(String(child.signalCode)) ?? 0) : code;
-}
 
 export async function attendProcess(stdio: ContainerStdio, child: Bun.Subprocess, { tty, stdin }: { tty: boolean; stdin: boolean }): Promise<number> {
   const out = new OutputStream(1);

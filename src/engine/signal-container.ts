@@ -10,11 +10,11 @@ import { isAlive, type ProcessIdentity } from "../store/process-identity.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
 import { reconcile } from "./reconcile.ts";
-import { resolveContainer, resolveRunning } from "./resolve-container.ts";
+import { resolveContainer } from "./resolve-container.ts";
 
 const SIGKILL = 9;
 /** Docker's, in seconds. */
-export const DEFAULT_STOP_TIMEOUT = 10;
+const DEFAULT_STOP_TIMEOUT = 10;
 
 /** A signal's number. Throws {@link EngineError} on what is none. */
 export function parseSignal(text: string): number {
@@ -48,12 +48,11 @@ export function awaitProcess(identity: ProcessIdentity, timeout: number): boolea
 /** `kill`: sends a signal to a running container. */
 export function killContainer(engine: Engine, text: string, signal: number): void {
   const record = resolveContainer(engine, text);
-  if (record.status !== "running" && record.status !== "paused") {
+  if ((record.status !== "running" && record.status !== "paused") || !record.process) {
     throw new EngineError(`Cannot kill container: ${text}: Container ${record.id} is not running`);
   }
-  const running = resolveRunning(engine, record.id);
-  signalProcess(running.process, signal);
-  if (signal === SIGKILL) settle(engine, running, SETTLE_TIMEOUT);
+  signalProcess(record.process, signal);
+  if (signal === SIGKILL) settle(engine, record, SETTLE_TIMEOUT);
 }
 
 // The kernel may take a while to free a killed process's memory; beyond this something is wrong with the machine.

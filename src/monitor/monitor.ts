@@ -6,12 +6,11 @@ import type { Database } from "bun:sqlite";
 import { mkdirSync } from "node:fs";
 import { OwnedFd } from "../../ffi/fd.ts";
 import { exitNow } from "../../ffi/process.ts";
-import { signalNumber } from "../../ffi/signal.ts";
 import { writeNetworkFiles } from "../network/files.ts";
-import { type Cgroup, CgroupError, requestedLimits } from "../runtime/cgroup/cgroup.ts";
-import { openCgroup } from "../runtime/cgroup/open.ts";
+import { type Cgroup, CgroupError } from "../runtime/cgroup/cgroup.ts";
+import { enterCgroup } from "../runtime/cgroup/enter.ts";
 import { RuntimeFailure } from "../runtime/errors.ts";
-import { type PendingProcess, prepareProcess, type RunningProcess } from "../runtime/spawn.ts";
+import { endCode, type PendingProcess, prepareProcess, type RunningProcess } from "../runtime/spawn.ts";
 import { claimForRemoval, claimForStart, getContainer, recordExit, recordRunning, recordStartFailure } from "../store/containers.ts";
 import { openDatabase } from "../store/database.ts";
 import { discardContainer } from "../store/discard-container.ts";
@@ -107,7 +106,7 @@ class Monitor {
     const resting = setTimeout(() => this.#rest(db), REST_AFTER);
     const code = await child.exited;
     clearTimeout(resting);
-    const exitCode = child.signalCode ? 128 + (signalNumber(String(child.signalCode)) ?? 0) : code;
+    const exitCode = endCode(child, code);
     const oomKilled = (this.#cgroup?.oomKills() ?? 0) > 0;
     // With a PID namespace of its own everything in it is dead already.
     this.#releaseCgroup();
@@ -127,7 +126,11 @@ class Monitor {
       { type: "create", spec, root, namedUser, reap, mountPoint: this.#layout.mountPoint },
       {
         stdio: this.#stdio.forInit,
-        onSpawned: (pid) => this.#enterCgroup(pid),
+        onSpawned: (pid) => {
+          const { cgroup, files } = enterCgroup(spec.linux.cgroupsPath ?? "", spec, pid);
+          this.#cgroup = cgroup;
+          return files;
+        },
         onReady: () => this.#cgroup?.apply(resources),
       },
     );
@@ -141,25 +144,6 @@ class Monitor {
     const running = pending.release();
     this.#stdio.started(running);
     return running;
-  }
-
-  #enterCgroup(pid: number): string[] {
-    const { spec } = this.#request;
-    const resources = spec.linux.resources ?? {};
-    const limits = requestedLimits(resources);
-    const cgroup = openCgroup(spec.linux.cgroupsPath ?? "");
-    try {
-      if (!cgroup) throw new CgroupError(`cannot limit ${limits.join(", ")}: this host has no cgroups`);
-      cgroup.create(resources);
-      this.#cgroup = cgroup;
-      return cgroup.join(pid);
-    } catch (error) {
-      if (limits.length > 0 || !(error instanceof CgroupError)) throw error;
-      // Nothing was to be limited: a container without a cgroup then.
-      this.#releaseCgroup();
-      this.#cgroup = undefined;
-      return [];
-    }
   }
 
   #releaseCgroup(): void {

@@ -6,7 +6,7 @@ import { AT_FDCWD, O_NONBLOCK, O_RDONLY, type OwnedFd, openat, readExactly, writ
 import { hasCode, reasonOf } from "../../ffi/libc.ts";
 import { CLONE_NEWPID, setns, unshare } from "../../ffi/namespace.ts";
 import { processStartTime } from "../../ffi/process.ts";
-import { kill } from "../../ffi/signal.ts";
+import { kill, signalNumber } from "../../ffi/signal.ts";
 import { socketPair } from "../../ffi/socket.ts";
 import { Channel, type CreateRequest, type ExecRequest, type InitReport } from "./channel.ts";
 import { RuntimeFailure } from "./errors.ts";
@@ -51,6 +51,11 @@ export interface PendingProcess {
   leave(): void;
   /** Ends it. */
   abandon(): void;
+}
+
+/** The exit code as a shell has it: 128 and the signal's number for a command that was killed. */
+export function endCode(child: Subprocess, code: number): number {
+  return child.signalCode ? 128 + (signalNumber(String(child.signalCode)) ?? 0) : code;
 }
 
 // This executable, whatever its path was or became; the child resolves the link for itself.

@@ -2,8 +2,8 @@
 import { constants } from "node:os";
 import { isTerminal } from "../../../ffi/tty.ts";
 import { ContainerStdio } from "../../monitor/stdio.ts";
-import type { RunningProcess, Stdio } from "../../runtime/spawn.ts";
-import { attendProcess, endCode } from "../attend.ts";
+import { endCode, type RunningProcess, type Stdio } from "../../runtime/spawn.ts";
+import { attendProcess } from "../attend.ts";
 
 /** Descriptors for the command: as runc does, our own. With a terminal init puts that in their place. */
 export const OWN_STDIO: Stdio = [0, 1, 2];

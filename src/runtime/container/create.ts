@@ -3,8 +3,8 @@ import { renameSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { AT_FDCWD, mknodat, type OwnedFd, S_IFIFO } from "../../../ffi/fd.ts";
 import { connectUnix, sendWithDescriptors } from "../../../ffi/socket.ts";
-import { type Cgroup, CgroupError, requestedLimits } from "../cgroup/cgroup.ts";
-import { openCgroup } from "../cgroup/open.ts";
+import type { Cgroup } from "../cgroup/cgroup.ts";
+import { enterCgroup } from "../cgroup/enter.ts";
 import { RuntimeFailure } from "../errors.ts";
 import { runHooks } from "../hooks.ts";
 import { unknownCapabilities } from "../process/privileges.ts";
@@ -79,11 +79,9 @@ export function createContainer(options: CreateOptions): Created {
       {
         stdio: options.stdio,
         onSpawned: (pid) => {
-          cgroup = enterCgroup(spec, cgroupsPath);
-          // As another user init may not write the cgroup's files.
-          if (!spec.linux.namespaces.some(({ type }) => type === "user")) return cgroup?.join(pid) ?? [];
-          cgroup?.joinWhole(pid);
-          return [];
+          const entered = enterCgroup(cgroupsPath, spec, pid, true);
+          cgroup = entered.cgroup;
+          return entered.files;
         },
         onMounted: (pid) => {
           const known = hookState(withPid(pid), "creating");
@@ -122,20 +120,6 @@ function cgroupPathOf(spec: Spec, { id, systemdCgroup }: CreateOptions): string 
   const parts = path.split(":");
   if (systemdCgroup && parts.length === 3) return `/${parts[0]}/${parts[1]}-${parts[2]}.scope`;
   return resolve("/", path);
-}
-
-function enterCgroup(spec: Spec, path: string): Cgroup | undefined {
-  const resources = spec.linux.resources ?? {};
-  const limits = requestedLimits(resources);
-  try {
-    const cgroup = openCgroup(path);
-    if (!cgroup) throw new CgroupError(`cannot limit ${limits.join(", ")}: this host has no cgroups`);
-    cgroup.create(resources, true);
-    return cgroup;
-  } catch (error) {
-    if (limits.length > 0 || !(error instanceof CgroupError)) throw error;
-    return undefined; // nothing was to be limited
-  }
 }
 
 /** Hands a terminal's master to whoever listens there, as runc does (docs/terminals.md of runc). */

@@ -1,4 +1,5 @@
 /** `exec`: one more process in a running container. */
+import { joinCgroup } from "../cgroup/enter.ts";
 import { RuntimeFailure } from "../errors.ts";
 import { type PendingProcess, prepareProcess, type Stdio } from "../spawn.ts";
 import type { Process } from "../spec.ts";
@@ -34,12 +35,7 @@ export function prepareExec(options: ExecOptions): PendingProcess {
     },
     {
       stdio: options.stdio,
-      onSpawned: (pid) => {
-        if (!cgroup || cgroup.paths.length === 0) return [];
-        if (!state.spec.linux.namespaces.some(({ type }) => type === "user")) return cgroup.join(pid);
-        cgroup.joinWhole(pid);
-        return [];
-      },
+      onSpawned: (pid) => joinCgroup(cgroup, state.spec, pid),
       onReady: () => {},
     },
   );

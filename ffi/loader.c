@@ -57,7 +57,7 @@ extern const struct {
 #define O_NOFOLLOW 0400000
 #define HOST_LOADER "/lib64/ld-linux-x86-64.so.2"
 enum { NR_write = 1, NR_close = 3, NR_mmap = 9, NR_mprotect = 10, NR_pread64 = 17, NR_getpid = 39, NR_getuid = 102, NR_mount = 165,
-  NR_openat = 257, NR_mkdirat = 258, NR_newfstatat = 262, NR_unlinkat = 263, NR_renameat = 264, NR_memfd_create = 319, NR_exit_group = 231 };
+  NR_openat = 257, NR_mkdirat = 258, NR_newfstatat = 262, NR_unlinkat = 263, NR_renameat = 264, NR_memfd_create = 319 };
 struct stat_head { uint64_t dev, ino, nlink; uint32_t mode, uid, gid, pad; uint64_t rdev; int64_t size; char rest[88]; };
 // rdx is a function ld.so would register with atexit; the kernel hands over 0.
 __asm__(".globl _start\n_start:\n  mov %rsp, %rbx\n  mov %rsp, %rdi\n  and $-16, %rsp\n  call prepare\n  mov %rbx, %rsp\n"
@@ -68,7 +68,7 @@ __asm__(".globl _start\n_start:\n  mov %rsp, %rbx\n  mov %rsp, %rdi\n  and $-16,
 #define O_NOFOLLOW 0100000
 #define HOST_LOADER "/lib/ld-linux-aarch64.so.1"
 enum { NR_write = 64, NR_close = 57, NR_mmap = 222, NR_mprotect = 226, NR_pread64 = 67, NR_getpid = 172, NR_getuid = 174, NR_mount = 40,
-  NR_openat = 56, NR_mkdirat = 34, NR_newfstatat = 79, NR_unlinkat = 35, NR_renameat = 38, NR_memfd_create = 279, NR_exit_group = 94 };
+  NR_openat = 56, NR_mkdirat = 34, NR_newfstatat = 79, NR_unlinkat = 35, NR_renameat = 38, NR_memfd_create = 279 };
 struct stat_head { uint64_t dev, ino; uint32_t mode, nlink, uid, gid; uint64_t rdev, pad; int64_t size; char rest[72]; };
 __asm__(".globl _start\n_start:\n  mov x19, sp\n  mov x0, sp\n  bl prepare\n  mov sp, x19\n  mov x1, x0\n  mov x0, #0\n  br x1\n");
 #endif
@@ -80,8 +80,7 @@ static _Noreturn void die(const char *why) {
   call(NR_write, 2, "berth: ", 7, 0);
   call(NR_write, 2, why, length(why), 0);
   call(NR_write, 2, "\n", 1, 0);
-  syscall6(NR_exit_group, 127, 0, 0, 0, 0, 0);
-  __builtin_unreachable();
+  end(127);
 }
 
 static char *allocate(size_t size) {

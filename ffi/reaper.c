@@ -7,11 +7,11 @@
 
 #if defined(__x86_64__)
 enum { NR_write = 1, NR_rt_sigprocmask = 14, NR_ioctl = 16, NR_getpid = 39, NR_clone = 56, NR_execve = 59, NR_wait4 = 61, NR_kill = 62, NR_setpgid = 109,
-  NR_rt_sigtimedwait = 128, NR_exit_group = 231 };
+  NR_rt_sigtimedwait = 128 };
 __asm__(".globl _start\n_start:\n  mov %rsp, %rdi\n  and $-16, %rsp\n  call reap\n");
 #elif defined(__aarch64__)
 enum { NR_write = 64, NR_rt_sigprocmask = 135, NR_ioctl = 29, NR_getpid = 172, NR_clone = 220, NR_execve = 221, NR_wait4 = 260, NR_kill = 129, NR_setpgid = 154,
-  NR_rt_sigtimedwait = 137, NR_exit_group = 94 };
+  NR_rt_sigtimedwait = 137 };
 __asm__(".globl _start\n_start:\n  mov x0, sp\n  bl reap\n");
 #endif
 
@@ -20,11 +20,6 @@ __asm__(".globl _start\n_start:\n  mov x0, sp\n  bl reap\n");
 #define WNOHANG 1
 #define TIOCSPGRP 0x5410
 #define ENOENT 2
-
-static _Noreturn void end(int code) {
-  call(NR_exit_group, code, 0, 0, 0);
-  __builtin_unreachable();
-}
 
 __attribute__((used)) static _Noreturn void reap(long *stack) {
   long argc = stack[0];

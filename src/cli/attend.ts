@@ -1,6 +1,7 @@
 /** A process that is our child, its output passed on and our input to it, until it ends. */
-import type { ContainerStdio } from "../monitor/stdio.ts";
+
 import { endCode } from "../runtime/spawn.ts";
+import type { ContainerStdio } from "../runtime/stdio.ts";
 import { OutputStream, readInput } from "./streams.ts";
 import { followWindowSize, holdRawMode } from "./terminal.ts";
 

@@ -3,8 +3,7 @@
  * line, `{"log":"…\n","stream":"stdout","time":"…"}`.
  */
 import { closeSync, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
-
-export type LogStream = "stdout" | "stderr";
+import type { StreamName } from "../runtime/stdio.ts";
 
 /** A line that long is written in pieces, as docker does. */
 const MAX_LINE = 16 * 1024;
@@ -15,7 +14,7 @@ const SPECIAL = /[^\n\x20\x21\x23-\x5b\x5d-\x7e]/;
 
 export class JsonLog {
   readonly #fd: number;
-  readonly #partial: Record<LogStream, Buffer> = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
+  readonly #partial: Record<StreamName, Buffer> = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
   /** Bytes of the file that are whole records. */
   #length: number;
   /** Bytes of output that could not be written. */
@@ -27,7 +26,7 @@ export class JsonLog {
   }
 
   /** Adds output; what follows the last newline waits for the rest of its line. Never throws. */
-  add(stream: LogStream, chunk: Buffer): void {
+  add(stream: StreamName, chunk: Buffer): void {
     const last = chunk.lastIndexOf(NEWLINE);
     const partial = this.#partial[stream];
     if (last < 0) {
@@ -40,7 +39,7 @@ export class JsonLog {
     this.#keep(stream, Buffer.from(chunk.subarray(last + 1)));
   }
 
-  #keep(stream: LogStream, rest: Buffer): void {
+  #keep(stream: StreamName, rest: Buffer): void {
     let pending = rest;
     while (pending.length >= MAX_LINE) {
       const cut = wholeCharacters(pending, MAX_LINE);
@@ -58,7 +57,7 @@ export class JsonLog {
     closeSync(this.#fd);
   }
 
-  #write(stream: LogStream, bytes: Buffer): void {
+  #write(stream: StreamName, bytes: Buffer): void {
     const time = new Date().toISOString().replace("Z", "000000Z");
     const gap =
       this.#lost > 0
@@ -85,7 +84,7 @@ function wholeCharacters(bytes: Buffer, max: number): number {
 }
 
 /** Records of one piece of output: a record a line, the last one without its newline where it has none. */
-export function formatRecords(stream: LogStream, bytes: Buffer, time: string): string {
+export function formatRecords(stream: StreamName, bytes: Buffer, time: string): string {
   const end = `","stream":"${stream}","time":"${time}"}\n`;
   const text = bytes.toString("latin1");
   if (bytes.length <= MAX_LINE * 16 && !SPECIAL.test(text) && longestLine(text) <= MAX_LINE) {

@@ -11,13 +11,13 @@ import { type Cgroup, CgroupError } from "../runtime/cgroup/cgroup.ts";
 import { enterCgroup } from "../runtime/cgroup/enter.ts";
 import { RuntimeFailure } from "../runtime/errors.ts";
 import { endCode, type PendingProcess, prepareProcess, type RunningProcess } from "../runtime/spawn.ts";
+import { ContainerStdio, type OutputReceiver } from "../runtime/stdio.ts";
 import { claimForRemoval, claimForStart, getContainer, recordExit, recordRunning, recordStartFailure } from "../store/containers.ts";
 import { openDatabase } from "../store/database.ts";
 import { discardContainer } from "../store/discard-container.ts";
 import { Layout } from "../store/layout.ts";
 import { JsonLog } from "./json-log.ts";
 import { FrameSocket, FrameType, parseFrame, type Resize, type StartRequest } from "./protocol.ts";
-import { ContainerStdio, type OutputReceiver } from "./stdio.ts";
 
 /** The descriptor on which a monitor talks to whoever started it. */
 export const MONITOR_CONNECTION_FD = 3;

@@ -1,7 +1,7 @@
 import { getWindowSize } from "../../../ffi/tty.ts";
 import { StartError, startExitCode } from "../../engine/errors.ts";
 import { execInContainer } from "../../engine/exec-container.ts";
-import { ContainerStdio } from "../../monitor/stdio.ts";
+import { ContainerStdio } from "../../runtime/stdio.ts";
 import { attendProcess } from "../attend.ts";
 import { defineCommand } from "../command.ts";
 import { environment, parseVariable, readValue } from "../container-flags.ts";

@@ -1,8 +1,8 @@
 /** A container or exec of the OCI runtime in the foreground: our own streams are its, or a terminal between. */
 import { constants } from "node:os";
 import { isTerminal } from "../../../ffi/tty.ts";
-import { ContainerStdio } from "../../monitor/stdio.ts";
 import { endCode, type RunningProcess, type Stdio } from "../../runtime/spawn.ts";
+import { ContainerStdio } from "../../runtime/stdio.ts";
 import { attendProcess } from "../attend.ts";
 
 /** Descriptors for the command: as runc does, our own. With a terminal init puts that in their place. */

@@ -1,12 +1,13 @@
-/** The pipes or the terminal between a container and its monitor. */
+/** The pipes or the terminal between a command and the process that started it: a monitor, or `exec`. */
 import { AT_FDCWD, O_RDWR, type OwnedFd, openat, pipe, setNonblocking } from "../../ffi/fd.ts";
 import { hasCode } from "../../ffi/libc.ts";
 import { setWindowSize } from "../../ffi/tty.ts";
-import type { RunningProcess, Stdio } from "../runtime/spawn.ts";
-import type { LogStream } from "./json-log.ts";
+import type { RunningProcess, Stdio } from "./spawn.ts";
+
+export type StreamName = "stdout" | "stderr";
 
 /** Called for each piece of output; reading stops until the promise resolves. */
-export type OutputReceiver = (stream: LogStream, chunk: Buffer) => Promise<void> | undefined;
+export type OutputReceiver = (stream: StreamName, chunk: Buffer) => Promise<void> | undefined;
 
 // Above this much unwritten input the sender is asked to wait.
 const INPUT_LIMIT = 1 << 20;
@@ -19,7 +20,7 @@ export class ContainerStdio {
   #inputWriter: Bun.FileSink | undefined;
   #inputPending = 0;
   #inputChain: Promise<unknown> = Promise.resolve();
-  readonly #outputs: [LogStream, OwnedFd][] = [];
+  readonly #outputs: [StreamName, OwnedFd][] = [];
   #terminal: OwnedFd | undefined;
 
   /** @param stdin whether the container has a standard input of its own */
@@ -33,7 +34,7 @@ export class ContainerStdio {
       this.forInit = [nothing, nothing, nothing];
       return;
     }
-    const output = (stream: LogStream) => {
+    const output = (stream: StreamName) => {
       const { read, write } = pipe();
       this.#outputs.push([stream, read]);
       return keep(write);
@@ -109,7 +110,7 @@ export class ContainerStdio {
   }
 }
 
-async function readOutput(stream: LogStream, fd: OwnedFd, receive: OutputReceiver): Promise<void> {
+async function readOutput(stream: StreamName, fd: OwnedFd, receive: OutputReceiver): Promise<void> {
   try {
     for await (const chunk of Bun.file(fd.fd).stream()) await receive(stream, Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length));
   } catch (error) {

@@ -49,11 +49,12 @@ export class JsonLog {
     this.#partial[stream] = pending;
   }
 
-  /** Writes what is left of lines that never ended, and closes the file. */
+  /** Writes what is left of lines that never ended, tells a gap at the end, and closes the file. */
   close(): void {
     for (const stream of ["stdout", "stderr"] as const) {
       if (this.#partial[stream].length > 0) this.#write(stream, this.#partial[stream]);
     }
+    if (this.#lost > 0) this.#write("stderr", Buffer.alloc(0));
     closeSync(this.#fd);
   }
 
@@ -63,7 +64,7 @@ export class JsonLog {
       this.#lost > 0
         ? formatRecords("stderr", Buffer.from(`[berth: ${this.#lost} bytes of output are missing here: the disk was full]\n`), time)
         : "";
-    const records = Buffer.from(gap + formatRecords(stream, bytes, time));
+    const records = Buffer.from(bytes.length > 0 ? gap + formatRecords(stream, bytes, time) : gap);
     try {
       for (let at = 0; at < records.length; ) at += writeSync(this.#fd, records, at);
       this.#length += records.length;

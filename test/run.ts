@@ -19,8 +19,9 @@ const PEER_PACKAGES: Record<string, string> = {
   "/usr/bin/umoci": "umoci",
   "/usr/bin/skopeo": "skopeo",
 };
+const VM_PACKAGES: Record<string, string> = { "/usr/bin/qemu-system-x86_64": "qemu-system-x86" };
 const DEFAULT_SUITES = ["unit", "e2e"];
-const SUITES = [...DEFAULT_SUITES, "peers"];
+const SUITES = [...DEFAULT_SUITES, "peers", "vm"];
 const TEST_TIMEOUT = 60_000; // milliseconds; no test loops without a bound of its own
 
 async function installPackages(packages: Record<string, string>): Promise<void> {
@@ -62,7 +63,7 @@ if (!suites.every((suite) => SUITES.includes(suite))) {
   console.error(`test/run.ts: unknown suite ${wanted}: expected ${SUITES.join(" or ")}`);
   process.exit(2);
 }
-await installPackages(suites.includes("peers") ? { ...PACKAGES, ...PEER_PACKAGES } : PACKAGES);
+await installPackages({ ...PACKAGES, ...(suites.includes("peers") && PEER_PACKAGES), ...(suites.includes("vm") && VM_PACKAGES) });
 const lines: string[] = [];
 let failed = 0;
 for (const suite of suites) {

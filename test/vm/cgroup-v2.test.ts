@@ -1,0 +1,113 @@
+/**
+ * The engine in a machine with nothing in it but Debian's kernel, busybox and berth, and
+ * with cgroup v2 alone. `npm run test:vm` boots it in qemu's software emulation; no
+ * network, no disk.
+ */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { makeBusyboxTar } from "../fixtures/busybox.ts";
+
+const BERTH = join(import.meta.dir, "../../dist/berth");
+const BOOT_TIMEOUT = 240_000; // milliseconds
+
+// Each runs in the machine in turn; a test looks at the output, then the exit code, of one.
+const SCRIPTS = {
+  hello: "berth import /bb.tar bb >/dev/null && berth run --rm bb echo hi",
+  exitCode: "berth run --rm bb sh -c 'exit 7'",
+  ownCgroup: "berth run --rm bb cat /proc/self/cgroup",
+  limits: `berth run --rm -m 64m --cpus 0.2 --pids-limit 20 --cpu-shares 512 bb sh -c '
+    cd /sys/fs/cgroup; for f in memory.max memory.swap.max cpu.max cpu.weight pids.max; do echo $f $(cat $f); done'`,
+  memory: `berth run --name oom -m 64m bb dd if=/dev/zero of=/dev/null bs=128M count=1 2>/dev/null; echo $?
+    berth inspect --format '{{.State.OOMKilled}} {{.State.ExitCode}}' oom; berth rm oom`,
+  pids: "berth run --rm --pids-limit 20 bb sh -c 'for i in $(seq 30); do sleep 1 & done; wait'",
+  cpu: `berth run -d --name busy --cpus 0.2 bb sh -c 'while :; do :; done' >/dev/null; cd /sys/fs/cgroup/berth/*
+    used() { busybox awk '/usage_usec/{print $2}' cpu.stat; }; now() { busybox awk '{printf "%d", $1 * 1000000}' /proc/uptime; }
+    a=$(used); s=$(now); sleep 4; echo $((100 * ($(used) - a) / ($(now) - s))); berth rm -f busy`,
+  devices: "berth run --rm --cap-add MKNOD bb sh -c 'mknod /tmp/mem c 1 1 && cat /tmp/mem 2>&1; echo ok >/dev/null && echo $?'",
+  exec: `berth run -d --name a bb sleep 100 >/dev/null; berth exec a cat /proc/self/cgroup
+    cat /sys/fs/cgroup/berth/*/cgroup.procs | busybox wc -l; berth rm -f a`,
+  leftovers: "berth ps -aq; find /sys/fs/cgroup/berth -mindepth 1 -type d; grep -c overlay /proc/mounts",
+};
+type Name = keyof typeof SCRIPTS;
+
+const INIT = `#!/bin/busybox sh
+/bin/busybox mkdir -p /dev /proc /sys /run /data /tmp
+/bin/busybox --install -s /bin
+export PATH=/bin HOME=/tmp BERTH_ROOT=/data/berth
+mount -t proc p /proc; mount -t sysfs s /sys; mount -t devtmpfs d /dev; mkdir -p /dev/pts; mount -t devpts p /dev/pts
+mount -t tmpfs t /data; mount -t tmpfs t /run; mount -t cgroup2 c /sys/fs/cgroup
+insmod /overlay.ko
+for script in ${Object.keys(SCRIPTS).join(" ")}; do
+  echo "<$script>"; sh /scripts/$script 2>&1; echo "exit $?"; echo "</$script>"
+done
+poweroff -f
+`;
+
+let folder: string;
+let console = "";
+
+function sh(script: string, cwd: string): void {
+  const { exitCode, stderr } = Bun.spawnSync(["sh", "-ec", script], { cwd, stdout: "ignore", stderr: "pipe" });
+  if (exitCode !== 0) throw new Error(stderr.toString());
+}
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "berth-vm-"));
+  // The kernel's package, unpacked only: installing it would want this machine to boot from it.
+  sh(
+    "apt-get download -qq $(apt-cache depends linux-image-amd64 | awk '/Depends:/{print $2; exit}') && dpkg-deb -x linux-image-*.deb kernel && rm *.deb",
+    folder,
+  );
+  const root = join(folder, "root");
+  for (const name of ["bin", "scripts"]) mkdirSync(join(root, name), { recursive: true });
+  copyFileSync("/bin/busybox", join(root, "bin/busybox"));
+  copyFileSync(BERTH, join(root, "bin/berth"));
+  symlinkSync("busybox", join(root, "bin/sh"));
+  makeBusyboxTar(join(root, "bb.tar"));
+  for (const [name, script] of Object.entries(SCRIPTS)) writeFileSync(join(root, "scripts", name), script);
+  writeFileSync(join(root, "init"), INIT, { mode: 0o755 });
+  sh("cp ../kernel/lib/modules/*/kernel/fs/overlayfs/overlay.ko . && find . | busybox cpio -o -H newc > ../initramfs", root);
+  const kernel = readdirSync(join(folder, "kernel/boot")).find((name) => name.startsWith("vmlinuz"));
+  const machine = ["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "2048", "-nic", "none", "-nographic", "-no-reboot"];
+  const boot = ["-kernel", `kernel/boot/${kernel}`, "-initrd", "initramfs", "-append", "console=ttyS0 panic=-1 loglevel=1"];
+  const { stdout } = Bun.spawnSync(["qemu-system-x86_64", ...machine, ...boot], { cwd: folder, stdin: "ignore", timeout: BOOT_TIMEOUT });
+  console = stdout.toString().replaceAll("\r", "");
+}, BOOT_TIMEOUT + 60_000);
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** What a script wrote, and how it ended. */
+function said(name: Name): string {
+  const found = new RegExp(`<${name}>\n([^]*?)</${name}>`).exec(console);
+  if (!found) throw new Error(`the machine never came to ${name}:\n${console.slice(-2000)}`);
+  return found[1] as string;
+}
+
+test("runs a container", () => {
+  expect(said("hello")).toBe("hi\nexit 0\n");
+  expect(said("exitCode")).toBe("exit 7\n");
+});
+
+test("a cgroup namespace of its own", () => expect(said("ownCgroup")).toBe("0::/\nexit 0\n"));
+
+test("limits in the files of v2", () => {
+  expect(said("limits")).toBe("memory.max 67108864\nmemory.swap.max 67108864\ncpu.max 20000 100000\ncpu.weight 20\npids.max 20\nexit 0\n");
+});
+
+test("too much memory: killed, and inspect says so", () => expect(said("memory")).toBe("137\ntrue 137\noom\nexit 0\n"));
+
+test("too many processes", () => expect(said("pids")).toBe("sh: can't fork: Resource temporarily unavailable\nexit 2\n"));
+
+test("a fifth of a CPU", () => {
+  const percent = Number(said("cpu").split("\n")[0]);
+  expect(percent).toBeGreaterThan(12);
+  expect(percent).toBeLessThan(26);
+});
+
+test("device rules", () => expect(said("devices")).toBe("cat: can't open '/tmp/mem': Operation not permitted\n0\nexit 0\n"));
+
+test("exec joins the container's cgroup", () => expect(said("exec")).toBe("0::/\n1\na\nexit 0\n"));
+
+test("nothing is left", () => expect(said("leftovers")).toBe("0\nexit 1\n"));

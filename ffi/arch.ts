@@ -7,6 +7,7 @@ const NUMBERS = {
   read: [0, 63],
   write: [1, 64],
   close: [3, 57],
+  lseek: [8, 62],
   poll: [7, -1],
   ppoll: [271, 73],
   rt_sigaction: [13, 134],

@@ -1,6 +1,6 @@
 /** Copies of files and trees with all that belongs to them. */
-import { readdirSync } from "node:fs";
 import * as fd from "./fd.ts";
+import { listNames } from "./file-name.ts";
 import { call } from "./libc.ts";
 import { getXattr, listXattrs, setXattr } from "./xattr.ts";
 
@@ -16,7 +16,7 @@ export function copyTree(source: number, target: number): void {
 }
 
 function copyFolder(source: number, target: number): void {
-  for (const name of readdirSync(`/proc/self/fd/${source}`)) copyEntry(source, target, name);
+  for (const name of listNames(`/proc/self/fd/${source}`)) copyEntry(source, target, name);
   copyMetadata(fd.statat(source, ""), `/proc/self/fd/${source}`, target, "");
 }
 

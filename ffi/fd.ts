@@ -1,5 +1,6 @@
 /** Descriptors: opening relative to folders, pipes, flags, ownership. */
 import { O_DIRECTORY, O_NOFOLLOW } from "./arch.ts";
+import { decodeName } from "./file-name.ts";
 import { type Argument, call, SyscallError, tryCall } from "./libc.ts";
 
 export { O_DIRECTORY, O_NOFOLLOW };
@@ -68,7 +69,7 @@ export function openat2(dir: number, path: string, flags: number, resolve: numbe
 /** Text of a symbolic link; `""` reads the link that `dir` itself is (opened with O_PATH|O_NOFOLLOW). */
 export function readlinkat(dir: number, path: string): string {
   const buffer = Buffer.alloc(4096);
-  return buffer.toString("utf8", 0, call("readlinkat", dir, cPath(path), buffer, buffer.length));
+  return decodeName(buffer.subarray(0, call("readlinkat", dir, cPath(path), buffer, buffer.length)));
 }
 
 // An empty string is an empty path for the *at calls, not NULL.
@@ -200,6 +201,12 @@ export function writeAll(fd: number, bytes: Uint8Array): void {
     if (n < 0) throw new SyscallError("write", n === -32 ? "EPIPE" : n === -28 ? "ENOSPC" : n === -5 ? "EIO" : `errno ${-n}`, [String(fd)]);
     rest = rest.subarray(n);
   }
+}
+
+/** Leaves a hole of so many bytes where a file ends, and goes on behind it. */
+export function writeHole(fd: number, bytes: number): void {
+  const SEEK_CUR = 1;
+  call("ftruncate", fd, call("lseek", fd, bytes, SEEK_CUR));
 }
 
 /** read(2) until `length` bytes or the end; gives fewer bytes only at the end. */

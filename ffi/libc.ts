@@ -5,6 +5,7 @@
 import { dlopen, FFIType, ptr, read } from "bun:ffi";
 import { constants } from "node:os";
 import { type SyscallName, syscallNumber } from "./arch.ts";
+import { encodeName } from "./file-name.ts";
 
 const I64 = FFIType.i64;
 const { symbols } = dlopen("libc.so.6", {
@@ -44,6 +45,7 @@ const ERRNO_TEXT: Record<string, string> = {
   ENOSPC: "no space left on device",
   EROFS: "read-only file system",
   EPIPE: "broken pipe",
+  EFBIG: "file too large",
   ENAMETOOLONG: "file name too long",
   ENOSYS: "function not implemented",
   ENOTEMPTY: "directory not empty",
@@ -87,7 +89,7 @@ export function hasCode(error: unknown, ...codes: string[]): boolean {
 /** A string as C has it. Throws where it holds a NUL, which would cut it short. */
 export function cString(text: string): Buffer {
   if (text.includes("\0")) throw new TypeError(`a NUL byte in ${JSON.stringify(text)}`);
-  return Buffer.from(`${text}\0`);
+  return text.isWellFormed() ? Buffer.from(`${text}\0`) : Buffer.concat([encodeName(text), Buffer.of(0)]);
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Extended attributes (xattr(7)). A last symlink is not followed unless asked for, as with /proc's own of a descriptor. */
+import { decodeName } from "./file-name.ts";
 import { call, tryCall } from "./libc.ts";
 
 /** Names of a file's attributes; none where the file system has no such thing. */
@@ -8,8 +9,7 @@ export function listXattrs(path: string, follow = false): string[] {
   if (size <= 0) return [];
   const buffer = Buffer.alloc(size + 256);
   const n = call(name, path, buffer, buffer.length);
-  return buffer
-    .toString("utf8", 0, n)
+  return decodeName(buffer.subarray(0, n))
     .split("\0")
     .filter((name) => name !== "");
 }

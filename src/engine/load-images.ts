@@ -65,7 +65,7 @@ async function spoolArchive(engine: Engine, from: string | AsyncIterable<Bytes>)
   const fd = openSync(path, "wx", 0o600);
   try {
     const source = typeof from === "string" ? Bun.file(from).stream() : from;
-    for await (const chunk of await decompress(source)) for (let at = 0; at < chunk.length; ) at += writeSync(fd, chunk, at);
+    for await (const chunk of decompress(source)) for (let at = 0; at < chunk.length; ) at += writeSync(fd, chunk, at);
     return path;
   } catch (error) {
     rmSync(path, { force: true });

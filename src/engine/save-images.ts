@@ -3,7 +3,7 @@ import { closeSync, mkdirSync, openSync, readSync, writeFileSync } from "node:fs
 import { dirname, join } from "node:path";
 import { type Descriptor, type Manifest, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST } from "../image/media-types.ts";
 import { familiarName } from "../image/reference.ts";
-import type { TarEntry } from "../image/tar-reader.ts";
+import type { TarEntry } from "../image/tar-header.ts";
 import { TarWriter } from "../image/tar-writer.ts";
 import { type Blob, type ImageRecord, imageText, layerBlobs } from "../store/images.ts";
 import type { Engine } from "./engine.ts";

@@ -3,7 +3,8 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import * as fd from "../../ffi/fd.ts";
 import { openInRoot } from "../../ffi/in-root.ts";
 import { hasCode } from "../../ffi/libc.ts";
-import { TarError, TarReader } from "./tar-reader.ts";
+import { TarError } from "./tar-header.ts";
+import { TarReader } from "./tar-reader.ts";
 import type { Bytes } from "./unpack.ts";
 
 /** Where a file of an archive is. */

@@ -1,11 +1,11 @@
 /** Unpacks the entries of one layer into a folder, never outside of it. */
-import { readdirSync } from "node:fs";
 import { copyFile } from "../../ffi/copy.ts";
 import * as fd from "../../ffi/fd.ts";
+import { listNames } from "../../ffi/file-name.ts";
 import { makeInRoot, openInRoot } from "../../ffi/in-root.ts";
 import { call, hasCode, reasonOf } from "../../ffi/libc.ts";
 import { setXattr } from "../../ffi/xattr.ts";
-import type { TarEntry } from "./tar-reader.ts";
+import type { TarEntry } from "./tar-header.ts";
 
 /** An entry that cannot be unpacked: what is wrong with it, or why the disk refused it. */
 export class LayerError extends Error {
@@ -21,6 +21,8 @@ const OPAQUE = ".wh..wh..opq";
 /** Where the content of a file goes. */
 export interface FileSink {
   write(chunk: Uint8Array): void;
+  /** Leaves out so many bytes, which read as zeros. */
+  skip(bytes: number): void;
   /** Sets owner, mode and time. */
   close(): void;
 }
@@ -106,15 +108,17 @@ export class LayerWriter {
   }
 
   #sink(folder: number, name: string, file: fd.OwnedFd, entry: TarEntry): FileSink {
+    const orClose = (action: () => void) => {
+      try {
+        action();
+      } catch (error) {
+        file.close();
+        throw wrap(entry, error);
+      }
+    };
     return {
-      write: (chunk) => {
-        try {
-          fd.writeAll(file.fd, chunk);
-        } catch (error) {
-          file.close();
-          throw wrap(entry, error);
-        }
-      },
+      write: (chunk) => orClose(() => fd.writeAll(file.fd, chunk)),
+      skip: (bytes) => orClose(() => fd.writeHole(file.fd, bytes)),
       close: () => {
         file.close();
         this.#finish(folder, name, entry);
@@ -249,7 +253,7 @@ export class LayerWriter {
     }
     {
       using inside = fd.openat(folder, name, fd.O_RDONLY | fd.O_DIRECTORY | fd.O_NOFOLLOW);
-      for (const child of readdirSync(inside.path)) this.#remove(inside.fd, child);
+      for (const child of listNames(inside.path)) this.#remove(inside.fd, child);
     }
     fd.unlinkat(folder, name, fd.AT_REMOVEDIR);
     // A remembered folder that is gone now must not be written into any more.

@@ -1,61 +1,44 @@
 /**
  * Reads tar as it comes in layers: ustar and pax (POSIX.1-2017, pax), and GNU's long
- * names and numbers (GNU tar manual, "Basic Tar Format"). A package for this is there
+ * names, numbers and sparse files (GNU tar manual, "Basic Tar Format"). A package for this is there
  * (node-tar), but it drops device numbers of GNU archives, extended attributes, and
  * fractions of a second, all of which belong to a layer.
  */
 
-/** One entry's header. Sizes in bytes, times in nanoseconds since 1970. */
-export interface TarEntry {
-  path: string;
-  type: "file" | "directory" | "symlink" | "hardlink" | "character" | "block" | "fifo";
-  mode: number;
-  uid: number;
-  gid: number;
-  size: number;
-  mtime: bigint;
-  linkPath: string;
-  deviceMajor: number;
-  deviceMinor: number;
-  /** Extended attributes by their names. */
-  xattrs: Map<string, Buffer>;
-}
+import { decodeName } from "../../ffi/file-name.ts";
+import {
+  BLOCK,
+  FIELD,
+  hasValidChecksum,
+  parseDecimal,
+  parsePax,
+  parseTime,
+  readNumber,
+  readText,
+  SECOND,
+  type TarEntry,
+  TarError,
+  untilNul,
+} from "./tar-header.ts";
+import { isExtended, MAX_EXTENSIONS, oldGnuSparse, paxSparse, SparseContent, type SparseFile } from "./tar-sparse.ts";
 
 /** Called in the order of the archive. */
 export interface TarHandler {
   entry(entry: TarEntry): void;
   /** A piece of the last entry's content; the memory is the caller's. */
   data(chunk: Uint8Array): void;
+  /** So many zeros, which a sparse file has no blocks for. Where this is missing, sparse files are refused. */
+  hole?(bytes: number): void;
   /** The content of the last entry is complete. */
   end(): void;
 }
 
-/** An archive that cannot be read. */
-export class TarError extends Error {
-  override name = "TarError";
-}
-
-const BLOCK = 512;
-/** Offset and length of the fields (tar.h). */
-const FIELD = {
-  name: [0, 100],
-  mode: [100, 8],
-  uid: [108, 8],
-  gid: [116, 8],
-  size: [124, 12],
-  mtime: [136, 12],
-  checksum: [148, 8],
-  linkName: [157, 100],
-  magic: [257, 6],
-  major: [329, 8],
-  minor: [337, 8],
-  prefix: [345, 155],
-} as const;
 const TYPE_OFFSET = 156;
 const TYPES: Record<string, TarEntry["type"]> = {
   "\0": "file",
   "0": "file",
   "7": "file",
+  S: "file",
   "1": "hardlink",
   "2": "symlink",
   "3": "character",
@@ -65,6 +48,8 @@ const TYPES: Record<string, TarEntry["type"]> = {
 };
 /** Longer names, paths or attributes than this are an attack, not an archive. */
 const MAX_META = 1 << 20;
+
+const XATTR = "SCHILY.xattr.";
 
 export class TarReader {
   readonly #handler: TarHandler;
@@ -82,7 +67,10 @@ export class TarReader {
   #longName: string | undefined;
   #longLink: string | undefined;
   #global = new Map<string, Buffer>();
-  #own = new Map<string, Buffer>();
+  #own: [string, Buffer][] = [];
+  /** A header whose map of regions goes on in the next block, and what came of it. */
+  #sparseHeaders: Buffer[] = [];
+  #sparse: SparseContent | undefined;
 
   constructor(handler: TarHandler) {
     this.#handler = handler;
@@ -97,6 +85,7 @@ export class TarReader {
         at += piece.length;
         this.#content -= piece.length;
         if (this.#meta) this.#meta.parts.push(Buffer.from(piece));
+        else if (this.#sparse) this.#sparse.write(piece);
         else this.#handler.data(piece);
         if (this.#content === 0) this.#contentEnds();
       } else if (this.#padding > 0) {
@@ -137,11 +126,16 @@ export class TarReader {
     if (this.#ended) return;
     if (this.#offset === 0) throw new TarError("not a tar archive: it is empty");
     if (this.#offset < BLOCK) throw new TarError("not a tar archive");
-    if (this.#content > 0 || this.#padding > 0 || this.#filled > 0 || this.#meta) throw new TarError("the tar archive is cut off");
+    if (this.#content > 0 || this.#padding > 0 || this.#filled > 0 || this.#meta || this.#sparseHeaders.length > 0)
+      throw new TarError("the tar archive is cut off");
   }
 
   #header(): void {
     const b = this.#block;
+    if (this.#sparseHeaders.length > 0) {
+      this.#sparseHeader(b);
+      return;
+    }
     if (b.every((byte) => byte === 0)) {
       if (++this.#zeroBlocks === 2) this.#ended = true;
       return;
@@ -159,10 +153,35 @@ export class TarReader {
       this.#expect(size);
       return;
     }
-    const entry = this.#entry(type);
+    if (type === "S") this.#sparseHeader(b);
+    else this.#begin(b, paxSparse(this.#own));
+  }
+
+  #sparseHeader(block: Buffer): void {
+    const headers = this.#sparseHeaders;
+    headers.push(Buffer.from(block));
+    if (headers.length > MAX_EXTENSIONS) throw new TarError(`the tar archive has a sparse file whose map has more than ${MAX_EXTENSIONS} blocks`);
+    if (isExtended(block, headers.length === 1)) return;
+    this.#sparseHeaders = [];
+    this.#begin(headers[0] as Buffer, oldGnuSparse(headers));
+  }
+
+  #begin(header: Buffer, sparse: SparseFile | undefined): void {
+    const entry = this.#entry(header);
+    const stored = entry.size;
     // Only files have content; what GNU's dumps write behind folders is skipped with them.
-    this.#handler.entry(entry);
-    this.#expect(entry.size);
+    if (sparse && entry.type === "file") {
+      if (!this.#handler.hole) throw new TarError(`${JSON.stringify(entry.path)} is a sparse file, expected one without holes`);
+      this.#sparse = new SparseContent(
+        sparse,
+        (chunk) => this.#handler.data(chunk),
+        (bytes) => this.#handler.hole?.(bytes),
+      );
+      this.#handler.entry({ ...entry, path: sparse.name ?? entry.path, size: sparse.size });
+    } else {
+      this.#handler.entry(entry);
+    }
+    this.#expect(stored);
   }
 
   #expect(size: number): void {
@@ -174,6 +193,8 @@ export class TarReader {
   #contentEnds(): void {
     const meta = this.#meta;
     if (!meta) {
+      this.#sparse?.end();
+      this.#sparse = undefined;
       this.#handler.end();
       return;
     }
@@ -181,13 +202,17 @@ export class TarReader {
     const body = Buffer.concat(meta.parts);
     if (meta.type === "L") this.#longName = untilNul(body);
     else if (meta.type === "K") this.#longLink = untilNul(body);
-    else for (const [key, value] of parsePax(body)) (meta.type === "g" ? this.#global : this.#own).set(key, value);
+    else if (meta.type === "x") this.#own.push(...parsePax(body));
+    else for (const [key, value] of parsePax(body)) this.#global.set(key, value);
   }
 
-  #entry(flag: string): TarEntry {
-    const b = this.#block;
+  #entry(b: Buffer): TarEntry {
+    const flag = String.fromCharCode(b[TYPE_OFFSET] as number);
     const pax = new Map([...this.#global, ...this.#own]);
-    const text = (key: string) => pax.get(key)?.toString();
+    const text = (key: string) => {
+      const value = pax.get(key);
+      return value && decodeName(value);
+    };
     const number = (key: string, field: readonly [number, number]) => {
       const value = text(key);
       return value === undefined ? readNumber(b, field) : parseDecimal(key, value);
@@ -197,7 +222,7 @@ export class TarReader {
     const name = readText(b, FIELD.name);
     const path = text("path") ?? this.#longName ?? (prefix ? `${prefix}/${name}` : name);
     const type = flag === "\0" && path.endsWith("/") ? "directory" : TYPES[flag];
-    if (!type || [...pax.keys()].some((key) => key.startsWith("GNU.sparse."))) {
+    if (!type) {
       throw new TarError(`${JSON.stringify(path)} is of a kind that layers do not have (type ${JSON.stringify(flag)})`);
     }
     const xattrs = new Map<string, Buffer>();
@@ -218,80 +243,7 @@ export class TarReader {
     };
     this.#longName = undefined;
     this.#longLink = undefined;
-    this.#own.clear();
+    this.#own = [];
     return entry;
   }
-}
-
-const SECOND = 1_000_000_000n;
-const XATTR = "SCHILY.xattr.";
-
-function untilNul(bytes: Buffer): string {
-  const nul = bytes.indexOf(0);
-  return bytes.toString("utf8", 0, nul < 0 ? bytes.length : nul);
-}
-
-function readText(block: Buffer, [at, length]: readonly [number, number]): string {
-  return untilNul(block.subarray(at, at + length));
-}
-
-// Octal text, or, with the highest bit set, GNU's two's complement in base 256.
-function readNumber(block: Buffer, [at, length]: readonly [number, number]): number {
-  const first = block[at] as number;
-  if (first & 0x80) {
-    let value = first & 0x40 ? -1n : 0n;
-    value = (value << 6n) | BigInt(first & 0x3f);
-    for (let i = 1; i < length; i++) value = (value << 8n) | BigInt(block[at + i] as number);
-    return Number(value);
-  }
-  const text = readText(block, [at, length]).trim();
-  if (!/^-?[0-7]*$/.test(text)) throw new TarError(`the tar archive is damaged: ${JSON.stringify(text)} is no octal number`);
-  return text === "" ? 0 : Number.parseInt(text, 8);
-}
-
-// The sum of all bytes, the field itself counted as spaces; some old programs added signed ones.
-function hasValidChecksum(block: Buffer): boolean {
-  const [at, length] = FIELD.checksum;
-  let unsigned = 0;
-  let signed = 0;
-  for (let i = 0; i < BLOCK; i++) {
-    const byte = i >= at && i < at + length ? 32 : (block[i] as number);
-    unsigned += byte;
-    signed += byte > 127 ? byte - 256 : byte;
-  }
-  let wanted: number;
-  try {
-    wanted = readNumber(block, FIELD.checksum);
-  } catch {
-    return false;
-  }
-  return wanted === unsigned || wanted === signed;
-}
-
-// Records of `LENGTH KEY=VALUE\n`, the length counting all of it; an empty value takes back a global one.
-function parsePax(body: Buffer): [string, Buffer][] {
-  const records: [string, Buffer][] = [];
-  for (let at = 0; at < body.length && body[at] !== 0; ) {
-    const space = body.indexOf(32, at);
-    const length = Number(body.toString("latin1", at, space));
-    const equals = body.indexOf(61, space);
-    if (space < 0 || !Number.isInteger(length) || length < 5 || at + length > body.length || equals < 0 || equals >= at + length) {
-      throw new TarError("the tar archive is damaged: a pax record is malformed");
-    }
-    records.push([body.toString("utf8", space + 1, equals), body.subarray(equals + 1, at + length - 1)]);
-    at += length;
-  }
-  return records;
-}
-
-function parseDecimal(key: string, text: string): number {
-  if (!/^-?\d+$/.test(text)) throw new TarError(`the tar archive is damaged: pax ${key} is ${JSON.stringify(text)}`);
-  return Number(text);
-}
-
-function parseTime(text: string): bigint {
-  const [, sign, seconds, fraction = ""] = /^(-?)(\d+)(?:\.(\d*))?$/.exec(text) ?? [];
-  if (seconds === undefined) throw new TarError(`the tar archive is damaged: pax mtime is ${JSON.stringify(text)}`);
-  const value = BigInt(seconds) * SECOND + BigInt(fraction.slice(0, 9).padEnd(9, "0"));
-  return sign === "-" ? -value : value;
 }

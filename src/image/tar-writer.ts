@@ -1,5 +1,6 @@
 /** Writes tar: ustar headers, with pax records (POSIX.1-2017) for what does not fit. The same tree gives the same bytes. */
-import type { TarEntry } from "./tar-reader.ts";
+import { encodeName } from "../../ffi/file-name.ts";
+import type { TarEntry } from "./tar-header.ts";
 
 const BLOCK = 512;
 const TYPE_FLAGS: Record<TarEntry["type"], string> = {
@@ -81,12 +82,12 @@ function paxRecords(entry: TarEntry): Buffer {
   if (entry.size > MAX_OCTAL_11) records.push(["size", String(entry.size)]);
   if (entry.mtime % SECOND !== 0n || entry.mtime < 0n) records.push(["mtime", formatTime(entry.mtime)]);
   for (const [name, value] of [...entry.xattrs].sort(([a], [b]) => (a < b ? -1 : 1))) records.push([`SCHILY.xattr.${name}`, value]);
-  return Buffer.concat(records.map(([key, value]) => paxRecord(key, Buffer.from(value as string))));
+  return Buffer.concat(records.map(([key, value]) => paxRecord(key, typeof value === "string" ? encodeName(value) : value)));
 }
 
 // The length counts its own digits.
 function paxRecord(key: string, value: Buffer): Buffer {
-  const rest = Buffer.concat([Buffer.from(` ${key}=`), value, Buffer.from("\n")]);
+  const rest = Buffer.concat([encodeName(` ${key}=`), value, Buffer.from("\n")]);
   let length = rest.length + String(rest.length).length;
   if (String(length).length > String(rest.length).length) length = rest.length + String(length).length;
   return Buffer.concat([Buffer.from(String(length)), rest]);
@@ -106,7 +107,7 @@ function header(entry: TarEntry, flag: string): Buffer {
     const fitting = BigInt(value) < 0n || BigInt(value) > max ? 0n : BigInt(value);
     b.write(`${fitting.toString(8).padStart(length - 1, "0")}\0`, at, "latin1");
   };
-  b.write(entry.path, 0, 100, "utf8");
+  encodeName(entry.path).copy(b, 0, 0, 100);
   octal(entry.mode & 0o7777, 100, 8);
   octal(entry.uid, 108, 8);
   octal(entry.gid, 116, 8);
@@ -114,7 +115,7 @@ function header(entry: TarEntry, flag: string): Buffer {
   octal(entry.mtime / SECOND, 136, 12);
   b.write("        ", 148, "latin1"); // the checksum counts its own field as spaces
   b.write(flag, 156, "latin1");
-  b.write(entry.linkPath, 157, 100, "utf8");
+  encodeName(entry.linkPath).copy(b, 157, 0, 100);
   b.write("ustar\x0000", 257, "latin1");
   octal(entry.deviceMajor, 329, 8);
   octal(entry.deviceMinor, 337, 8);

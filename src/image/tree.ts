@@ -1,9 +1,9 @@
 /** Writes a folder's content as tar: a whole root, or an overlay's upper layer with its whiteouts. */
-import { readdirSync } from "node:fs";
 import * as fd from "../../ffi/fd.ts";
+import { listNames } from "../../ffi/file-name.ts";
 import { call } from "../../ffi/libc.ts";
 import { getXattr, listXattrs } from "../../ffi/xattr.ts";
-import type { TarEntry } from "./tar-reader.ts";
+import type { TarEntry } from "./tar-header.ts";
 import type { TarWriter } from "./tar-writer.ts";
 
 export interface TreeOptions {
@@ -42,7 +42,7 @@ class TreeWriter {
 
   folder(folder: fd.OwnedFd, path: string): number {
     let bytes = 0;
-    for (const name of readdirSync(folder.path).sort((a, b) => (a < b ? -1 : 1))) {
+    for (const name of listNames(folder.path).sort((a, b) => (a < b ? -1 : 1))) {
       const child = path === "" ? name : `${path}/${name}`;
       if (!this.#options.exclude.has(child)) bytes += this.#entry(folder, name, child);
     }

@@ -1,7 +1,8 @@
 /** Reads a tar stream of any common compression and unpacks it as a layer. */
 import { Readable } from "node:stream";
 import { type FileSink, LayerError, LayerWriter } from "./layer-writer.ts";
-import { TarError, TarReader } from "./tar-reader.ts";
+import { TarError } from "./tar-header.ts";
+import { TarReader } from "./tar-reader.ts";
 
 /** A layer that was unpacked. */
 export interface UnpackedLayer {
@@ -23,8 +24,32 @@ export function compressionOf(head: Uint8Array): "none" | "gzip" | "zstd" | "xz"
   return "none";
 }
 
-/** Undoes the compression of a stream, told by its first bytes. Throws {@link LayerError} on one it cannot undo. */
-export async function decompress(source: AsyncIterable<Bytes>): Promise<AsyncIterable<Bytes>> {
+/** What no layer but a bomb exceeds: the first bytes are free, the others at most so many times what they were packed to. */
+const BOMB = { free: 1 << 30, ratio: 250 } as const;
+
+/**
+ * Undoes the compression of a stream, told by its first bytes.
+ *
+ * @throws {LayerError} on one it cannot undo; while it is read, on one that would fill the disk
+ */
+export async function* decompress(source: AsyncIterable<Bytes>): AsyncGenerator<Bytes> {
+  let packed = 0;
+  let unpacked = 0;
+  async function* counted(): AsyncGenerator<Bytes> {
+    for await (const chunk of source) {
+      packed += chunk.length;
+      yield chunk;
+    }
+  }
+  for await (const chunk of await decompressed(counted())) {
+    unpacked += chunk.length;
+    if (unpacked > BOMB.free && unpacked > packed * BOMB.ratio)
+      throw new LayerError(`${packed} bytes unpack to more than ${unpacked}: expected at most ${BOMB.ratio} times as many`);
+    yield chunk;
+  }
+}
+
+async function decompressed(source: AsyncIterable<Bytes>): Promise<AsyncIterable<Bytes>> {
   const iterator = source[Symbol.asyncIterator]();
   const first = await iterator.next();
   const compression = compressionOf(first.value ?? new Uint8Array());
@@ -74,10 +99,11 @@ export async function unpackLayer(source: AsyncIterable<Bytes>, folder: string, 
       size += entry.size;
     },
     data: (chunk) => sink?.write(chunk),
+    hole: (bytes) => sink?.skip(bytes),
     end: () => sink?.close(),
   });
   try {
-    for await (const chunk of await decompress(source)) {
+    for await (const chunk of decompress(source)) {
       hash.update(chunk);
       reader.write(chunk);
     }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { Header } from "tar";
 import { busybox, TestEngine } from "./engine.ts";
 
@@ -76,6 +77,49 @@ describe("import", () => {
     ]);
     await engine.ok("rmi", "tree");
     rmSync(folder, { recursive: true });
+  });
+
+  test("keeps names that are no UTF-8, and holes, also through commit and save", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "berth-tree-"));
+    const script = `cd ${folder} && mkdir "$(printf 'd\\351')" && cd d* && printf x > "$(printf 'caf\\351')" && ln caf* hard && ln -s caf* soft && truncate -s 20M holes && printf end >> holes`;
+    expect(Bun.spawnSync(["sh", "-c", script]).stderr.toString()).toBe("");
+    const tar = Bun.spawnSync(["tar", "-C", folder, "-Scf", "-", "."]).stdout;
+    const before = layers();
+    await engine.withInput(tar, "import", "-", "bytes:1");
+    const layer = layers().find((name) => !before.includes(name)) ?? "";
+    const used = Bun.spawnSync(["du", "-sk", join(engine.root, "layers", layer)]).stdout.toString();
+    expect(Number.parseInt(used, 10)).toBeLessThan(1 << 10);
+    // Into an upper folder, which commit reads.
+    await engine.ok("run", "--name", "bytes", "-v", "/bin/busybox:/busybox:ro", "bytes:1", "/busybox", "sh", "-c", "/busybox cp -a d[!e]* copy");
+    await engine.ok("commit", "bytes", "bytes:2");
+    await engine.ok("rm", "bytes");
+    const out = await engine.ok(
+      "run",
+      "--rm",
+      "-v",
+      "/bin/busybox:/busybox:ro",
+      "bytes:2",
+      "/busybox",
+      "sh",
+      "-c",
+      "cd /d[!e]*; (echo *; cd /copy; echo *) | /busybox od -An -c; cd /; /busybox readlink copy/soft | /busybox od -An -c; /busybox stat -c %h copy/hard; /busybox tail -c 3 copy/holes",
+    );
+    expect(out.replace(/\s+/g, " ").trim()).toBe("c a f 351 h a r d h o l e s s o f t \\n c a f 351 h a r d h o l e s s o f t \\n c a f 351 \\n 2 end");
+    await engine.ok("rmi", "bytes:1", "bytes:2");
+    rmSync(folder, { recursive: true });
+  });
+
+  test("a bomb is no image", async () => {
+    const bomb = join(engine.root, "bomb.tar.gz");
+    const header = Buffer.alloc(512);
+    new Header({ path: "zeros", type: "File", mode: 0o644, uid: 0, gid: 0, size: 2 ** 32, mtime: new Date(0) }).encode(header, 0);
+    const zeros = gzipSync(Buffer.alloc(1 << 26), { level: 9 });
+    writeFileSync(bomb, Buffer.concat([gzipSync(header), ...Array<Buffer>(64).fill(zeros)]));
+    const before = layers();
+    expect(await engine.fails(1, "import", bomb, "bomb")).toMatch(/^berth: \d+ bytes unpack to more than \d+: expected at most 250 times as many$/);
+    expect(await engine.fails(1, "load", "-i", bomb)).toContain("times as many");
+    expect(layers()).toEqual(before);
+    rmSync(bomb);
   });
 
   test("-c sets the image's configuration", async () => {

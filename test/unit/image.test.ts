@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { applyChange } from "../../src/image/changes.ts";
-import { LayerWriter } from "../../src/image/layer-writer.ts";
+import { type FileSink, LayerWriter } from "../../src/image/layer-writer.ts";
 import { familiarName, formatReference, parseReference } from "../../src/image/reference.ts";
-import { type TarEntry, TarReader } from "../../src/image/tar-reader.ts";
+import type { TarEntry } from "../../src/image/tar-header.ts";
+import { TarReader } from "../../src/image/tar-reader.ts";
 
 test.each([
   ["bb", "docker.io/library/bb:latest", "bb"],
@@ -114,6 +115,38 @@ describe("TarReader", () => {
     expect(byName.get(`${long}/${long}`)?.mtime).toBe(format === "pax" ? 1_250_000_000n : 1_000_000_000n);
     expect(byName.get("link")).toMatchObject({ linkPath: `${long}/${long}`, uid: 3_000_000, gid: 3_000_000 });
     expect(byName.get("dev")).toMatchObject({ type: "block", deviceMajor: 259, deviceMinor: 300 });
+  });
+
+  test.each(["gnu", "posix --sparse-version=0.0", "posix --sparse-version=0.1", "posix --sparse-version=1.0"])("sparse files, %s", (format) => {
+    const bytes = tar(
+      "truncate -s 40M file empty; for i in $(seq 30); do printf x$i | dd of=file bs=1M seek=$i conv=notrunc status=none; done",
+      "-S",
+      ...`--format=${format}`.split(" "),
+    );
+    expect(bytes.length).toBeLessThan(1 << 20);
+    const inside = join(folder, "layer");
+    Bun.spawnSync(["mkdir", inside]);
+    for (const chunk of [bytes.length, 1000]) {
+      const writer = new LayerWriter(inside);
+      let sink: FileSink | undefined;
+      const reader = new TarReader({
+        entry: (entry) => {
+          sink = writer.add(entry);
+        },
+        data: (piece) => sink?.write(piece),
+        hole: (size) => sink?.skip(size),
+        end: () => sink?.close(),
+      });
+      for (let at = 0; at < bytes.length; at += chunk) reader.write(bytes.subarray(at, at + chunk));
+      reader.close();
+      writer.close();
+      for (const name of ["file", "empty"]) {
+        expect(Bun.spawnSync(["cmp", join(folder, name), join(inside, name)]).stdout.toString()).toBe("");
+        expect(statSync(join(inside, name)).blocks * 512).toBeLessThan(1 << 20);
+      }
+    }
+    expect(() => readTar(bytes)).toThrow("is a sparse file");
+    expect(() => readTar(bytes.subarray(0, 3000))).toThrow(/sparse file|cut off/);
   });
 
   test("extended attributes", () => {

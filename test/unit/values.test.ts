@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { decodeName, encodeName } from "../../ffi/file-name.ts";
+import { cString } from "../../ffi/libc.ts";
 import { parseDevice, parseMount, parseTmpfs, parseUlimit, parseVolume } from "../../src/cli/mount-flags.ts";
 import { parseDuration, parseSize, parseTime, splitCsv } from "../../src/cli/values.ts";
 
@@ -76,4 +78,13 @@ test("--tmpfs, --device, --ulimit", () => {
   expect(parseUlimit("core=-1")).toEqual({ name: "core", soft: -1, hard: -1 });
   expect(() => parseUlimit("nofile=2:1")).toThrow("soft limit must be less");
   expect(() => parseUlimit("nope=1")).toThrow("invalid ulimit argument");
+});
+
+test("names of files that are no UTF-8 survive", () => {
+  for (const bytes of [[0x63, 0xe9], [0xff, 0xfe], [0xe2, 0x82], [0xe2, 0x82, 0xac, 0x80], [0xed, 0xb3, 0xa9], [0xf0, 0x9f, 0x98, 0x80, 0xc3], []]) {
+    const name = decodeName(Buffer.from(bytes));
+    expect([...encodeName(name)]).toEqual(bytes);
+  }
+  expect(decodeName(Buffer.from("caf\u00e9"))).toBe("caf\u00e9");
+  expect(cString(decodeName(Buffer.of(0xe9)))).toEqual(Buffer.of(0xe9, 0));
 });

@@ -49,6 +49,7 @@ export const CONTAINER_FLAGS = {
   "pids-limit": { type: "string", value: "int", help: "Tune container pids limit (set -1 for unlimited)" },
   privileged: { type: "boolean", help: "Give extended privileges to this container" },
   platform: { type: "string", help: "Set platform if the image has several (OS/ARCH[/VARIANT])" },
+  quiet: { short: "q", type: "boolean", help: "Suppress the pull output" },
   pull: { type: "string", value: "always|missing|never", help: "Pull image before running (default missing)" },
   "read-only": { type: "boolean", help: "Mount the container's root filesystem as read only" },
   rm: { type: "boolean", help: "Automatically remove the container and its anonymous volumes when it exits" },

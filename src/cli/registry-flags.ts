@@ -1,6 +1,17 @@
 /** Flags of commands that talk to registries. */
-import type { Flags } from "./command.ts";
+import type { ConnectionOptions } from "../image/registry/connection.ts";
+import type { Flags, FlagValues } from "./command.ts";
 
 export const REGISTRY_FLAGS = {
+  "cert-dir": {
+    type: "string",
+    value: "DIR",
+    help: "Certificates for the registry: *.crt to trust, *.cert and *.key to show (instead of certs.d/HOST)",
+  },
   "tls-verify": { type: "boolean", on: true, help: "Check certificates, and use TLS (on; --tls-verify=false switches it off)" },
 } satisfies Flags;
+
+/** What these flags mean to a connection. */
+export function connectionOptions(flags: FlagValues<typeof REGISTRY_FLAGS>): ConnectionOptions {
+  return { tlsVerify: flags["tls-verify"], certDir: flags["cert-dir"] };
+}

@@ -62,9 +62,9 @@ export async function readInput(receive: (chunk: Uint8Array) => Promise<unknown>
 }
 
 /** Prints a text that can be long, all of it, and waits for slow readers. */
-export function printBlocking(text: string | Uint8Array): void {
+export function printBlocking(text: string | Uint8Array, fd: 1 | 2 = 1): void {
   try {
-    writeAll(1, typeof text === "string" ? Buffer.from(text) : text);
+    writeAll(fd, typeof text === "string" ? Buffer.from(text) : text);
   } catch (error) {
     endByPipe(error);
   }

@@ -1,18 +1,29 @@
 /** `push`: an image into a registry. */
 import { type Descriptor, layerMediaType, type Manifest, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST } from "../image/media-types.ts";
 import { formatReference, type Reference, repositoryOf } from "../image/reference.ts";
-import { bytesBody, fileBody, Registry, type RegistryOptions } from "../image/registry/client.ts";
+import { bytesContent, fileContent, Registry } from "../image/registry/client.ts";
+import type { ConnectionOptions } from "../image/registry/connection.ts";
+import type { Bytes } from "../image/unpack.ts";
 import { BlobWriter, placeBlob } from "../store/blob-writer.ts";
 import { writeTransaction } from "../store/database.ts";
 import { type Blob, findImageByName, hasBlob, imageText, insertLayerBlob, layerBlobs, recordDigest } from "../store/images.ts";
+import { runEach } from "./concurrency.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError, NotFound } from "./errors.ts";
 
-/** How many layers are compressed before their turn. */
-const AHEAD = 2;
+/** Compressed by other threads, and sent. */
+const LAYERS_AT_ONCE = 3;
 
-export interface PushOptions extends RegistryOptions {
-  progress(layer: string, what: "Layer already exists" | "Mounted" | "Pushed"): void;
+/** What becomes of a layer. */
+export type PushStatus = "Preparing" | "Layer already exists" | "Mounted" | "Pushed";
+
+export interface PushOptions extends ConnectionOptions {
+  /** How layers are packed; where undefined, as they came, else with gzip. */
+  compression: "gzip" | "zstd" | undefined;
+  /** Told of each layer by its short diff id. */
+  progress(layer: string, status: PushStatus): void;
+  /** Told of the bytes sent; where nobody looks, the kernel sends the file by itself. */
+  sending?: ((layer: string, current: number, total: number) => void) | undefined;
 }
 
 /** Pushes an image under its name. Gives the manifest's digest and size. Throws `RegistryError`. */
@@ -22,21 +33,18 @@ export async function pushImage(engine: Engine, reference: Reference, options: P
   if (!image) throw new NotFound(`An image does not exist locally with the tag: ${repositoryOf(reference).replace(/^docker\.io\/(library\/)?/, "")}`);
   const registry = new Registry(reference.domain, reference.path, options);
   const layers: Descriptor[] = [];
-  // The next ones are compressed, by other threads, while one is on its way.
-  const blobs: Promise<Blob>[] = [];
-  for (const i of image.layers.keys()) {
-    for (const ahead of image.layers.slice(blobs.length, i + 1 + AHEAD)) {
-      const blob = compressedBlob(engine, ahead);
-      blob.catch(() => {}); // told when its turn comes
-      blobs.push(blob);
-    }
-    const { digest, size, mediaType } = await (blobs[i] as Promise<Blob>);
-    const done = await registry.putBlob({ digest, size }, fileBody(layout.blob(digest)), otherRepository(image.digests, reference));
-    options.progress(digest.slice(7, 19), ({ exists: "Layer already exists", mounted: "Mounted", pushed: "Pushed" } as const)[done]);
-    layers.push({ mediaType, digest, size });
-  }
-  const config = Buffer.from(imageText(db, image.id));
-  await registry.putBlob({ digest: image.id, size: config.length }, bytesBody(config as Uint8Array<ArrayBuffer>), undefined);
+  const from = otherRepository(image.digests, reference);
+  await runEach(image.layers, LAYERS_AT_ONCE, async (diffId, i) => {
+    const name = diffId.slice(7, 19);
+    options.progress(name, "Preparing");
+    const { digest, size, mediaType } = await compressedBlob(engine, diffId, options.compression);
+    const content = fileContent(layout.blob(digest), digest, size, options.sending && ((sent) => options.sending?.(name, sent, size)));
+    const done = await registry.putBlob(content, from);
+    options.progress(name, ({ exists: "Layer already exists", mounted: "Mounted", pushed: "Pushed" } as const)[done]);
+    layers[i] = { mediaType, digest, size };
+  });
+  const config = Buffer.from(imageText(db, image.id)) as Buffer<ArrayBuffer>;
+  await registry.putBlob(bytesContent(config, image.id), undefined);
   const manifest: Manifest = {
     schemaVersion: 2,
     mediaType: OCI_MANIFEST,
@@ -56,20 +64,23 @@ function otherRepository(digests: string[], { domain, path }: Reference): string
   return repositories.map((name) => name.slice(domain.length + 1)).find((other) => other !== path);
 }
 
-// What a layer is sent as: compressed as it came, else with gzip, made once and kept.
-async function compressedBlob(engine: Engine, diffId: string): Promise<Blob> {
+// What a layer is sent as: packed as it came, unless asked for otherwise, or made once and kept.
+async function compressedBlob(engine: Engine, diffId: string, wanted: PushOptions["compression"]): Promise<Blob> {
   const blobs = layerBlobs(engine.db, diffId);
-  const compressed = blobs.find(({ mediaType }) => mediaType !== OCI_LAYER);
-  if (compressed) return compressed;
-  const [plain] = blobs;
-  if (!plain) throw new EngineError(`layer ${diffId} has no content in the store`);
+  const there = blobs.find(({ mediaType }) => (wanted === undefined ? mediaType !== OCI_LAYER : mediaType === layerMediaType(wanted)));
+  if (there) return there;
+  const [source] = blobs;
+  if (!source) throw new EngineError(`layer ${diffId} has no content in the store`);
+  const compression = wanted ?? "gzip";
   const writer = new BlobWriter(engine.layout);
   try {
-    const stream = Bun.file(engine.layout.blob(plain.digest))
-      .stream()
-      .pipeThrough(new CompressionStream("gzip") as unknown as ReadableWritablePair<Uint8Array, Uint8Array>);
+    const file = Bun.file(engine.layout.blob(source.digest)).stream() as ReadableStream<Bytes>;
+    const through = (stream: CompressionStream | DecompressionStream) => stream as unknown as ReadableWritablePair<Bytes, Bytes>;
+    const packed = source.mediaType.split("+")[1] as CompressionFormat | undefined;
+    const plain = packed === undefined ? file : file.pipeThrough(through(new DecompressionStream(packed)));
+    const stream = plain.pipeThrough(through(new CompressionStream(compression as CompressionFormat)));
     for await (const chunk of stream) writer.write(chunk);
-    const blob: Blob = { ...writer.finish(), mediaType: layerMediaType("gzip") };
+    const blob: Blob = { ...writer.finish(), mediaType: layerMediaType(compression) };
     writeTransaction(engine.db, () => {
       if (!hasBlob(engine.db, blob.digest)) placeBlob(engine.layout, writer.path, blob.digest);
       insertLayerBlob(engine.db, diffId, blob);

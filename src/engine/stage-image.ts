@@ -2,10 +2,11 @@
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { LayerError } from "../image/layer-writer.ts";
 import { layerMediaType, OCI_LAYER } from "../image/media-types.ts";
-import { type Bytes, compressionOf, unpackLayer } from "../image/unpack.ts";
+import { type Bytes, compressionOf, decompress, unpackLayer } from "../image/unpack.ts";
 import { BlobWriter, placeBlob } from "../store/blob-writer.ts";
 import { writeTransaction } from "../store/database.ts";
 import { type Blob, hasBlob, hasLayer, insertImage, insertLayer, insertLayerBlob, recordDigest } from "../store/images.ts";
+import type { Download } from "./download-blob.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
 import { layerPath, temporaryLayerFolder } from "./sweep-layers.ts";
@@ -31,6 +32,8 @@ export interface StageOptions {
   diffId?: string | undefined;
   /** Layers below, the topmost first. */
   lowers: StagedLayer[];
+  /** Told how many of the blob's bytes are read. */
+  progress?(bytes: number): void;
 }
 
 /**
@@ -40,37 +43,72 @@ export interface StageOptions {
  * @throws {DigestError} where its bytes are not
  */
 export async function stageLayer(engine: Engine, source: AsyncIterable<Bytes>, options: StageOptions): Promise<StagedLayer> {
+  const { expected } = options;
   const writer = new BlobWriter(engine.layout);
-  const folder = temporaryLayerFolder(engine);
-  mkdirSync(folder, { recursive: true, mode: 0o755 });
-  let mediaType: string = OCI_LAYER;
   async function* keep(): AsyncGenerator<Bytes> {
     let first = true;
-    for await (const chunk of source) {
-      if (first) {
-        mediaType = mediaTypeOf(chunk);
-        // Of a plain tar the blob's digest is the diff id.
-        if (compressionOf(chunk) === "none") writer.leaveHashing();
-        first = false;
-      }
+    for await (const chunk of withKnownCompression(source)) {
+      // Of a plain tar the blob's digest is the diff id.
+      if (first && compressionOf(chunk) === "none") writer.leaveHashing();
+      first = false;
       writer.write(chunk);
-      if (options.expected && writer.size > options.expected.size)
-        throw new LayerError(`the layer has more than the ${options.expected.size} bytes it was announced with`);
+      if (expected && writer.size > expected.size) throw new LayerError(`the layer has more than the ${expected.size} bytes it was announced with`);
       yield chunk;
     }
   }
   try {
-    const kept = keep();
-    const lowers = options.lowers.map((layer) => stagedPath(engine, layer));
-    const { diffId, size } = await unpackLayer(kept, folder, lowers);
-    // What stands behind the end of a compressed stream belongs to the blob too.
-    for await (const _ of kept);
-    if (options.diffId !== undefined && options.diffId !== diffId)
-      throw new LayerError(`the layer's tar is ${diffId}, the configuration says ${options.diffId}`);
-    const blob = { ...writer.finish(options.expected, diffId), mediaType };
-    return { diffId, size, blob, blobPath: writer.path, folder };
+    const unpacked = await unpackBeside(engine, keep(), options);
+    return { ...unpacked, blob: { ...writer.finish(expected, unpacked.diffId), mediaType: unpacked.mediaType }, blobPath: writer.path };
   } catch (error) {
     writer.abandon();
+    throw error;
+  }
+}
+
+// Layers are plain, gzip or zstd (image-spec media-types.md); what comes otherwise is kept plain.
+async function* withKnownCompression(source: AsyncIterable<Bytes>): AsyncGenerator<Bytes> {
+  const iterator = source[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  const whole = (async function* () {
+    if (!first.done) yield first.value;
+    yield* { [Symbol.asyncIterator]: () => iterator };
+  })();
+  const compression = compressionOf(first.value ?? new Uint8Array());
+  yield* compression === "xz" || compression === "bzip2" ? decompress(whole) : whole;
+}
+
+/** Unpacks a layer beside the store while its bytes come. Throws as {@link stageLayer}, and what the download does. */
+export async function stageDownload(engine: Engine, download: Download, options: Omit<StageOptions, "expected">): Promise<StagedLayer> {
+  const { digest, size } = download.descriptor;
+  const { mediaType, ...unpacked } = await unpackBeside(engine, download.bytes(), options);
+  return { ...unpacked, blob: { digest, size, mediaType }, blobPath: download.path };
+}
+
+async function unpackBeside(engine: Engine, source: AsyncGenerator<Bytes>, { diffId: expected, lowers, progress }: StageOptions) {
+  const folder = temporaryLayerFolder(engine);
+  mkdirSync(folder, { recursive: true, mode: 0o755 });
+  let mediaType: string | undefined;
+  let read = 0;
+  async function* watched(): AsyncGenerator<Bytes> {
+    for await (const chunk of source) {
+      mediaType ??= mediaTypeOf(chunk);
+      read += chunk.length;
+      progress?.(read);
+      yield chunk;
+    }
+  }
+  try {
+    const bytes = watched();
+    const { diffId, size } = await unpackLayer(
+      bytes,
+      folder,
+      lowers.map((layer) => stagedPath(engine, layer)),
+    );
+    // What stands behind the end of a compressed stream belongs to the blob too.
+    for await (const _ of bytes);
+    if (expected !== undefined && expected !== diffId) throw new LayerError(`the layer's tar is ${diffId}, the configuration says ${expected}`);
+    return { diffId, size, folder, mediaType: mediaType ?? OCI_LAYER };
+  } catch (error) {
     rmSync(folder, { recursive: true, force: true });
     throw error;
   }
@@ -78,7 +116,8 @@ export async function stageLayer(engine: Engine, source: AsyncIterable<Bytes>, o
 
 function mediaTypeOf(head: Uint8Array): string {
   const compression = compressionOf(head);
-  return compression === "gzip" || compression === "zstd" ? layerMediaType(compression) : OCI_LAYER;
+  if (compression === "xz" || compression === "bzip2") throw new LayerError(`the layer is packed with ${compression}: expected gzip, zstd or none`);
+  return layerMediaType(compression);
 }
 
 export interface NewImage {

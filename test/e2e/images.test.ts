@@ -104,7 +104,9 @@ describe("import", () => {
       "-c",
       "cd /d[!e]*; (echo *; cd /copy; echo *) | /busybox od -An -c; cd /; /busybox readlink copy/soft | /busybox od -An -c; /busybox stat -c %h copy/hard; /busybox tail -c 3 copy/holes",
     );
-    expect(out.replace(/\s+/g, " ").trim()).toBe("c a f 351 h a r d h o l e s s o f t \\n c a f 351 h a r d h o l e s s o f t \\n c a f 351 \\n 2 end");
+    expect(out.replace(/\s+/g, " ").trim()).toBe(
+      "c a f 351 h a r d h o l e s s o f t \\n c a f 351 h a r d h o l e s s o f t \\n c a f 351 \\n 2 end",
+    );
     await engine.ok("rmi", "bytes:1", "bytes:2");
     rmSync(folder, { recursive: true });
   });

@@ -3,7 +3,7 @@ import { Registry } from "../../image/registry/client.ts";
 import { storeCredentials } from "../../image/registry/credentials.ts";
 import { defineCommand } from "../command.ts";
 import { CommandFailure } from "../errors.ts";
-import { REGISTRY_FLAGS } from "../registry-flags.ts";
+import { connectionOptions, REGISTRY_FLAGS } from "../registry-flags.ts";
 
 export default defineCommand({
   names: ["login"],
@@ -26,7 +26,7 @@ export default defineCommand({
     const password = flags["password-stdin"] ? (await Bun.stdin.text()).replace(/\r?\n$/, "") : flags.password;
     if (password === undefined || password === "") throw new CommandFailure("a password is needed: --password-stdin", 1);
     const credentials = { username: flags.username, password };
-    await new Registry(domain, "", { tlsVerify: flags["tls-verify"], credentials }).login();
+    await new Registry(domain, "", { ...connectionOptions(flags), credentials }).login();
     storeCredentials(domain, credentials);
     console.log("Login Succeeded");
   },

@@ -1,7 +1,7 @@
 import { parseReference } from "../../image/reference.ts";
 import { Registry } from "../../image/registry/client.ts";
 import { defineCommand } from "../command.ts";
-import { REGISTRY_FLAGS } from "../registry-flags.ts";
+import { connectionOptions, REGISTRY_FLAGS } from "../registry-flags.ts";
 import { printBlocking } from "../streams.ts";
 
 export default defineCommand({
@@ -12,7 +12,7 @@ export default defineCommand({
   args: { min: 1, max: 1 },
   async run(_context, flags, [text = ""]) {
     const { domain, path, tag, digest } = parseReference(text);
-    const { bytes } = await new Registry(domain, path, { tlsVerify: flags["tls-verify"] }).manifest(digest ?? tag);
+    const { bytes } = await new Registry(domain, path, connectionOptions(flags)).manifest(digest ?? tag);
     printBlocking(`${JSON.stringify(JSON.parse(bytes.toString()), null, "\t")}\n`);
   },
 });

@@ -1,10 +1,12 @@
 import type { Engine } from "../../engine/engine.ts";
-import { pullImage } from "../../engine/pull-image.ts";
+import { type PullProgress, pullImage } from "../../engine/pull-image.ts";
 import { parsePlatform } from "../../image/media-types.ts";
 import { familiarName, formatReference, parseReference, type Reference } from "../../image/reference.ts";
 import { Registry } from "../../image/registry/client.ts";
+import type { ConnectionOptions } from "../../image/registry/connection.ts";
 import { defineCommand } from "../command.ts";
-import { REGISTRY_FLAGS } from "../registry-flags.ts";
+import { Progress } from "../format/progress.ts";
+import { connectionOptions, REGISTRY_FLAGS } from "../registry-flags.ts";
 
 export default defineCommand({
   names: ["pull", "image pull"],
@@ -19,11 +21,11 @@ export default defineCommand({
   args: { min: 1, max: 1 },
   async run({ engine }, flags, [text = ""]) {
     const reference = parseReference(text);
-    const options = { tlsVerify: flags["tls-verify"], platform: flags.platform, say: flags.quiet ? () => {} : console.log };
-    const tags = flags["all-tags"] ? await new Registry(reference.domain, reference.path, options).tags() : [reference.tag];
+    const connection = connectionOptions(flags);
+    const tags = flags["all-tags"] ? await new Registry(reference.domain, reference.path, connection).tags() : [reference.tag];
     for (const tag of tags) {
       const one = { ...reference, tag };
-      await pull(engine, one, options);
+      await pull(engine, one, { connection, platform: flags.platform, progress: flags.quiet ? undefined : new Progress(1) });
       console.log(fullText(one));
     }
   },
@@ -33,22 +35,32 @@ const fullText = (reference: Reference) =>
   reference.digest === undefined ? formatReference(reference) : `${reference.domain}/${reference.path}@${reference.digest}`;
 
 interface Options {
-  tlsVerify: boolean;
+  connection: ConnectionOptions;
   platform: string | undefined;
-  /** Where a line of progress goes. */
-  say(line: string): void;
+  /** Where it is told; undefined for nowhere. */
+  progress: Progress | undefined;
 }
 
 /** Pulls an image and tells of it as docker does. */
-export async function pull(engine: Engine, reference: Reference, { tlsVerify, platform, say }: Options): Promise<void> {
+export async function pull(engine: Engine, reference: Reference, { connection, platform, progress }: Options): Promise<void> {
   const { repository } = familiarName(formatReference(reference));
   const shown = reference.path.startsWith("library/") && reference.domain === "docker.io" ? reference.path : repository;
-  say(`${reference.digest ?? reference.tag}: Pulling from ${shown}`);
-  const { digest, fresh } = await pullImage(engine, reference, {
-    tlsVerify,
-    platform: platform === undefined ? undefined : parsePlatform(platform),
-    progress: (layer, what) => say(`${layer}: ${what}`),
-  });
-  say(`Digest: ${digest}`);
-  say(`Status: ${fresh ? "Downloaded newer image" : "Image is up to date"} for ${repository}:${reference.tag}`);
+  progress?.say(`${reference.digest ?? reference.tag}: Pulling from ${shown}`);
+  try {
+    const { digest, fresh } = await pullImage(engine, reference, {
+      ...connection,
+      platform: platform === undefined ? undefined : parsePlatform(platform),
+      progress: (layer, state) => tell(progress, layer, state),
+    });
+    progress?.say(`Digest: ${digest}`);
+    progress?.say(`Status: ${fresh ? "Downloaded newer image" : "Image is up to date"} for ${repository}:${reference.tag}`);
+  } finally {
+    progress?.finish();
+  }
+}
+
+function tell(progress: Progress | undefined, layer: string, state: PullProgress): void {
+  if ("current" in state) progress?.update(layer, state.status, state.current, state.total);
+  else if (state.status === "Pulling fs layer") progress?.update(layer, state.status);
+  else progress?.done(layer, state.status);
 }

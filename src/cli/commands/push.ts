@@ -1,8 +1,12 @@
-import { pushImage } from "../../engine/push-image.ts";
-import { familiarName, formatReference, parseReference, repositoryOf } from "../../image/reference.ts";
+import type { Engine } from "../../engine/engine.ts";
+import { type PushOptions, pushImage } from "../../engine/push-image.ts";
+import { familiarName, formatReference, parseReference, type Reference, repositoryOf } from "../../image/reference.ts";
+import type { ConnectionOptions } from "../../image/registry/connection.ts";
 import { listImages } from "../../store/images.ts";
 import { defineCommand } from "../command.ts";
-import { REGISTRY_FLAGS } from "../registry-flags.ts";
+import { UsageError } from "../errors.ts";
+import { Progress } from "../format/progress.ts";
+import { connectionOptions, REGISTRY_FLAGS } from "../registry-flags.ts";
 
 export default defineCommand({
   names: ["push", "image push"],
@@ -10,23 +14,47 @@ export default defineCommand({
   usage: "[OPTIONS] NAME[:TAG]",
   flags: {
     ...REGISTRY_FLAGS,
+    "compression-format": { type: "string", value: "FORMAT", help: "Pack layers with gzip or zstd (as they came; gzip where they were not packed)" },
     "all-tags": { short: "a", type: "boolean", help: "Push all tags of an image to the repository" },
     quiet: { short: "q", type: "boolean", help: "Suppress verbose output" },
   },
   args: { min: 1, max: 1 },
   async run({ engine }, flags, [text = ""]) {
     const reference = parseReference(text);
-    const say = flags.quiet ? () => {} : console.log;
+    const compression = flags["compression-format"];
+    if (compression !== undefined && compression !== "gzip" && compression !== "zstd")
+      throw new UsageError(`invalid argument "${compression}" for "--compression-format" flag: expected gzip or zstd`);
+    const progress = flags.quiet ? undefined : new Progress(1);
     const repository = repositoryOf(reference);
     const names = flags["all-tags"]
       ? listImages(engine.db).flatMap((image) => image.names.filter((name) => name.startsWith(`${repository}:`)))
       : [formatReference(reference)];
-    say(`The push refers to repository [${repository}]`);
+    progress?.say(`The push refers to repository [${repository}]`);
     for (const name of names) {
       const one = parseReference(name);
-      const { digest, size } = await pushImage(engine, one, { tlsVerify: flags["tls-verify"], progress: (layer, what) => say(`${layer}: ${what}`) });
-      say(`${one.tag}: digest: ${digest} size: ${size}`);
+      const { digest, size } = await push(engine, one, { ...connectionOptions(flags), compression }, progress);
+      progress?.say(`${one.tag}: digest: ${digest} size: ${size}`);
       if (flags.quiet) console.log(`${familiarName(name).repository}:${one.tag}`);
     }
   },
 });
+
+async function push(
+  engine: Engine,
+  reference: Reference,
+  options: Pick<PushOptions, "compression"> & ConnectionOptions,
+  progress: Progress | undefined,
+) {
+  try {
+    return await pushImage(engine, reference, {
+      ...options,
+      progress: (layer, status) => {
+        if (status === "Preparing") progress?.update(layer, status);
+        else progress?.done(layer, status);
+      },
+      sending: progress?.isLive ? (layer, current, total) => progress.update(layer, "Pushing", current, total) : undefined,
+    });
+  } finally {
+    progress?.finish();
+  }
+}

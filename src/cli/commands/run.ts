@@ -9,6 +9,7 @@ import { defineCommand } from "../command.ts";
 import { CONTAINER_FLAGS, containerOptions } from "../container-flags.ts";
 import { CommandFailure, UsageError } from "../errors.ts";
 import { requireTerminal, runInForeground } from "../foreground.ts";
+import { Progress } from "../format/progress.ts";
 import { pull } from "./pull.ts";
 
 export default defineCommand({
@@ -53,13 +54,14 @@ interface MakeFlags {
   cidfile: string | undefined;
   pull: string | undefined;
   platform: string | undefined;
+  quiet: boolean;
 }
 
 /** Makes the container, its image pulled where need be, and the file with its id; a file that is there already may be another container's. */
 export async function makeContainer(
   engine: Engine,
   options: ContainerOptions,
-  { cidfile, pull: policy = "missing", platform }: MakeFlags,
+  { cidfile, pull: policy = "missing", platform, quiet }: MakeFlags,
   keep: boolean,
 ): Promise<ContainerRecord> {
   if (cidfile !== undefined && existsSync(cidfile)) {
@@ -68,7 +70,8 @@ export async function makeContainer(
   if (!["always", "missing", "never"].includes(policy))
     throw new UsageError(`invalid pull option: '${policy}': must be one of "always", "missing" or "never"`);
   // Progress goes to stderr: stdout is the command's, or the id's.
-  const fetchImage = () => pull(engine, parseReference(options.image), { tlsVerify: true, platform, say: console.error });
+  const fetchImage = () =>
+    pull(engine, parseReference(options.image), { connection: { tlsVerify: true }, platform, progress: quiet ? undefined : new Progress(2) });
   if (policy === "always" && options.rootfs === undefined) await fetchImage();
   let record: ContainerRecord;
   try {

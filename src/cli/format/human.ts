@@ -10,7 +10,7 @@ export function humanSize(bytes: number): string {
     value /= 1000;
     unit++;
   }
-  return `${Number(value.toPrecision(value >= 100 ? 3 : 3))}${SIZE_UNITS[unit]}`;
+  return `${Number(value.toPrecision(3))}${SIZE_UNITS[unit]}`;
 }
 
 /** `3 minutes`, `About an hour`, `2 weeks`. */

@@ -70,3 +70,16 @@ export function makeRaw(fd: number): () => void {
     tryCall("ioctl", fd, TCSETSW, saved);
   };
 }
+
+/** Stops a terminal from showing what is typed; gives back how to undo it. */
+export function hideInput(fd: number): () => void {
+  const ECHO = 0o10;
+  const saved = Buffer.alloc(64);
+  call("ioctl", fd, TCGETS, saved);
+  const hidden = Buffer.from(saved);
+  hidden.writeUInt32LE((hidden.readUInt32LE(12) & ~ECHO) >>> 0, 12);
+  call("ioctl", fd, TCSETSW, hidden);
+  return () => {
+    tryCall("ioctl", fd, TCSETSW, saved);
+  };
+}

@@ -24,6 +24,7 @@ export const COMMANDS: Record<string, Load> = {
   import: () => load(import("./commands/import.ts")),
   pull: () => load(import("./commands/pull.ts")),
   push: () => load(import("./commands/push.ts")),
+  search: () => load(import("./commands/search.ts")),
   login: () => load(import("./commands/login.ts")),
   logout: () => load(import("./commands/logout.ts")),
   tag: () => load(import("./commands/tag.ts")),

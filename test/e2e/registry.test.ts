@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { TestEngine, until } from "./engine.ts";
+import { TestEngine } from "./engine.ts";
+import { startRegistry } from "./registry.ts";
 
 let engine: TestEngine;
 beforeAll(async () => {
@@ -18,54 +19,9 @@ async function emptyEngine(): Promise<TestEngine> {
   return fresh;
 }
 
-// A port that nobody had a moment ago.
-function freePort(): number {
-  const server = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  const { port } = server;
-  server.stop(true);
-  return port;
-}
-
-interface LocalRegistry extends Disposable {
-  host: string;
-  restart(): Promise<void>;
-}
-
-/** Debian's docker-registry on 127.0.0.1, with a folder of its own. */
-async function startRegistry(http = "", more = ""): Promise<LocalRegistry> {
-  const port = freePort();
-  const folder = join(engine.root, `registry-${port}`);
-  mkdirSync(folder);
-  const config = `version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: ${folder}/data}, delete: {enabled: true}}\nhttp: {addr: "127.0.0.1:${port}"${http}}\n${more}`;
-  writeFileSync(join(folder, "config.yml"), config);
-  let child: Bun.Subprocess;
-  const start = async () => {
-    child = Bun.spawn(["docker-registry", "serve", join(folder, "config.yml")], { stdout: "ignore", stderr: "ignore" });
-    await until("the registry", async () => {
-      try {
-        return (
-          (await fetch(`${http.includes("tls") ? "https" : "http"}://127.0.0.1:${port}/v2/`, { tls: { rejectUnauthorized: false } })).status < 500
-        );
-      } catch {
-        return false;
-      }
-    });
-  };
-  await start();
-  return {
-    host: `127.0.0.1:${port}`,
-    async restart() {
-      child.kill("SIGKILL");
-      await child.exited;
-      await start();
-    },
-    [Symbol.dispose]: () => child.kill("SIGKILL"),
-  };
-}
-
 describe("a registry", () => {
   test("push, pull by tag and digest, all tags, and what is there already", async () => {
-    using registry = await startRegistry();
+    using registry = await startRegistry(engine.root);
     const name = `${registry.host}/team/bb`;
     await engine.ok("tag", "bb", `${name}:v1`);
     const pushed = await engine.ok("push", `${name}:v1`);
@@ -97,7 +53,7 @@ describe("a registry", () => {
   });
 
   test("run pulls what is missing, and tells so on standard error", async () => {
-    using registry = await startRegistry();
+    using registry = await startRegistry(engine.root);
     const name = `${registry.host}/bb`;
     await engine.ok("tag", "bb", name);
     await engine.ok("push", "-q", name);
@@ -110,7 +66,7 @@ describe("a registry", () => {
   });
 
   test("eight pulls of one image at once", async () => {
-    using registry = await startRegistry();
+    using registry = await startRegistry(engine.root);
     const name = `${registry.host}/bb`;
     await engine.ok("tag", "bb", name);
     await engine.ok("push", "-q", name);
@@ -145,6 +101,7 @@ describe("a registry", () => {
     expect(made.exitCode).toBe(0);
     writeFileSync(join(folder, "htpasswd"), `user:${await Bun.password.hash("secret", { algorithm: "bcrypt", cost: 4 })}\n`);
     using registry = await startRegistry(
+      engine.root,
       `, tls: {certificate: ${folder}/cert, key: ${folder}/key}`,
       `auth: {htpasswd: {realm: test, path: ${folder}/htpasswd}}\n`,
     );
@@ -160,7 +117,7 @@ describe("a registry", () => {
     expect(JSON.parse(readFileSync(file, "utf8")).auths[registry.host].auth).toBe(Buffer.from("user:secret").toString("base64"));
     await engine.ok("push", "-q", insecure, name);
     await using fresh = await emptyEngine();
-    fresh.env.NODE_EXTRA_CA_CERTS = join(folder, "cert");
+    fresh.env.SSL_CERT_FILE = join(folder, "cert"); // as Go's programs take it
     await fresh.ok("pull", "-q", name);
     expect(await engine.ok("logout", registry.host)).toContain("Removing login credentials");
     expect(await engine.fails(1, "pull", "-q", insecure, name)).toContain("unauthorized");

@@ -1,57 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { BERTH, TestEngine, until } from "./engine.ts";
-
-/** A terminal of a test's own, that a test types into and reads from. */
-class Terminal implements Disposable {
-  readonly #folder = mkdtempSync(join(tmpdir(), "berth-tmux-"));
-  readonly #socket = join(this.#folder, "socket");
-
-  constructor(env: Record<string, string>) {
-    const shell = Bun.spawnSync(
-      ["tmux", "-S", this.#socket, "-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "30", "env PS1='host> ' sh"],
-      {
-        env: { ...env, TERM: "xterm", LANG: "C.UTF-8" },
-      },
-    );
-    if (shell.exitCode !== 0) throw new Error(`tmux: ${shell.stderr}`);
-  }
-
-  #tmux(...args: string[]): string {
-    return Bun.spawnSync(["tmux", "-S", this.#socket, ...args]).stdout.toString();
-  }
-
-  /** Types a line. */
-  type(line: string): void {
-    this.#tmux("send-keys", "-l", line);
-    this.#tmux("send-keys", "Enter");
-  }
-
-  key(name: string): void {
-    this.#tmux("send-keys", name);
-  }
-
-  resize(columns: number, rows: number): void {
-    this.#tmux("resize-window", "-x", String(columns), "-y", String(rows));
-  }
-
-  screen(): string {
-    return this.#tmux("capture-pane", "-p", "-S", "-200");
-  }
-
-  async shows(pattern: RegExp): Promise<void> {
-    await until(`the terminal shows ${pattern}`, () => pattern.test(this.screen())).catch((error) => {
-      throw new Error(`${error.message}:\n${this.screen()}`);
-    });
-  }
-
-  [Symbol.dispose](): void {
-    this.#tmux("kill-server");
-    rmSync(this.#folder, { recursive: true, force: true });
-  }
-}
+import { Terminal } from "./terminal.ts";
 
 let engine: TestEngine;
 beforeAll(async () => {

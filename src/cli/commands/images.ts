@@ -1,10 +1,14 @@
+import type { Engine } from "../../engine/engine.ts";
 import { hasLabel } from "../../engine/list-containers.ts";
+import { resolveImage } from "../../engine/resolve-image.ts";
 import { familiarName, formatReference, parseReference } from "../../image/reference.ts";
-import { type ImageRecord, listImages } from "../../store/images.ts";
+import { containersOfImage, type ImageConfig, type ImageRecord, layerBlobs, listImages } from "../../store/images.ts";
 import { defineCommand } from "../command.ts";
 import { CommandFailure } from "../errors.ts";
 import { goTime, humanDuration, humanSize } from "../format/human.ts";
-import { printListing } from "../format/output.ts";
+import { alignTable, printListing } from "../format/output.ts";
+import { printBlocking } from "../streams.ts";
+import { parseTime } from "../values.ts";
 
 const HEADERS = {
   ID: "IMAGE ID",
@@ -23,26 +27,66 @@ export default defineCommand({
   flags: {
     all: { short: "a", type: "boolean", help: "Show all images" },
     digests: { type: "boolean", help: "Show digests" },
-    filter: { short: "f", type: "list", value: "filter", help: "Filter output based on conditions provided (dangling, label, reference)" },
+    filter: {
+      short: "f",
+      type: "list",
+      value: "filter",
+      help: "Filter output based on conditions provided (before, dangling, label, reference, since, until)",
+    },
     format: { type: "string", help: "Format output using a Go template, 'table TEMPLATE', or 'json'" },
     "no-trunc": { type: "boolean", help: "Don't truncate output" },
     quiet: { short: "q", type: "boolean", help: "Only show image IDs" },
+    tree: { type: "boolean", help: "List images with their platforms and sizes as a tree" },
   },
   args: { min: 0, max: 1 },
   async run({ engine }, flags, [wanted]) {
-    const tests = flags.filter.map(parseFilter);
-    const rows = listImages(engine.db)
-      .filter((image) => tests.every((test) => test(image)))
-      .flatMap((image) => toRows(image, !flags["no-trunc"], wanted));
+    const tests = flags.filter.map((filter) => parseFilter(engine, filter));
+    const images = listImages(engine.db).filter((image) => tests.every((test) => test(image)));
+    if (flags.tree) {
+      for (const name of ["quiet", "digests", "no-trunc", "format"] as const)
+        if (flags[name]) throw new CommandFailure(`--${name} is not supported with --tree`, 1);
+      printTree(engine, wanted === undefined ? images : images.filter((image) => image.names.some((name) => isWanted(name, wanted))));
+      return;
+    }
+    const rows = images.flatMap((image) => toRows(image, !flags["no-trunc"], wanted));
     const table = `{{.Repository}}\t{{.Tag}}\t${flags.digests ? "{{.Digest}}\t" : ""}{{.ID}}\t{{.CreatedSince}}\t{{.Size}}`;
     const unique = flags.quiet ? [...new Map(rows.map((row) => [row.ID, row])).values()] : rows;
     printListing({ headers: HEADERS, rows: unique, table }, flags.quiet ? (flags.format ?? "{{.ID}}") : flags.format);
   },
 });
 
-function parseFilter(filter: string): (image: ImageRecord) => boolean {
+// A row an image, and one below for what it is made for.
+function printTree(engine: Engine, images: ImageRecord[]): void {
+  const lines = images.flatMap((image) => {
+    const names = image.names.map(familiarName).map(({ repository, tag }) => `${repository}:${tag}`);
+    const content = image.layers.reduce((sum, diffId) => sum + (layerBlobs(engine.db, diffId)[0]?.size ?? 0), 0);
+    const { os, architecture, variant } = image.config as ImageConfig & { variant?: string };
+    const use = containersOfImage(engine.db, image.id).length > 0 ? "U" : "";
+    const about = [image.id.slice(7, 19), humanSize(image.size + content), humanSize(content)];
+    return [
+      [names.length > 0 ? names.join(", ") : "<untagged>", ...about, use].join("\t"),
+      [`\u2514\u2500 ${[os, architecture, variant].filter(Boolean).join("/")}`, ...about, use].join("\t"),
+    ];
+  });
+  printBlocking(alignTable(["IMAGE\tID\tDISK USAGE\tCONTENT SIZE\tEXTRA", ...lines]));
+}
+
+function parseFilter(engine: Engine, filter: string): (image: ImageRecord) => boolean {
   const [, key, value = ""] = /^([^=]+)=(.*)$/.exec(filter) ?? [];
+  const created = (image: ImageRecord) => Date.parse(image.config.created ?? "") || 0;
   switch (key) {
+    case "before": {
+      const end = created(resolveImage(engine, value).image);
+      return (image) => created(image) < end;
+    }
+    case "since": {
+      const start = created(resolveImage(engine, value).image);
+      return (image) => created(image) > start;
+    }
+    case "until": {
+      const end = parseTime(value, Date.now());
+      return (image) => created(image) < end;
+    }
     case "dangling":
       return (image) => (image.names.length === 0) === (value === "true" || value === "1");
     case "label":
@@ -50,7 +94,10 @@ function parseFilter(filter: string): (image: ImageRecord) => boolean {
     case "reference":
       return (image) => image.names.some((name) => fits(name, value));
     default:
-      throw new CommandFailure(`invalid filter '${filter}': expected dangling=true|false, label=NAME[=VALUE] or reference=PATTERN`, 1);
+      throw new CommandFailure(
+        `invalid filter '${filter}': expected before=IMAGE, dangling=true|false, label=NAME[=VALUE], reference=PATTERN, since=IMAGE or until=TIME`,
+        1,
+      );
   }
 }
 

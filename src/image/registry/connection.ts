@@ -33,6 +33,8 @@ const SILENCE = 30_000;
 const MAX_REDIRECTS = 10;
 /** Codes of a certificate that was refused. */
 const CERTIFICATE = /CERT|SIGNED|ISSUER|VERIFY|ALTNAME/;
+/** Codes whose names say too little. */
+const WHY: Record<string, string> = { EPROTO: "the TLS handshake failed" };
 const LOCAL = /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/;
 
 export type Body = Uint8Array<ArrayBuffer> | ReadableStream | Blob;
@@ -107,7 +109,8 @@ export class Connection {
   wrap(error: unknown, what: string | undefined): RegistryError {
     if (error instanceof RegistryError) return error;
     const e = error as Error & { code?: string };
-    const why = e?.name === "TimeoutError" ? `no answer within ${SILENCE / 1000} seconds` : (e?.code ?? e?.message ?? String(error));
+    const why =
+      e?.name === "TimeoutError" ? `no answer within ${SILENCE / 1000} seconds` : (WHY[e?.code ?? ""] ?? e?.code ?? e?.message ?? String(error));
     return new RegistryError(`${this.domain}: ${what === undefined ? "cannot be reached" : what}: ${why}`);
   }
 
@@ -116,6 +119,8 @@ export class Connection {
     for (const base of this.#base === undefined ? this.#bases : [this.#base]) {
       try {
         const response = await this.#send(new URL(path, base), new URL(base).host, options);
+        // A server of HTTPS that was asked without it: what counts is why TLS failed.
+        if (response.status === 400 && failure !== undefined) break;
         this.#base ??= base;
         return response;
       } catch (error) {

@@ -23,7 +23,7 @@ const CHUNK = 16 << 20;
  */
 export async function uploadBlob(connection: Connection, uploads: string, started: Response, content: UploadContent): Promise<void> {
   const { size, digest } = content;
-  let url = locationOf(connection, started);
+  let url = openedAt(connection, started, uploads);
   let chunk = Math.max(size, 1);
   let at = 0;
   let failures = 0;
@@ -57,7 +57,7 @@ export async function uploadBlob(connection: Connection, uploads: string, starte
       if (at > from) failures = 0;
       continue;
     }
-    url = locationOf(connection, response, url);
+    url = locationOf(response, url);
     at = to;
     failures = 0;
   }
@@ -71,15 +71,18 @@ async function askProgress(connection: Connection, uploads: string, url: string)
   const status = await connection.request(url, { accept: [204, 202, 200, 404] });
   if (status.status === 404) {
     const again = await connection.request(uploads, { method: "POST", headers: { "Content-Length": "0" }, accept: [202] });
-    return { url: locationOf(connection, again), at: 0 };
+    return { url: openedAt(connection, again, uploads), at: 0 };
   }
   const last = Number(/^(?:bytes=)?0-(\d+)$/.exec(status.headers.get("Range") ?? "")?.[1] ?? 0);
-  return { url: locationOf(connection, status, url), at: last === 0 ? 0 : last + 1 };
+  return { url: locationOf(status, url), at: last === 0 ? 0 : last + 1 };
 }
 
-function locationOf(connection: Connection, response: Response, otherwise?: string): string {
-  const location = response.headers.get("Location");
-  if (location) return connection.url(location);
-  if (otherwise === undefined) throw new RegistryError(`${connection.domain} opened an upload without saying where`);
-  return otherwise;
+function openedAt(connection: Connection, response: Response, uploads: string): string {
+  if (!response.headers.has("Location")) throw new RegistryError(`${connection.domain} opened an upload without saying where`);
+  return locationOf(response, connection.url(uploads));
+}
+
+// Where the next request goes, told relative to the last one's address (RFC 9110, 10.2.2).
+function locationOf(response: Response, asked: string): string {
+  return new URL(response.headers.get("Location") ?? "", asked).href;
 }

@@ -67,8 +67,8 @@ function copyBytes(from: number, to: number): void {
   }
 }
 
-// `from` is where attributes are read; a link has none that matter.
-function copyMetadata(status: fd.FileStatus, from: string | undefined, target: number, name: string): void {
+/** Gives a name another file's owner, mode, times and attributes. `from` is where attributes are read; a link has none that matter. */
+export function copyMetadata(status: fd.FileStatus, from: string | undefined, target: number, name: string): void {
   fd.chownat(target, name, status.uid, status.gid);
   if (from !== undefined) {
     const to = `/proc/self/fd/${target}/${name}`;

@@ -86,6 +86,7 @@ export interface FileStatus {
   size: bigint;
   ino: bigint;
   mtime: bigint;
+  ctime: bigint;
   rdevMajor: number;
   rdevMinor: number;
   devMajor: number;
@@ -104,6 +105,7 @@ export function statat(dir: number, path: string): FileStatus {
     ino: b.readBigUInt64LE(32),
     size: b.readBigUInt64LE(40),
     mtime: b.readBigInt64LE(112) * 1_000_000_000n + BigInt(b.readUInt32LE(120)),
+    ctime: b.readBigInt64LE(96) * 1_000_000_000n + BigInt(b.readUInt32LE(104)),
     rdevMajor: b.readUInt32LE(128),
     rdevMinor: b.readUInt32LE(132),
     devMajor: b.readUInt32LE(136),

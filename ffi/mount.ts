@@ -1,6 +1,6 @@
 /** Mounts: mount(2), umount2(2), pivot_root(2) and the mount API of Linux 5.2 and later. */
 import { OwnedFd } from "./fd.ts";
-import { type Argument, call, tryCall } from "./libc.ts";
+import { type Argument, call, hasCode, tryCall } from "./libc.ts";
 
 /** linux/mount.h */
 export const MS_RDONLY = 1;
@@ -91,4 +91,23 @@ export function setMountAttributes(dir: number, path: string, recursive: boolean
 /** Whether the kernel has the file-descriptor based mount API (Linux 5.2; 5.12 for mount_setattr). */
 export function hasMountSetattr(): boolean {
   return tryCall("mount_setattr", -1, empty, 0, null, 0) !== -38;
+}
+
+/**
+ * Whether a file system can be made with these options: it is, and let go of again,
+ * without being mounted anywhere (fsopen(2), fsconfig(2); Linux 5.2, without them true).
+ */
+export function canMount(type: string, options: Record<string, string>): boolean {
+  const FSOPEN_CLOEXEC = 1;
+  const FSCONFIG_SET_STRING = 1;
+  const FSCONFIG_CMD_CREATE = 6;
+  try {
+    using context = new OwnedFd(call("fsopen", type, FSOPEN_CLOEXEC));
+    for (const [key, value] of Object.entries(options)) call("fsconfig", context.fd, FSCONFIG_SET_STRING, key, value, 0);
+    call("fsconfig", context.fd, FSCONFIG_CMD_CREATE, null, null, 0);
+    return true;
+  } catch (error) {
+    // Other errors, such as no memory, are for the real mount to tell.
+    return !hasCode(error, "ENODEV", "EINVAL", "EOPNOTSUPP");
+  }
 }

@@ -9,6 +9,7 @@ import type { ContainerConfig, ContainerMount, Limits } from "../store/container
 import type { ContainerRecord } from "../store/containers.ts";
 import { getImage } from "../store/images.ts";
 import { containerCgroup, layerFolder } from "../store/layout.ts";
+import { containerRoot } from "./container-layer.ts";
 import { addressableDevices, allHostDevices, DEFAULT_DEVICE_RULES } from "./devices.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
@@ -132,13 +133,12 @@ function pidToJoin(engine: Engine, type: string, mode: string): number {
 
 /** The root of a container: its image's layers, or its folder, under a layer of its own. */
 export function buildRoot(engine: Engine, record: ContainerRecord): Root {
-  const { layout, db } = engine;
+  const { db } = engine;
   const { rootfs } = record.config;
   const layers = rootfs === undefined ? record.imageId && getImage(db, record.imageId)?.layers : undefined;
   const lower = rootfs === undefined ? (layers || []).map((id) => `layers/${layerFolder(id)}`).reverse() : [rootfs];
   if (lower.length === 0) throw new EngineError(`container ${record.id} has no image`);
-  const own = `containers/${record.id}`;
-  return { type: "overlay", base: layout.data, lower, upper: `${own}/upper`, work: `${own}/work` };
+  return containerRoot(engine, record.id, lower);
 }
 
 /** All mounts of a container, inner ones after outer ones. */

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { lstatSync, mkdirSync, statSync } from "node:fs";
 import { hostname } from "node:os";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { reasonOf } from "../../ffi/libc.ts";
 import type { ContainerConfig, ContainerMount } from "../store/container-config.ts";
 import { type ContainerRecord, findContainers, getContainer, insertContainer, releaseCreated } from "../store/containers.ts";
@@ -10,6 +10,7 @@ import { writeTransaction } from "../store/database.ts";
 import { discardContainer } from "../store/discard-container.ts";
 import type { ImageConfig } from "../store/images.ts";
 import { ensureVolume, useVolume } from "../store/volumes.ts";
+import { makeContainerLayer } from "./container-layer.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
 import { generateName } from "./names.ts";
@@ -65,9 +66,10 @@ export function createContainer(engine: Engine, options: ContainerOptions, keep:
     );
   }
   try {
-    makeFolders(engine, id, config);
+    makeFolders(engine, id, config, image?.layers);
   } catch (error) {
     discardContainer(db, layout, id, true);
+    if (error instanceof EngineError) throw error;
     throw new EngineError(`cannot make the container's folders in ${layout.data}: ${reasonOf(error)}`);
   }
   if (keep) releaseCreated(db, id);
@@ -75,11 +77,9 @@ export function createContainer(engine: Engine, options: ContainerOptions, keep:
 }
 
 // After the record: killed in between, it leads whoever reads it to what is there.
-function makeFolders({ layout }: Engine, id: string, config: ContainerConfig): void {
-  for (const mount of config.mounts) if (mount.type === "volume") mkdirSync(layout.volume(mount.name), { recursive: true, mode: 0o755 });
-  const folder = layout.container(id);
-  mkdirSync(join(folder, "upper"), { recursive: true, mode: 0o755 });
-  mkdirSync(join(folder, "work"), { mode: 0o700 });
+function makeFolders(engine: Engine, id: string, config: ContainerConfig, layers: string[] | undefined): void {
+  for (const mount of config.mounts) if (mount.type === "volume") mkdirSync(engine.layout.volume(mount.name), { recursive: true, mode: 0o755 });
+  makeContainerLayer(engine, id, layers);
 }
 
 // Gives the container that has the name already, if one has.

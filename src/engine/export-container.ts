@@ -1,7 +1,5 @@
 /** `export` and `commit`: a container's files as a tar, or as an image's new layer. */
 import { closeSync, openSync, readSync } from "node:fs";
-import { join } from "node:path";
-import * as fd from "../../ffi/fd.ts";
 import { applyChange } from "../image/changes.ts";
 import { ownPlatform } from "../image/media-types.ts";
 import { formatReference, parseReference } from "../image/reference.ts";
@@ -13,6 +11,7 @@ import { BlobWriter } from "../store/blob-writer.ts";
 import type { ContainerRecord } from "../store/containers.ts";
 import { getImage, type ImageConfig } from "../store/images.ts";
 import { containerCgroup } from "../store/layout.ts";
+import { writeContainerLayer } from "./container-layer.ts";
 import { withContainerRoot } from "./container-root.ts";
 import { buildContainerMounts } from "./container-spec.ts";
 import type { Engine } from "./engine.ts";
@@ -96,8 +95,7 @@ function writeLayer(engine: Engine, record: ContainerRecord, writer: BlobWriter)
   const exclude = new Set(buildContainerMounts(engine, record).map((mount) => mount.destination.replace(/^\/+|\/+$/g, "")));
   for (const name of [".dockerenv", "dev/console"]) exclude.add(name);
   const tar = new TarWriter((bytes) => writer.write(bytes));
-  using upper = fd.openat(fd.AT_FDCWD, join(engine.layout.container(record.id), "upper"), fd.O_RDONLY | fd.O_DIRECTORY);
-  writeTree(tar, upper, { whiteouts: true, exclude });
+  writeContainerLayer(engine, record.id, tar, exclude);
   tar.close();
 }
 

@@ -3,6 +3,7 @@ import type { ContainerConfig, ContainerMount, Limits } from "../store/container
 import type { ContainerRecord } from "../store/containers.ts";
 import { getImage } from "../store/images.ts";
 import { layerFolder } from "../store/layout.ts";
+import { containerRoot, type StorageDriver } from "./container-layer.ts";
 import type { Engine } from "./engine.ts";
 import { containerState } from "./list-containers.ts";
 
@@ -16,6 +17,7 @@ export function inspectContainer(engine: Engine, record: ContainerRecord): Recor
   const { layout } = engine;
   const [path = "", ...args] = [...config.entrypoint, ...config.cmd];
   const folder = layout.container(id);
+  const graph = graphDriver(engine, record);
   return {
     Id: id,
     Created: timeOf(record.createdAt),
@@ -29,14 +31,14 @@ export function inspectContainer(engine: Engine, record: ContainerRecord): Recor
     LogPath: layout.containerLog(id),
     Name: `/${record.name}`,
     RestartCount: 0,
-    Driver: "overlay2",
+    Driver: graph.Name,
     Platform: "linux",
     MountLabel: "",
     ProcessLabel: "",
     AppArmorProfile: "",
     ExecIDs: null,
     HostConfig: inspectHostConfig(record),
-    GraphDriver: { Name: "overlay2", Data: graphData(engine, record) },
+    GraphDriver: graph,
     Mounts: config.mounts.map((mount) => inspectMount(engine, mount)),
     Config: {
       Hostname: config.hostname,
@@ -157,13 +159,15 @@ function inspectLimits(limits: Limits): Record<string, unknown> {
   };
 }
 
-function graphData(engine: Engine, record: ContainerRecord): Record<string, string> {
+function graphDriver(engine: Engine, record: ContainerRecord): { Name: StorageDriver; Data: Record<string, string> | null } {
   const { layout, db } = engine;
   const layers = (record.imageId && getImage(db, record.imageId)?.layers) || [];
   const lower =
     record.config.rootfs === undefined ? layers.map((layer) => `${layout.layers}/${layerFolder(layer)}`).reverse() : [record.config.rootfs];
+  const root = containerRoot(engine, record.id, lower);
+  if (root.type === "folder") return { Name: "vfs", Data: null };
   const folder = layout.container(record.id);
-  return { LowerDir: lower.join(":"), UpperDir: `${folder}/upper`, WorkDir: `${folder}/work` };
+  return { Name: "overlay2", Data: { LowerDir: lower.join(":"), UpperDir: `${folder}/upper`, WorkDir: `${folder}/work` } };
 }
 
 function bindText(mount: ContainerMount): string[] {

@@ -1,6 +1,7 @@
 /** `inspect` of an image, in the shape of docker's API. */
 import { familiarName } from "../image/reference.ts";
 import type { ImageRecord } from "../store/images.ts";
+import { storageDriver } from "./container-layer.ts";
 import type { Engine } from "./engine.ts";
 import { layerPath } from "./sweep-layers.ts";
 
@@ -36,14 +37,15 @@ export function inspectImage(engine: Engine, image: ImageRecord): Record<string,
       Volumes: config.Volumes ?? null,
       WorkingDir: config.WorkingDir ?? "",
       Entrypoint: config.Entrypoint ?? null,
-      OnBuild: null,
+      OnBuild: config.OnBuild ?? null,
       Labels: config.Labels ?? null,
+      ...(config.Healthcheck && { Healthcheck: config.Healthcheck }),
       ...(config.StopSignal && { StopSignal: config.StopSignal }),
     },
     Architecture: image.config.architecture,
     Os: image.config.os,
     Size: image.size,
-    GraphDriver: { Name: "overlay2", Data: { UpperDir: folders[0] ?? "", LowerDir: folders.slice(1).join(":") } },
+    GraphDriver: { Name: storageDriver(engine), Data: { UpperDir: folders[0] ?? "", LowerDir: folders.slice(1).join(":") } },
     RootFS: { Type: "layers", Layers: image.layers },
     Metadata: { LastTagTime: new Date(image.createdAt).toISOString() },
   };

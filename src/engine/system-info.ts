@@ -4,6 +4,7 @@ import { arch, cpus, hostname, release, totalmem } from "node:os";
 import { cgroupMode, findHierarchies } from "../runtime/cgroup/hierarchy.ts";
 import { listContainers } from "../store/containers.ts";
 import { listImages } from "../store/images.ts";
+import { storageDriver } from "./container-layer.ts";
 import type { Engine } from "./engine.ts";
 import { containerState } from "./list-containers.ts";
 import { reconcileAll } from "./reconcile.ts";
@@ -39,7 +40,7 @@ export function systemInfo(engine: Engine): Record<string, unknown> {
     ContainersPaused: count("paused"),
     ContainersStopped: count("exited", "created"),
     Images: listImages(engine.db).length,
-    Driver: "overlay2",
+    Driver: storageDriver(engine),
     LoggingDriver: "json-file",
     CgroupDriver: mode === "none" ? "none" : "cgroupfs",
     CgroupVersion: mode === "v2" ? "2" : mode === "v1" ? "1" : "",

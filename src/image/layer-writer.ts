@@ -1,11 +1,12 @@
 /** Unpacks the entries of one layer into a folder, never outside of it. */
 import { copyFile } from "../../ffi/copy.ts";
 import * as fd from "../../ffi/fd.ts";
-import { listNames } from "../../ffi/file-name.ts";
 import { makeInRoot, openInRoot } from "../../ffi/in-root.ts";
 import { call, hasCode, reasonOf } from "../../ffi/libc.ts";
+import { removeAt } from "../../ffi/remove.ts";
 import { setXattr } from "../../ffi/xattr.ts";
 import type { TarEntry } from "./tar-header.ts";
+import { AUFS_META, isOverlays, OPAQUE, OVERLAY_OPAQUE, WHITEOUT } from "./whiteouts.ts";
 
 /** An entry that cannot be unpacked: what is wrong with it, or why the disk refused it. */
 export class LayerError extends Error {
@@ -14,9 +15,6 @@ export class LayerError extends Error {
 
 const NODE_TYPES = { character: fd.S_IFCHR, block: fd.S_IFBLK, fifo: fd.S_IFIFO } as const;
 const MAX_OPEN_FOLDERS = 128;
-const WHITEOUT = ".wh.";
-const AUFS_META = ".wh..wh.";
-const OPAQUE = ".wh..wh..opq";
 
 /** Where the content of a file goes. */
 export interface FileSink {
@@ -184,12 +182,24 @@ export class LayerWriter {
   // AUFS' marks, as layers have them (image-spec layer.md, "Whiteouts"), become overlay's.
   #whiteOut(folder: number, name: string): void {
     if (name === OPAQUE) {
-      setXattr(`/proc/self/fd/${folder}/.`, "trusted.overlay.opaque", Buffer.from("y"));
+      const mark = () => setXattr(`/proc/self/fd/${folder}/.`, OVERLAY_OPAQUE, Buffer.from("y"));
+      this.#overlayMark(mark, folder, name);
       return;
     }
     const hidden = name.slice(WHITEOUT.length);
     if (hidden === "" || hidden === "." || hidden === ".." || name.startsWith(AUFS_META)) return;
-    this.#replacing(folder, hidden, () => fd.mknodat(folder, hidden, fd.S_IFCHR, 0));
+    const mark = () => this.#replacing(folder, hidden, () => fd.mknodat(folder, hidden, fd.S_IFCHR, 0));
+    this.#overlayMark(mark, folder, name);
+  }
+
+  // On an overlay its own marks cannot be made; layers there are copied, not mounted (merge.ts), and keep AUFS'.
+  #overlayMark(mark: () => void, folder: number, name: string): void {
+    try {
+      mark();
+    } catch (error) {
+      if (!hasCode(error, "EPERM", "EOPNOTSUPP")) throw error;
+      fd.openat(folder, name, fd.O_WRONLY | fd.O_CREAT | fd.O_NOFOLLOW, 0o600).close();
+    }
   }
 
   #forgetFolders(): void {
@@ -247,15 +257,9 @@ export class LayerWriter {
   }
 
   #remove(folder: number, name: string): void {
-    if ((fd.statat(folder, name).mode & fd.S_IFMT) !== fd.S_IFDIR) {
-      fd.unlinkat(folder, name);
-      return;
-    }
-    {
-      using inside = fd.openat(folder, name, fd.O_RDONLY | fd.O_DIRECTORY | fd.O_NOFOLLOW);
-      for (const child of listNames(inside.path)) this.#remove(inside.fd, child);
-    }
-    fd.unlinkat(folder, name, fd.AT_REMOVEDIR);
+    const isFolder = (fd.statat(folder, name).mode & fd.S_IFMT) === fd.S_IFDIR;
+    removeAt(folder, name);
+    if (!isFolder) return;
     // A remembered folder that is gone now must not be written into any more.
     for (const [path, known] of this.#folders) {
       if (fd.statat(known.fd, "").nlink > 0) continue;
@@ -279,7 +283,9 @@ export class LayerWriter {
     const isOurs = isNew && entry.uid === this.#uid && entry.gid === this.#gid && !this.#handsDownGroup(folder);
     if (!isOurs) fd.chownat(folder, name, entry.uid, entry.gid);
     // After the change of owner, which takes capabilities away.
-    for (const [attribute, value] of entry.xattrs) setXattr(`/proc/self/fd/${folder}/${name}`, attribute, value);
+    for (const [attribute, value] of entry.xattrs) {
+      if (!isOverlays(attribute)) setXattr(`/proc/self/fd/${folder}/${name}`, attribute, value);
+    }
     const hasMode = isOurs && (entry.mode & 0o7000) === 0;
     if (entry.type !== "symlink" && !hasMode) call("fchmodat", folder, name === "" ? "." : name, entry.mode & 0o7777);
     if (entry.type !== "directory") fd.utimensat(folder, name, entry.mtime, entry.mtime);

@@ -3,12 +3,16 @@ import * as fd from "../../ffi/fd.ts";
 import { listNames } from "../../ffi/file-name.ts";
 import { call } from "../../ffi/libc.ts";
 import { getXattr, listXattrs } from "../../ffi/xattr.ts";
+import type { Snapshot } from "./snapshot.ts";
 import type { TarEntry } from "./tar-header.ts";
 import type { TarWriter } from "./tar-writer.ts";
+import { isOverlayOpaque, isOverlays, isOverlayWhiteout, OPAQUE, WHITEOUT } from "./whiteouts.ts";
 
 export interface TreeOptions {
   /** Whether overlay's whiteouts become those of layers, as in an upper folder. */
   whiteouts: boolean;
+  /** What was there before: only what is new, changed or gone is written. */
+  before?: Snapshot;
   /** Paths, relative to the root, that are left out with all below them. */
   exclude: ReadonlySet<string>;
 }
@@ -22,7 +26,6 @@ const TYPES: Record<number, TarEntry["type"]> = {
   [fd.S_IFIFO]: "fifo",
 };
 const CHUNK = 1 << 18;
-const OPAQUE = "trusted.overlay.opaque";
 
 /** Writes everything below a folder, names in order. Gives how many bytes of content there were. */
 export function writeTree(writer: TarWriter, root: fd.OwnedFd, options: TreeOptions): number {
@@ -42,10 +45,10 @@ class TreeWriter {
 
   folder(folder: fd.OwnedFd, path: string): number {
     let bytes = 0;
-    for (const name of listNames(folder.path).sort((a, b) => (a < b ? -1 : 1))) {
-      const child = path === "" ? name : `${path}/${name}`;
-      if (!this.#options.exclude.has(child)) bytes += this.#entry(folder, name, child);
-    }
+    const names = listNames(folder.path);
+    const isWanted = (name: string) => !this.#options.exclude.has(join(path, name));
+    for (const name of names.sort((a, b) => (a < b ? -1 : 1))) if (isWanted(name)) bytes += this.#entry(folder, name, join(path, name));
+    for (const name of this.#options.before?.gone(path, names).filter(isWanted) ?? []) this.#writer.entry(plainFile(join(path, WHITEOUT + name)));
     return bytes;
   }
 
@@ -53,9 +56,14 @@ class TreeWriter {
     const status = fd.statat(folder.fd, name);
     const type = TYPES[status.mode & fd.S_IFMT];
     if (!type) return 0; // a socket means nothing to anybody else
-    if (this.#options.whiteouts && type === "character" && status.rdevMajor === 0 && status.rdevMinor === 0) {
-      this.#writer.entry({ ...plainFile(`${path.slice(0, path.length - name.length)}.wh.${name}`), mtime: status.mtime });
+    if (this.#options.whiteouts && isOverlayWhiteout(status)) {
+      this.#writer.entry({ ...plainFile(`${path.slice(0, path.length - name.length)}${WHITEOUT}${name}`), mtime: status.mtime });
       return 0;
+    }
+    if (this.#options.before?.has(path, status)) {
+      if (type !== "directory") return 0;
+      using child = fd.openat(folder.fd, name, fd.O_RDONLY | fd.O_DIRECTORY | fd.O_NOFOLLOW);
+      return this.folder(child, path);
     }
     const attributes = `/proc/self/fd/${folder.fd}/${name}`;
     const key = `${status.devMajor}:${status.devMinor}:${status.ino}`;
@@ -78,7 +86,7 @@ class TreeWriter {
     if (type !== "directory" && status.nlink > 1) this.#links.set(key, path);
     if (type === "file") this.#content(folder, name, entry.size);
     if (type !== "directory") return entry.size;
-    if (this.#options.whiteouts && getXattr(attributes, OPAQUE)?.toString() === "y") this.#writer.entry(plainFile(`${path}/.wh..wh..opq`));
+    if (this.#options.whiteouts && isOverlayOpaque(attributes)) this.#writer.entry(plainFile(join(path, OPAQUE)));
     using child = fd.openat(folder.fd, name, fd.O_RDONLY | fd.O_DIRECTORY | fd.O_NOFOLLOW);
     return this.folder(child, path);
   }
@@ -107,9 +115,10 @@ function readLink(folder: fd.OwnedFd, name: string): string {
   return fd.readlinkat(folder.fd, name);
 }
 
-// Overlay's own are about its layers, not about the file.
+const join = (path: string, name: string) => (path === "" ? name : `${path}/${name}`);
+
 function readXattrs(path: string): Map<string, Buffer> {
-  const names = listXattrs(path).filter((name) => !name.startsWith("trusted.overlay.") && !name.startsWith("user.overlay."));
+  const names = listXattrs(path).filter((name) => !isOverlays(name));
   return new Map(
     names.flatMap((name) => {
       const value = getXattr(path, name);

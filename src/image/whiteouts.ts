@@ -1,0 +1,26 @@
+/** How layers say that something of a lower one is gone: AUFS' names in archives (image-spec layer.md), overlay's marks on disk. */
+import * as fd from "../../ffi/fd.ts";
+import { getXattr } from "../../ffi/xattr.ts";
+
+/** Before the name of what is gone. */
+export const WHITEOUT = ".wh.";
+/** In a folder that hides what is below it. */
+export const OPAQUE = ".wh..wh..opq";
+/** AUFS' own files, which mean nothing here. */
+export const AUFS_META = ".wh..wh.";
+export const OVERLAY_OPAQUE = "trusted.overlay.opaque";
+
+/** Whether an attribute is overlay's own: about its layers, not about the file. */
+export function isOverlays(attribute: string): boolean {
+  return attribute.startsWith("trusted.overlay.") || attribute.startsWith("user.overlay.");
+}
+
+/** Whether a file is overlay's mark of what is gone: a character device 0:0. */
+export function isOverlayWhiteout(status: fd.FileStatus): boolean {
+  return (status.mode & fd.S_IFMT) === fd.S_IFCHR && status.rdevMajor === 0 && status.rdevMinor === 0;
+}
+
+/** Whether a folder hides what is below it. `path` may be of a descriptor's entry under /proc. */
+export function isOverlayOpaque(path: string): boolean {
+  return getXattr(path, OVERLAY_OPAQUE)?.toString() === "y";
+}

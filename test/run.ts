@@ -18,6 +18,8 @@ const PEER_PACKAGES: Record<string, string> = {
   "/usr/bin/containerd": "containerd",
   "/usr/bin/umoci": "umoci",
   "/usr/bin/skopeo": "skopeo",
+  "/usr/bin/buildah": "buildah",
+  "/usr/sbin/setcap": "libcap2-bin",
 };
 const VM_PACKAGES: Record<string, string> = { "/usr/bin/qemu-system-x86_64": "qemu-system-x86" };
 const DEFAULT_SUITES = ["unit", "e2e"];

@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeBusyboxRoot, makeBusyboxTar } from "../fixtures/busybox.ts";
+import { podmanPeer, type Run, runner, startDockerd } from "../fixtures/peers.ts";
 
 const BERTH = join(import.meta.dir, "../../dist/berth");
 let folder: string;
@@ -20,19 +21,6 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-interface Result {
-  out: string;
-  err: string;
-  code: number;
-}
-type Run = (...args: string[]) => Result;
-
-function runner(command: string[], env: Record<string, string> = {}): Run {
-  return (...args) => {
-    const { stdout, stderr, exitCode } = Bun.spawnSync([...command, ...args], { env: { ...process.env, ...env }, timeout: 40_000 });
-    return { out: stdout.toString().trim(), err: stderr.toString().trim(), code: exitCode ?? -1 };
-  };
-}
 /** Through a terminal of util-linux' script. */
 const onTerminal = (command: string[], args: string[], env: Record<string, string> = {}) =>
   runner(["script", "-qec", [...command, ...args].map((word) => `'${word}'`).join(" "), "/dev/null"], env)().out.replaceAll("\r", "");
@@ -46,21 +34,7 @@ describe("podman", () => {
   let env: Record<string, string>;
   const N = ["--network", "none"];
   beforeAll(() => {
-    writeFileSync(join(folder, "containers.conf"), '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n');
-    command = [
-      "podman",
-      "--root",
-      join(folder, "podman"),
-      "--runroot",
-      join(folder, "podman-run"),
-      "--cgroup-manager",
-      "cgroupfs",
-      "--events-backend",
-      "file",
-      "--runtime",
-      runtime,
-    ];
-    env = { CONTAINERS_CONF: join(folder, "containers.conf") };
+    ({ command, env } = podmanPeer(folder, runtime));
     podman = runner(command, env);
     expect(podman("import", join(folder, "bb.tar"), "bb").code).toBe(0);
   });
@@ -110,33 +84,17 @@ describe("podman", () => {
 describe("dockerd", () => {
   let docker: Run;
   let env: Record<string, string>;
-  let daemon: Bun.Subprocess;
+  let stop: () => Promise<void>;
   const R = ["--runtime", "berth", "--network", "none"];
   beforeAll(async () => {
-    const socket = `unix://${join(folder, "docker.sock")}`;
-    const flags = [
-      "--data-root",
-      join(folder, "docker"),
-      "--exec-root",
-      join(folder, "docker-exec"),
-      "-H",
-      socket,
-      "--pidfile",
-      join(folder, "docker.pid"),
-    ];
-    daemon = Bun.spawn(["dockerd", ...flags, "--bridge=none", "--iptables=false", "--add-runtime", `berth=${runtime}`], {
-      stdout: "ignore",
-      stderr: "ignore",
-    });
-    env = { DOCKER_HOST: socket };
+    const daemon = await startDockerd(folder, "--add-runtime", `berth=${runtime}`);
+    ({ env, stop } = daemon);
     docker = runner(["docker"], env);
-    for (let i = 0; i < 100 && docker("version").code !== 0; i++) await Bun.sleep(200);
     expect(docker("import", join(folder, "bb.tar"), "bb").code).toBe(0);
   }, 60_000);
   afterAll(async () => {
     docker("rm", "-f", "dd");
-    daemon.kill();
-    await daemon.exited;
+    await stop();
   });
 
   test("run: output, exit codes, limits", () => {

@@ -8,6 +8,7 @@ const NUMBERS = {
   write: [1, 64],
   close: [3, 57],
   lseek: [8, 62],
+  pread64: [17, 67],
   poll: [7, -1],
   ppoll: [271, 73],
   rt_sigaction: [13, 134],

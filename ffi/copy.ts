@@ -50,20 +50,34 @@ export function copyFile(source: fd.OwnedFd, target: number, name: string): void
 }
 
 function copyBytes(from: number, to: number): void {
-  for (;;) {
+  copyRange(from, undefined, to, Number.MAX_SAFE_INTEGER);
+}
+
+/**
+ * Copies a part of a file behind what another one holds, sharing blocks where the file
+ * system can; less where the file ends before. Without an offset from where it stands.
+ */
+export function copyRange(from: number, offset: number | undefined, to: number, size: number): void {
+  const position = offset === undefined ? null : new BigInt64Array([BigInt(offset)]);
+  let left = size;
+  while (left > 0) {
     let n: number;
     try {
-      n = call("copy_file_range", from, null, to, null, CHUNK, 0);
+      n = call("copy_file_range", from, position, to, null, Math.min(CHUNK, left), 0);
     } catch {
-      n = -1; // other file systems, old kernels
+      break; // other file systems, old kernels
     }
     if (n === 0) return;
-    if (n > 0) continue;
-    const buffer = Buffer.alloc(1 << 18);
-    for (let got = call("read", from, buffer, buffer.length); got > 0; got = call("read", from, buffer, buffer.length)) {
-      fd.writeAll(to, buffer.subarray(0, got));
-    }
-    return;
+    left -= n;
+  }
+  const buffer = Buffer.allocUnsafeSlow(1 << 18);
+  while (left > 0) {
+    const wanted = Math.min(buffer.length, left);
+    const n = position ? call("pread64", from, buffer, wanted, position[0] as bigint) : call("read", from, buffer, wanted);
+    if (n === 0) return;
+    fd.writeAll(to, buffer.subarray(0, n));
+    if (position) position[0] = (position[0] as bigint) + BigInt(n);
+    left -= n;
   }
 }
 

@@ -205,6 +205,12 @@ export function writeAll(fd: number, bytes: Uint8Array): void {
   }
 }
 
+/** Where the next read or write of a file takes place, in bytes. */
+export function position(fd: number): number {
+  const SEEK_CUR = 1;
+  return call("lseek", fd, 0, SEEK_CUR);
+}
+
 /** Leaves a hole of so many bytes where a file ends, and goes on behind it. */
 export function writeHole(fd: number, bytes: number): void {
   const SEEK_CUR = 1;

@@ -10,6 +10,9 @@ if (role === "init") {
 } else if (role === "monitor") {
   const { runMonitor } = await import("./monitor/monitor.ts");
   await runMonitor();
+} else if (role === "digest") {
+  const { runDigester } = await import("./store/file-digester.ts");
+  await runDigester();
 } else if (role === "runtime" || RUNTIME_NAMES.includes(basename(process.argv0))) {
   const { runOciRuntime } = await import("./cli/oci/main.ts");
   await runOciRuntime(process.argv.slice(role === "runtime" ? 3 : 2));

@@ -1,5 +1,18 @@
 /** This process's standard streams, used without blocking and without changing them for their other users. */
-import { AT_FDCWD, O_RDONLY, O_WRONLY, openat, reopenNonblocking, S_IFCHR, S_IFIFO, S_IFMT, S_IFREG, statat, writeAll } from "../../ffi/fd.ts";
+import {
+  AT_FDCWD,
+  O_RDONLY,
+  O_WRONLY,
+  openat,
+  position,
+  reopenNonblocking,
+  S_IFCHR,
+  S_IFIFO,
+  S_IFMT,
+  S_IFREG,
+  statat,
+  writeAll,
+} from "../../ffi/fd.ts";
 import { hasCode } from "../../ffi/libc.ts";
 import { isTerminal } from "../../ffi/tty.ts";
 
@@ -70,8 +83,11 @@ export function printBlocking(text: string | Uint8Array, fd: 1 | 2 = 1): void {
   }
 }
 
-/** Opens a file for streaming, or standard input for `-`. */
-export function openInput(path: string): ReadableStream<Uint8Array<ArrayBuffer>> {
-  if (path === "-") return Bun.file(openForBun(0, O_RDONLY)).stream();
-  return Bun.file(openat(AT_FDCWD, path, O_RDONLY).release()).stream();
+/** Opens a file, or standard input for `-`: a regular file as such, all else as a stream. */
+export function openInput(path: string): ReadableStream<Uint8Array<ArrayBuffer>> | { fd: number; offset: number; size: number } {
+  const fd = path === "-" ? 0 : openat(AT_FDCWD, path, O_RDONLY).release();
+  const { mode, size } = statat(fd, "");
+  if ((mode & S_IFMT) !== S_IFREG) return Bun.file(path === "-" ? openForBun(0, O_RDONLY) : fd).stream();
+  const offset = position(fd);
+  return { fd, offset, size: Math.max(0, Number(size) - offset) };
 }

@@ -1,14 +1,14 @@
 /** `export` and `commit`: a container's files as a tar, or as an image's new layer. */
-import { closeSync, openSync, readSync } from "node:fs";
+import * as fd from "../../ffi/fd.ts";
 import { applyChange } from "../image/changes.ts";
 import { ownPlatform } from "../image/media-types.ts";
 import { formatReference, parseReference } from "../image/reference.ts";
 import { TarWriter } from "../image/tar-writer.ts";
 import { writeTree } from "../image/tree.ts";
-import type { Bytes } from "../image/unpack.ts";
 import { openCgroup } from "../runtime/cgroup/open.ts";
 import { BlobWriter } from "../store/blob-writer.ts";
 import type { ContainerRecord } from "../store/containers.ts";
+import { FileDigester } from "../store/file-digester.ts";
 import { getImage, type ImageConfig } from "../store/images.ts";
 import { containerCgroup } from "../store/layout.ts";
 import { writeContainerLayer } from "./container-layer.ts";
@@ -18,7 +18,7 @@ import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
 import { knownLayer } from "./load-images.ts";
 import { resolveContainer } from "./resolve-container.ts";
-import { commitImage, discardStaged, type StagedLayer, stageLayer } from "./stage-image.ts";
+import { commitImage, discardStaged, type StagedLayer, stageFile } from "./stage-image.ts";
 
 /** Writes a container's files, its mounts left out, as a tar. */
 export function exportContainer(engine: Engine, text: string, write: (bytes: Uint8Array) => void): void {
@@ -50,6 +50,7 @@ export async function commitContainer(engine: Engine, text: string, options: Com
 
   const cgroup = options.pause && record.status === "running" ? openCgroup(containerCgroup(record.id)) : undefined;
   const writer = new BlobWriter(engine.layout);
+  writer.leaveHashing(); // until it is staged
   const staged: StagedLayer[] = [];
   try {
     cgroup?.freeze(true);
@@ -58,13 +59,13 @@ export async function commitContainer(engine: Engine, text: string, options: Com
     } finally {
       cgroup?.freeze(false);
     }
-    writer.finish();
+    writer.close();
     for (const diffId of base.layers) {
       const known = knownLayer(engine, diffId);
       if (!known) throw new EngineError(`layer ${diffId} of the container's image has no content in the store`);
       staged.push(known);
     }
-    staged.push(await stageLayer(engine, readChunks(writer.path), { lowers: staged.toReversed() }));
+    staged.push(await stageWritten(engine, writer, staged));
     const created = new Date().toISOString();
     const image: ImageConfig = {
       ...base.config,
@@ -113,16 +114,9 @@ function configOf(record: ContainerRecord, base: ImageConfig): NonNullable<Image
   };
 }
 
-async function* readChunks(path: string): AsyncGenerator<Bytes> {
-  const file = openSync(path, "r");
-  try {
-    for (;;) {
-      const buffer = new Uint8Array(1 << 20);
-      const n = readSync(file, buffer);
-      if (n === 0) return;
-      yield buffer.subarray(0, n) as Bytes;
-    }
-  } finally {
-    closeSync(file);
-  }
+// The layer as it was written is the blob already.
+async function stageWritten(engine: Engine, writer: BlobWriter, below: StagedLayer[]): Promise<StagedLayer> {
+  using digester = new FileDigester();
+  using file = fd.openat(fd.AT_FDCWD, writer.path, fd.O_RDONLY);
+  return await stageFile(engine, { fd: file.fd, offset: 0, size: writer.size }, digester, { lowers: below.toReversed(), blob: writer.path });
 }

@@ -1,11 +1,13 @@
 /** `import`: a tar of a root file system becomes an image of one layer. */
 import { applyChange } from "../image/changes.ts";
+import type { FileRange } from "../image/file-range.ts";
 import { ownPlatform, type Platform } from "../image/media-types.ts";
 import { formatReference, parseReference } from "../image/reference.ts";
 import type { Bytes } from "../image/unpack.ts";
+import { FileDigester } from "../store/file-digester.ts";
 import type { ImageConfig } from "../store/images.ts";
 import type { Engine } from "./engine.ts";
-import { commitImage, discardStaged, stageLayer } from "./stage-image.ts";
+import { commitImage, discardStaged, stageFile, stageLayer } from "./stage-image.ts";
 import { sweepLayers } from "./sweep-layers.ts";
 
 export interface ImportOptions {
@@ -19,19 +21,20 @@ export interface ImportOptions {
 }
 
 /**
- * Imports a tar stream.
+ * Imports a tar: a stream, or a file.
  *
  * @returns the image's id, `sha256:…`
  * @throws {LayerError} where it is no tar, is cut off or wants to write outside
  */
-export async function importImage(engine: Engine, source: AsyncIterable<Bytes>, options: ImportOptions): Promise<string> {
+export async function importImage(engine: Engine, source: AsyncIterable<Bytes> | FileRange, options: ImportOptions): Promise<string> {
   // Before the long work: what is wrong with the words is told at once.
   const name = options.name === undefined ? undefined : formatReference(parseReference(options.name));
   const config: NonNullable<ImageConfig["config"]> = {};
   for (const change of options.changes) applyChange(config, change);
 
   sweepLayers(engine);
-  const layer = await stageLayer(engine, source, { lowers: [] });
+  using digester = new FileDigester();
+  const layer = await ("fd" in source ? stageFile(engine, source, digester, { lowers: [] }) : stageLayer(engine, source, { lowers: [] }));
   try {
     const created = new Date().toISOString();
     const image: ImageConfig = {

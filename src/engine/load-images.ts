@@ -5,10 +5,11 @@ import { choosePlatform, type Descriptor, type Index, ownPlatform, parseManifest
 import { formatReference, InvalidReference, parseReference } from "../image/reference.ts";
 import { type Bytes, compressionOf, decompress } from "../image/unpack.ts";
 import { temporaryBlobPath } from "../store/blob-writer.ts";
+import { FileDigester } from "../store/file-digester.ts";
 import { hasLayer, type ImageConfig, layerBlobs, layerSize } from "../store/images.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
-import { commitImage, discardStaged, type StagedLayer, stageLayer } from "./stage-image.ts";
+import { commitImage, discardStaged, type StagedLayer, stageFile } from "./stage-image.ts";
 import { sweepLayers } from "./sweep-layers.ts";
 
 export interface LoadedImage {
@@ -38,7 +39,8 @@ export async function loadImages(engine: Engine, from: string | AsyncIterable<By
     const path = spool ?? (from as string);
     const source = isFolder ? new FolderSource(path) : new TarSource(path);
     try {
-      for (const image of await listArchive(source)) loaded(await loadImage(engine, source, image));
+      using digester = new FileDigester();
+      for (const image of await listArchive(source)) loaded(await loadImage(engine, source, image, digester));
     } finally {
       source.close();
     }
@@ -169,7 +171,7 @@ export function parseConfig(text: string, layers: number): ImageConfig {
   return config;
 }
 
-async function loadImage(engine: Engine, source: ArchiveSource, archived: ArchivedImage): Promise<LoadedImage> {
+async function loadImage(engine: Engine, source: ArchiveSource, archived: ArchivedImage, digester: FileDigester): Promise<LoadedImage> {
   const text = await source.read(archived.config);
   if (archived.configDigest !== undefined) checkDigest(text, { digest: archived.configDigest, size: text.length });
   const config = parseConfig(text.toString(), archived.layers.length);
@@ -183,7 +185,8 @@ async function loadImage(engine: Engine, source: ArchiveSource, archived: Archiv
         continue;
       }
       const expected = archived.descriptors?.[i];
-      staged.push(await stageLayer(engine, source.stream(path), { ...(expected && { expected }), diffId, lowers: staged.toReversed() }));
+      using file = source.open(path);
+      staged.push(await stageFile(engine, file, digester, { ...(expected && { expected }), diffId, lowers: staged.toReversed() }));
     }
     const id = commitImage(engine, { config: text.toString(), layers: staged, names: archived.names, digests: [] });
     return { id, names: archived.names };

@@ -1,10 +1,12 @@
 /** Images on their way into the store: nothing of them is there before all of them is. */
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readSync, renameSync, rmSync } from "node:fs";
+import { type FileRange, readRange } from "../image/file-range.ts";
 import { LayerError } from "../image/layer-writer.ts";
 import { layerMediaType, OCI_LAYER } from "../image/media-types.ts";
 import { type Bytes, compressionOf, decompress, unpackLayer } from "../image/unpack.ts";
-import { BlobWriter, placeBlob } from "../store/blob-writer.ts";
+import { BlobWriter, DigestError, placeBlob, temporaryBlobPath } from "../store/blob-writer.ts";
 import { writeTransaction } from "../store/database.ts";
+import { type FileDigester, WORTHWHILE } from "../store/file-digester.ts";
 import { type Blob, hasBlob, hasLayer, insertImage, insertLayer, insertLayerBlob, recordDigest } from "../store/images.ts";
 import type { Download } from "./download-blob.ts";
 import type { Engine } from "./engine.ts";
@@ -77,6 +79,35 @@ async function* withKnownCompression(source: AsyncIterable<Bytes>): AsyncGenerat
   yield* compression === "xz" || compression === "bzip2" ? decompress(whole) : whole;
 }
 
+/**
+ * As {@link stageLayer} for a part of a file. What is large and not packed is copied and
+ * hashed by another process meanwhile.
+ *
+ * @param blob a temporary blob that the file is already
+ */
+export async function stageFile(
+  engine: Engine,
+  file: FileRange,
+  digester: FileDigester,
+  options: StageOptions & { blob?: string },
+): Promise<StagedLayer> {
+  const { expected, blob } = options;
+  const head = Buffer.alloc(8);
+  readSync(file.fd, head, 0, head.length, file.offset);
+  if (file.size < WORTHWHILE || compressionOf(head) !== "none") return stageLayer(engine, readRange(file), options);
+  const blobPath = blob ?? temporaryBlobPath(engine.layout);
+  const digest = digester.digest(file, blob === undefined ? blobPath : undefined);
+  try {
+    const unpacked = await unpackBeside(engine, readRange(file), options, digest);
+    if (expected && (expected.digest !== unpacked.diffId || expected.size !== file.size))
+      throw new DigestError(`expected ${expected.digest} of ${expected.size} bytes, got ${unpacked.diffId} of ${file.size}`);
+    return { ...unpacked, blob: { digest: unpacked.diffId, size: file.size, mediaType: OCI_LAYER }, blobPath };
+  } catch (error) {
+    rmSync(blobPath, { force: true });
+    throw error;
+  }
+}
+
 /** Unpacks a layer beside the store while its bytes come. Throws as {@link stageLayer}, and what the download does. */
 export async function stageDownload(engine: Engine, download: Download, options: Omit<StageOptions, "expected">): Promise<StagedLayer> {
   const { digest, size } = download.descriptor;
@@ -84,7 +115,12 @@ export async function stageDownload(engine: Engine, download: Download, options:
   return { ...unpacked, blob: { digest, size, mediaType }, blobPath: download.path };
 }
 
-async function unpackBeside(engine: Engine, source: AsyncGenerator<Bytes>, { diffId: expected, lowers, progress }: StageOptions) {
+async function unpackBeside(
+  engine: Engine,
+  source: AsyncGenerator<Bytes>,
+  { diffId: expected, lowers, progress }: StageOptions,
+  known?: Promise<string>,
+) {
   const folder = temporaryLayerFolder(engine);
   mkdirSync(folder, { recursive: true, mode: 0o755 });
   let mediaType: string | undefined;
@@ -103,6 +139,7 @@ async function unpackBeside(engine: Engine, source: AsyncGenerator<Bytes>, { dif
       bytes,
       folder,
       lowers.map((layer) => stagedPath(engine, layer)),
+      known,
     );
     // What stands behind the end of a compressed stream belongs to the blob too.
     for await (const _ of bytes);

@@ -3,21 +3,17 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import * as fd from "../../ffi/fd.ts";
 import { openInRoot } from "../../ffi/in-root.ts";
 import { hasCode } from "../../ffi/libc.ts";
+import { type FileRange, readRange } from "./file-range.ts";
 import { TarError } from "./tar-header.ts";
 import { TarReader } from "./tar-reader.ts";
-import type { Bytes } from "./unpack.ts";
 
-/** Where a file of an archive is. */
-interface Place {
-  fd: number;
-  offset: number;
-  size: number;
-}
+/** A file of an archive, open. */
+export type OpenRange = FileRange & Disposable;
 
 /** Files of an archive by their names. */
 export interface ArchiveSource {
-  /** Throws {@link ArchiveError} where there is no such file. */
-  stream(path: string): AsyncIterable<Bytes>;
+  /** Where a file is; the caller closes it. Throws {@link ArchiveError} where there is no such file. */
+  open(path: string): OpenRange;
   /** A small file, whole. */
   read(path: string): Promise<Buffer>;
   has(path: string): boolean;
@@ -29,7 +25,6 @@ export class ArchiveError extends Error {
   override name = "ArchiveError";
 }
 
-const CHUNK = 1 << 20;
 const MAX_SMALL = 16 << 20;
 
 const normalise = (path: string) => {
@@ -42,7 +37,7 @@ const normalise = (path: string) => {
 };
 
 abstract class Source implements ArchiveSource {
-  protected abstract place(path: string): (Place & { close?: () => void }) | undefined;
+  protected abstract place(path: string): (FileRange & { close?: () => void }) | undefined;
   abstract close(): void;
 
   has(path: string): boolean {
@@ -51,26 +46,17 @@ abstract class Source implements ArchiveSource {
     return place !== undefined;
   }
 
-  async *stream(path: string): AsyncIterable<Bytes> {
+  open(path: string): OpenRange {
     const place = this.place(normalise(path));
     if (!place) throw new ArchiveError(`the archive has no ${path}, though it names it`);
-    try {
-      for (let at = 0; at < place.size; ) {
-        const buffer = new Uint8Array(Math.min(CHUNK, place.size - at));
-        const n = readSync(place.fd, buffer, 0, buffer.length, place.offset + at);
-        if (n === 0) throw new ArchiveError(`the archive is cut off in ${path}`);
-        at += n;
-        yield buffer.subarray(0, n) as Bytes;
-      }
-    } finally {
-      place.close?.();
-    }
+    return { ...place, [Symbol.dispose]: () => place.close?.() };
   }
 
   async read(path: string): Promise<Buffer> {
     const parts: Uint8Array[] = [];
     let size = 0;
-    for await (const chunk of this.stream(path)) {
+    using file = this.open(path);
+    for await (const chunk of readRange(file)) {
       size += chunk.length;
       if (size > MAX_SMALL) throw new ArchiveError(`${path} in the archive has more than ${MAX_SMALL} bytes`);
       parts.push(chunk);
@@ -82,7 +68,7 @@ abstract class Source implements ArchiveSource {
 /** A tar on disk: read once for its headers only, then at the places found. */
 export class TarSource extends Source {
   readonly #fd: number;
-  readonly #places = new Map<string, Place>();
+  readonly #places = new Map<string, FileRange>();
   readonly #links = new Map<string, string>();
 
   /** @throws {ArchiveError} where it is no tar or is cut off */
@@ -120,7 +106,7 @@ export class TarSource extends Source {
     reader.close();
   }
 
-  protected place(path: string): Place | undefined {
+  protected place(path: string): FileRange | undefined {
     let name = path;
     for (let hops = 0; hops < 10 && this.#links.has(name); hops++) name = this.#links.get(name) ?? name;
     return this.#places.get(name);
@@ -140,7 +126,7 @@ export class FolderSource extends Source {
     this.#root = fd.openat(fd.AT_FDCWD, path, fd.O_PATH | fd.O_DIRECTORY);
   }
 
-  protected place(path: string): (Place & { close: () => void }) | undefined {
+  protected place(path: string): (FileRange & { close: () => void }) | undefined {
     try {
       const file = openInRoot(this.#root.fd, path, fd.O_RDONLY);
       const status = fd.statat(file.fd, "");

@@ -86,10 +86,16 @@ async function decompressed(source: AsyncIterable<Bytes>): Promise<AsyncIterable
  * Unpacks a tar stream into an existing, empty folder. The whole stream is read.
  *
  * @param lowers unpacked layers below this one, the topmost first
+ * @param known the diff id, where somebody else finds it out
  * @throws {LayerError} where it is no tar, is cut off, or an entry cannot be made
  */
-export async function unpackLayer(source: AsyncIterable<Bytes>, folder: string, lowers: string[] = []): Promise<UnpackedLayer> {
-  const hash = new Bun.CryptoHasher("sha256");
+export async function unpackLayer(
+  source: AsyncIterable<Bytes>,
+  folder: string,
+  lowers: string[] = [],
+  known?: Promise<string>,
+): Promise<UnpackedLayer> {
+  const hash = known ? undefined : new Bun.CryptoHasher("sha256");
   const writer = new LayerWriter(folder, lowers);
   let size = 0;
   let sink: FileSink | undefined;
@@ -104,11 +110,11 @@ export async function unpackLayer(source: AsyncIterable<Bytes>, folder: string, 
   });
   try {
     for await (const chunk of decompress(source)) {
-      hash.update(chunk);
+      hash?.update(chunk);
       reader.write(chunk);
     }
     reader.close();
-    return { diffId: `sha256:${hash.digest("hex")}`, size };
+    return { diffId: hash ? `sha256:${hash.digest("hex")}` : ((await known) as string), size };
   } catch (error) {
     if (error instanceof LayerError) throw error;
     throw new LayerError(

@@ -35,6 +35,7 @@ export class BlobWriter {
   readonly #algorithm: "sha256" | "sha512";
   #size = 0;
   #hashes = true;
+  #isOpen = true;
 
   constructor(layout: Layout, algorithm: "sha256" | "sha512" = "sha256") {
     this.#algorithm = algorithm;
@@ -65,7 +66,7 @@ export class BlobWriter {
    * @throws {DigestError} where it is not what was expected
    */
   finish(expected?: { digest: string; size: number }, known?: string): { digest: string; size: number } {
-    closeSync(this.#fd);
+    this.close();
     const digest = !this.#hashes && known !== undefined ? known : `${this.#algorithm}:${this.#hash.digest("hex")}`;
     if (expected && (expected.digest !== digest || expected.size !== this.#size)) {
       throw new DigestError(`expected ${expected.digest} of ${expected.size} bytes, got ${digest} of ${this.#size}`);
@@ -73,12 +74,14 @@ export class BlobWriter {
     return { digest, size: this.#size };
   }
 
+  /** Ends the writing. */
+  close(): void {
+    if (this.#isOpen) closeSync(this.#fd);
+    this.#isOpen = false;
+  }
+
   abandon(): void {
-    try {
-      closeSync(this.#fd);
-    } catch {
-      // finished already
-    }
+    this.close();
     rmSync(this.path, { force: true });
   }
 }

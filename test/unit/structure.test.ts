@@ -15,7 +15,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   "src/monitor": ["ffi", "src/runtime", "src/store", "src/network"],
   "src/engine": ["ffi", "src/runtime", "src/store", "src/network", "src/image", "src/monitor"],
   "src/cli": ["ffi", "src/engine", "src/store", "src/image", "src/monitor", "src/runtime"],
-  "src/main.ts": ["src/runtime", "src/monitor", "src/cli"],
+  "src/main.ts": ["src/runtime", "src/monitor", "src/store", "src/cli"],
 };
 
 const sources = ["src", "ffi"].flatMap((folder) =>

@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { reasonOf } from "../../../ffi/libc.ts";
 import { loadImages } from "../../engine/load-images.ts";
+import { readRange } from "../../image/file-range.ts";
 import { familiarName } from "../../image/reference.ts";
 import { defineCommand } from "../command.ts";
 import { CommandFailure } from "../errors.ts";
@@ -24,7 +25,7 @@ export default defineCommand({
         throw new CommandFailure(`open ${flags.input}: ${reasonOf(error)}`, 1);
       }
     }
-    await loadImages(engine, flags.input ?? openInput("-"), ({ id, names }) => {
+    await loadImages(engine, flags.input ?? standardInput(), ({ id, names }) => {
       if (flags.quiet) return;
       for (const name of names) {
         const { repository, tag } = familiarName(name);
@@ -34,3 +35,10 @@ export default defineCommand({
     });
   },
 });
+
+// A file that was redirected is read at its places, as one that was named.
+function standardInput() {
+  const input = openInput("-");
+  if (!("fd" in input)) return input;
+  return input.offset === 0 ? "/proc/self/fd/0" : readRange(input);
+}

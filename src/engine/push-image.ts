@@ -1,9 +1,12 @@
 /** `push`: an image into a registry. */
+import * as fd from "../../ffi/fd.ts";
+import { readRange } from "../image/file-range.ts";
 import { type Descriptor, layerMediaType, type Manifest, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST } from "../image/media-types.ts";
+import { pack } from "../image/pack.ts";
 import { formatReference, type Reference, repositoryOf } from "../image/reference.ts";
 import { bytesContent, fileContent, Registry } from "../image/registry/client.ts";
 import type { ConnectionOptions } from "../image/registry/connection.ts";
-import type { Bytes } from "../image/unpack.ts";
+import { decompress } from "../image/unpack.ts";
 import { BlobWriter, placeBlob } from "../store/blob-writer.ts";
 import { writeTransaction } from "../store/database.ts";
 import { type Blob, findImageByName, hasBlob, imageText, insertLayerBlob, layerBlobs, recordDigest } from "../store/images.ts";
@@ -11,7 +14,7 @@ import { runEach } from "./concurrency.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError, NotFound } from "./errors.ts";
 
-/** Compressed by other threads, and sent. */
+/** On their way at once; one after the other they are packed, each by all cores. */
 const LAYERS_AT_ONCE = 3;
 
 /** What becomes of a layer. */
@@ -33,11 +36,14 @@ export async function pushImage(engine: Engine, reference: Reference, options: P
   if (!image) throw new NotFound(`An image does not exist locally with the tag: ${repositoryOf(reference).replace(/^docker\.io\/(library\/)?/, "")}`);
   const registry = new Registry(reference.domain, reference.path, options);
   const layers: Descriptor[] = [];
+  let packing: Promise<unknown> = Promise.resolve();
   const from = otherRepository(image.digests, reference);
   await runEach(image.layers, LAYERS_AT_ONCE, async (diffId, i) => {
     const name = diffId.slice(7, 19);
     options.progress(name, "Preparing");
-    const { digest, size, mediaType } = await compressedBlob(engine, diffId, options.compression);
+    const packed = packing.then(() => compressedBlob(engine, diffId, options.compression));
+    packing = packed.catch(() => {});
+    const { digest, size, mediaType } = await packed;
     const content = fileContent(layout.blob(digest), digest, size, options.sending && ((sent) => options.sending?.(name, sent, size)));
     const done = await registry.putBlob(content, from);
     options.progress(name, ({ exists: "Layer already exists", mounted: "Mounted", pushed: "Pushed" } as const)[done]);
@@ -74,12 +80,9 @@ async function compressedBlob(engine: Engine, diffId: string, wanted: PushOption
   const compression = wanted ?? "gzip";
   const writer = new BlobWriter(engine.layout);
   try {
-    const file = Bun.file(engine.layout.blob(source.digest)).stream() as ReadableStream<Bytes>;
-    const through = (stream: CompressionStream | DecompressionStream) => stream as unknown as ReadableWritablePair<Bytes, Bytes>;
-    const packed = source.mediaType.split("+")[1] as CompressionFormat | undefined;
-    const plain = packed === undefined ? file : file.pipeThrough(through(new DecompressionStream(packed)));
-    const stream = plain.pipeThrough(through(new CompressionStream(compression as CompressionFormat)));
-    for await (const chunk of stream) writer.write(chunk);
+    using file = fd.openat(fd.AT_FDCWD, engine.layout.blob(source.digest), fd.O_RDONLY);
+    const bytes = readRange({ fd: file.fd, offset: 0, size: source.size });
+    for await (const chunk of pack(source.mediaType === OCI_LAYER ? bytes : decompress(bytes), compression)) writer.write(chunk);
     const blob: Blob = { ...writer.finish(), mediaType: layerMediaType(compression) };
     writeTransaction(engine.db, () => {
       if (!hasBlob(engine.db, blob.digest)) placeBlob(engine.layout, writer.path, blob.digest);

@@ -106,7 +106,7 @@ export async function imageRows(folder: string): Promise<ImageRows> {
         `pull-${kind}`,
         `pull of the ${kind} image, gzip`,
         (name) => `{} pull${insecure(name)} -q ${remote(kind)}`,
-        (name) => `{} rm -f wrote; ${[`${kind}:v1`, "committed:v1", "imported:v1", image(kind, name), remote(kind)].map(forget).join("; ")}`,
+        () => "{} rm -f wrote; {} rmi -f $({} images -aq)",
       );
       isReady = false;
       return made;

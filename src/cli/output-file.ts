@@ -6,9 +6,9 @@ import { CommandFailure } from "./errors.ts";
 import { printBlocking } from "./streams.ts";
 
 /** Calls back with where to write; a file appears only when it is whole. */
-export function writeOutput(path: string | undefined, produce: (write: (bytes: Uint8Array) => void) => void): void {
+export async function writeOutput(path: string | undefined, produce: (write: (bytes: Uint8Array) => void) => void | Promise<void>): Promise<void> {
   if (path === undefined) {
-    produce(printBlocking);
+    await produce(printBlocking);
     return;
   }
   // Absolute: what is written may take this process to another folder.
@@ -21,7 +21,7 @@ export function writeOutput(path: string | undefined, produce: (write: (bytes: U
     throw new CommandFailure(`open ${path}: ${reasonOf(error)}`, 1);
   }
   try {
-    produce((bytes) => {
+    await produce((bytes) => {
       for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
     });
     closeSync(fd);

@@ -8,11 +8,11 @@ import type { ContainerConfig, ContainerMount } from "../store/container-config.
 import { type ContainerRecord, findContainers, getContainer, insertContainer, releaseCreated } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";
 import { discardContainer } from "../store/discard-container.ts";
-import type { ImageConfig } from "../store/images.ts";
+import { hasImage, type ImageConfig } from "../store/images.ts";
 import { ensureVolume, useVolume } from "../store/volumes.ts";
 import { makeContainerLayer } from "./container-layer.ts";
 import type { Engine } from "./engine.ts";
-import { EngineError } from "./errors.ts";
+import { EngineError, NotFound } from "./errors.ts";
 import { generateName } from "./names.ts";
 import { reconcile } from "./reconcile.ts";
 import { resolveContainer } from "./resolve-container.ts";
@@ -56,7 +56,7 @@ export function createContainer(engine: Engine, options: ContainerOptions, keep:
 
   for (let attempt = 0; ; attempt++) {
     const name = options.name ?? generateName(attempt);
-    const taken = insert(engine, { id, name, imageId: image?.id, config, autoRemove: options.autoRemove });
+    const taken = insert(engine, options.image, { id, name, imageId: image?.id, config, autoRemove: options.autoRemove });
     if (!taken) break;
     // Whoever has the name may be gone without having said so.
     if (reconcile(engine, taken) === undefined) continue;
@@ -83,11 +83,13 @@ function makeFolders(engine: Engine, id: string, config: ContainerConfig, layers
 }
 
 // Gives the container that has the name already, if one has.
-function insert(engine: Engine, record: Parameters<typeof insertContainer>[1]): ContainerRecord | undefined {
+function insert(engine: Engine, image: string, record: Parameters<typeof insertContainer>[1]): ContainerRecord | undefined {
   const { db } = engine;
   return writeTransaction(db, () => {
     const [taken] = findContainers(db, `/${record.name}`);
     if (taken?.name === record.name) return taken;
+    // Removed since it was looked up, perhaps.
+    if (record.imageId !== undefined && !hasImage(db, record.imageId)) throw new NotFound(`No such image: ${image}`);
     insertContainer(db, record);
     for (const mount of record.config.mounts) {
       if (mount.type !== "volume") continue;

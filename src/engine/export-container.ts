@@ -9,7 +9,7 @@ import { openCgroup } from "../runtime/cgroup/open.ts";
 import { BlobWriter } from "../store/blob-writer.ts";
 import type { ContainerRecord } from "../store/containers.ts";
 import { FileDigester } from "../store/file-digester.ts";
-import { getImage, type ImageConfig } from "../store/images.ts";
+import { getImage, type ImageConfig, type ImageRecord, withLease } from "../store/images.ts";
 import { containerCgroup } from "../store/layout.ts";
 import { writeContainerLayer } from "./container-layer.ts";
 import { withContainerRoot } from "./container-root.ts";
@@ -48,6 +48,13 @@ export async function commitContainer(engine: Engine, text: string, options: Com
   const config = configOf(record, base.config);
   for (const change of options.changes) applyChange(config, change);
 
+  return await withLease(engine.db, base.layers, () => commitLeased(engine, record, base, { ...options, name, config }));
+}
+
+type CommitPlan = CommitOptions & { config: NonNullable<ImageConfig["config"]> };
+
+async function commitLeased(engine: Engine, record: ContainerRecord, base: ImageRecord, options: CommitPlan): Promise<string> {
+  const { name, config } = options;
   const cgroup = options.pause && record.status === "running" ? openCgroup(containerCgroup(record.id)) : undefined;
   const writer = new BlobWriter(engine.layout);
   writer.leaveHashing(); // until it is staged

@@ -6,7 +6,7 @@ import { formatReference, InvalidReference, parseReference } from "../image/refe
 import { type Bytes, compressionOf, decompress } from "../image/unpack.ts";
 import { temporaryBlobPath } from "../store/blob-writer.ts";
 import { FileDigester } from "../store/file-digester.ts";
-import { hasLayer, type ImageConfig, layerBlobs, layerSize } from "../store/images.ts";
+import { hasLayer, type ImageConfig, layerBlobs, layerSize, withLease } from "../store/images.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
 import { commitImage, discardStaged, type StagedLayer, stageFile } from "./stage-image.ts";
@@ -175,6 +175,18 @@ async function loadImage(engine: Engine, source: ArchiveSource, archived: Archiv
   const text = await source.read(archived.config);
   if (archived.configDigest !== undefined) checkDigest(text, { digest: archived.configDigest, size: text.length });
   const config = parseConfig(text.toString(), archived.layers.length);
+  return await withLease(engine.db, config.rootfs.diff_ids, () =>
+    stageAndCommit(engine, source, archived, { text: text.toString(), config }, digester),
+  );
+}
+
+async function stageAndCommit(
+  engine: Engine,
+  source: ArchiveSource,
+  archived: ArchivedImage,
+  { text, config }: { text: string; config: ImageConfig },
+  digester: FileDigester,
+): Promise<LoadedImage> {
   const staged: StagedLayer[] = [];
   try {
     for (const [i, path] of archived.layers.entries()) {
@@ -188,7 +200,7 @@ async function loadImage(engine: Engine, source: ArchiveSource, archived: Archiv
       using file = source.open(path);
       staged.push(await stageFile(engine, file, digester, { ...(expected && { expected }), diffId, lowers: staged.toReversed() }));
     }
-    const id = commitImage(engine, { config: text.toString(), layers: staged, names: archived.names, digests: [] });
+    const id = commitImage(engine, { config: text, layers: staged, names: archived.names, digests: [] });
     return { id, names: archived.names };
   } finally {
     discardStaged(staged);

@@ -4,7 +4,7 @@ import { formatReference, type Reference, repositoryOf } from "../image/referenc
 import { Registry } from "../image/registry/client.ts";
 import { type ConnectionOptions, RegistryError } from "../image/registry/connection.ts";
 import { mirrorsOf } from "../image/registry/hosts.ts";
-import { findImageByDigest, imageText, layerOfBlob } from "../store/images.ts";
+import { findImageByDigest, imageText, layerOfBlob, withLease } from "../store/images.ts";
 import { runEach } from "./concurrency.ts";
 import { Download } from "./download-blob.ts";
 import type { Engine } from "./engine.ts";
@@ -68,9 +68,12 @@ async function pullFrom(engine: Engine, reference: Reference, options: PullOptio
   const { diff_ids } = parseConfig(text, parsed.manifest.layers.length).rootfs;
   const staged: StagedLayer[] = [];
   try {
-    await stageLayers(engine, registry, parsed.manifest, diff_ids, staged, options);
-    const id = commitImage(engine, { config: text, layers: staged, names, digests: [{ repository, digest: top.digest }] });
-    return { id, digest: top.digest, fresh: true };
+    const { manifest } = parsed;
+    return await withLease(engine.db, diff_ids, async () => {
+      await stageLayers(engine, registry, manifest, diff_ids, staged, options);
+      const id = commitImage(engine, { config: text, layers: staged, names, digests: [{ repository, digest: top.digest }] });
+      return { id, digest: top.digest, fresh: true };
+    });
   } finally {
     discardStaged(staged);
   }

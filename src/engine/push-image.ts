@@ -9,7 +9,17 @@ import type { ConnectionOptions } from "../image/registry/connection.ts";
 import { decompress } from "../image/unpack.ts";
 import { BlobWriter, placeBlob } from "../store/blob-writer.ts";
 import { writeTransaction } from "../store/database.ts";
-import { type Blob, findImageByName, hasBlob, imageText, insertLayerBlob, layerBlobs, recordDigest } from "../store/images.ts";
+import {
+  type Blob,
+  findImageByName,
+  hasBlob,
+  type ImageRecord,
+  imageText,
+  insertLayerBlob,
+  layerBlobs,
+  recordDigest,
+  withLease,
+} from "../store/images.ts";
 import { runEach } from "./concurrency.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError, NotFound } from "./errors.ts";
@@ -31,9 +41,15 @@ export interface PushOptions extends ConnectionOptions {
 
 /** Pushes an image under its name. Gives the manifest's digest and size. Throws `RegistryError`. */
 export async function pushImage(engine: Engine, reference: Reference, options: PushOptions): Promise<{ digest: string; size: number }> {
-  const { db, layout } = engine;
+  const { db } = engine;
   const image = findImageByName(db, formatReference(reference));
   if (!image) throw new NotFound(`An image does not exist locally with the tag: ${repositoryOf(reference).replace(/^docker\.io\/(library\/)?/, "")}`);
+  return await withLease(db, image.layers, () => pushLeased(engine, reference, image, options));
+}
+
+async function pushLeased(engine: Engine, reference: Reference, image: ImageRecord, options: PushOptions): Promise<{ digest: string; size: number }> {
+  const { db, layout } = engine;
+  const config = Buffer.from(imageText(db, image.id)) as Buffer<ArrayBuffer>;
   const registry = new Registry(reference.domain, reference.path, options);
   const layers: Descriptor[] = [];
   let packing: Promise<unknown> = Promise.resolve();
@@ -49,7 +65,6 @@ export async function pushImage(engine: Engine, reference: Reference, options: P
     options.progress(name, ({ exists: "Layer already exists", mounted: "Mounted", pushed: "Pushed" } as const)[done]);
     layers[i] = { mediaType, digest, size };
   });
-  const config = Buffer.from(imageText(db, image.id)) as Buffer<ArrayBuffer>;
   await registry.putBlob(bytesContent(config, image.id), undefined);
   const manifest: Manifest = {
     schemaVersion: 2,

@@ -15,6 +15,8 @@ export interface ImageRemoval {
   deleted: string[];
 }
 
+const RUNNING = ["running", "paused", "starting"];
+
 /** Removes an image by name or id. Throws {@link EngineError} where containers use it. */
 export function removeImage(engine: Engine, text: string, force: boolean): ImageRemoval {
   const { db } = engine;
@@ -25,22 +27,30 @@ export function removeImage(engine: Engine, text: string, force: boolean): Image
       const { repository, tag } = familiarName(full);
       return `${repository}:${tag}`;
     };
-    if (name && image.names.length > 1) {
-      removeImageName(db, name);
-      return { untagged: [short(name)], deleted: [] };
-    }
-    if (!name && image.names.length > 1 && !force) {
-      throw new EngineError(`conflict: unable to delete ${text} (must be forced) - image is referenced in multiple repositories`);
-    }
     const users = containersOfImage(db, image.id);
-    const [running] = users.filter((c) => c.status === "running" || c.status === "paused" || c.status === "starting");
-    const user = running ?? users[0];
-    if (user) {
-      const what = running ? "running" : "stopped";
-      // The layers of a container's root stay under it in any case, forced or not.
-      throw new EngineError(
-        `conflict: unable to remove ${name ? `repository reference "${text}"` : text} - container ${user.id.slice(0, 12)} (${what}) is using its referenced image ${image.id.slice(7, 19)}`,
-      );
+    if (name) {
+      const [user] = users;
+      // Without its last name it would be there for this container only.
+      if (user && !force && image.names.length === 1) {
+        const container = user.id.slice(0, 12);
+        throw new EngineError(
+          `conflict: unable to remove repository reference "${text}" (must force) - container ${container} is using its referenced image ${image.id.slice(7, 19)}`,
+        );
+      }
+      removeImageName(db, name);
+      if (image.names.length > 1 || user) return { untagged: [short(name)], deleted: [] };
+    } else {
+      const refuse = (how: string, why: string) => new EngineError(`conflict: unable to delete ${image.id.slice(7, 19)} (${how}) - ${why}`);
+      if (image.names.length > 1 && !force) throw refuse("must be forced", "image is referenced in multiple repositories");
+      const running = users.find(({ status }) => RUNNING.includes(status));
+      if (running) throw refuse("cannot be forced", `image is being used by running container ${running.id.slice(0, 12)}`);
+      const [user] = users;
+      if (user && !force) throw refuse("must be forced", `image is being used by stopped container ${user.id.slice(0, 12)}`);
+      // What a container is made of stays with it.
+      if (user) {
+        for (const full of image.names) removeImageName(db, full);
+        return { untagged: image.names.map(short), deleted: [] };
+      }
     }
     const orphans = deleteImage(db, image.id);
     return { untagged: image.names.map(short), deleted: [image.id, ...orphans] };

@@ -5,10 +5,10 @@ import { type Descriptor, type Manifest, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST } f
 import { familiarName } from "../image/reference.ts";
 import type { TarEntry } from "../image/tar-header.ts";
 import { TarWriter } from "../image/tar-writer.ts";
-import { type Blob, type ImageRecord, imageText, layerBlobs } from "../store/images.ts";
+import { type Blob, type ImageRecord, imageText, layerBlobs, withLease } from "../store/images.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
-import { resolveImage } from "./resolve-image.ts";
+import { type ResolvedImage, resolveImage } from "./resolve-image.ts";
 
 export type ArchiveFormat = "docker-archive" | "oci-archive" | "oci-dir";
 
@@ -44,14 +44,16 @@ export function buildManifest(engine: Engine, image: ImageRecord): { manifest: B
   return { manifest: Buffer.from(JSON.stringify(manifest)), config, layers };
 }
 
+type Destination = { write(bytes: Uint8Array): void } | { folder: string };
+
 /** Writes images by name or id. `write` gets an archive's bytes; for a folder, `folder` is where. */
-export function saveImages(
-  engine: Engine,
-  names: string[],
-  format: ArchiveFormat,
-  to: { write(bytes: Uint8Array): void } | { folder: string },
-): void {
+export async function saveImages(engine: Engine, names: string[], format: ArchiveFormat, to: Destination): Promise<void> {
   const resolved = names.map((text) => ({ text, ...resolveImage(engine, text) }));
+  const layers = resolved.flatMap(({ image }) => image.layers);
+  await withLease(engine.db, layers, () => writeImages(engine, resolved, format, to));
+}
+
+function writeImages(engine: Engine, resolved: (ResolvedImage & { text: string })[], format: ArchiveFormat, to: Destination): void {
   const images = new Map<string, { image: ImageRecord; names: string[] }>();
   for (const { image, name, text } of resolved) {
     const known = images.get(image.id) ?? { image, names: [] };

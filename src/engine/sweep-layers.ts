@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { processStartTime } from "../../ffi/process.ts";
 import { sweepTemporaryBlobs } from "../store/blob-writer.ts";
 import { writeTransaction } from "../store/database.ts";
-import { hasBlob, hasLayer } from "../store/images.ts";
+import { deleteOrphans, hasBlob, hasLayer } from "../store/images.ts";
 import { layerFolder, makePrivateFolder } from "../store/layout.ts";
 import { currentProcess } from "../store/process-identity.ts";
 import type { Engine } from "./engine.ts";
@@ -25,6 +25,7 @@ export function sweepLayers(engine: Engine): void {
   const doomed: string[] = [];
   // The lock: an import puts folder and record in place under it.
   writeTransaction(db, () => {
+    deleteOrphans(db);
     sweepBlobs(engine);
     for (const name of readdirSync(layout.layers)) {
       const [temporary, pid, start] = TEMPORARY.exec(name) ?? [];

@@ -1,6 +1,7 @@
 /** Records of images, their names and layers. */
 import type { Database } from "bun:sqlite";
 import { all, change, first, writeTransaction } from "./database.ts";
+import { currentProcess, isAlive, type ProcessIdentity } from "./process-identity.ts";
 
 /** An OCI image configuration (image-spec config.md), the parts used here. */
 export interface ImageConfig {
@@ -92,6 +93,10 @@ export function getImage(db: Database, id: string): ImageRecord | undefined {
   return row && fromRow(db, row);
 }
 
+export function hasImage(db: Database, id: string): boolean {
+  return first(db, "SELECT 1 FROM images WHERE id = ?", id) !== undefined;
+}
+
 export function findImageByName(db: Database, name: string): ImageRecord | undefined {
   const row = first<Row>(db, "SELECT images.* FROM images JOIN image_names ON image_id = id WHERE name = ?", name);
   return row && fromRow(db, row);
@@ -152,9 +157,10 @@ export function layerSize(db: Database, diffId: string): number {
   return first<{ size: number }>(db, "SELECT size FROM layers WHERE diff_id = ?", diffId)?.size ?? 0;
 }
 
-/** Notes under which digest a repository has an image. */
+/** Notes under which digest a repository has an image, if that is still there. */
 export function recordDigest(db: Database, repository: string, digest: string, imageId: string): void {
-  change(db, "INSERT OR REPLACE INTO image_digests (repository, digest, image_id) VALUES (?, ?, ?)", repository, digest, imageId);
+  const sql = "INSERT OR REPLACE INTO image_digests (repository, digest, image_id) SELECT ?, ?, id FROM images WHERE id = ?";
+  change(db, sql, repository, digest, imageId);
 }
 
 export function findImageByDigest(db: Database, repository: string, digest: string): ImageRecord | undefined {
@@ -176,17 +182,39 @@ export function removeImageName(db: Database, name: string): void {
   change(db, "DELETE FROM image_names WHERE name = ?", name);
 }
 
-/** Deletes an image's record and those of layers nobody else has; gives these layers' diff ids. */
+/** Deletes an image's record and those of layers nobody else has or reads; gives these layers' diff ids. */
 export function deleteImage(db: Database, id: string): string[] {
   return writeTransaction(db, () => {
     change(db, "DELETE FROM images WHERE id = ?", id);
-    const orphans = all<{ diff_id: string }>(db, "SELECT diff_id FROM layers WHERE diff_id NOT IN (SELECT diff_id FROM image_layers)").map(
-      (r) => r.diff_id,
-    );
+    return deleteOrphans(db);
+  });
+}
+
+/** Deletes the records of layers and blobs that belong to no image and are read by nobody; gives the layers' diff ids. */
+export function deleteOrphans(db: Database): string[] {
+  return writeTransaction(db, () => {
+    for (const lease of all<ProcessIdentity>(db, "SELECT DISTINCT pid, pid_start AS startTime, boot_id AS bootId FROM leases"))
+      if (!isAlive(lease)) change(db, "DELETE FROM leases WHERE pid = ? AND pid_start = ?", lease.pid, lease.startTime);
+    const sql = "SELECT diff_id FROM layers WHERE diff_id NOT IN (SELECT diff_id FROM image_layers) AND diff_id NOT IN (SELECT diff_id FROM leases)";
+    const orphans = all<{ diff_id: string }>(db, sql).map((row) => row.diff_id);
     for (const diffId of orphans) change(db, "DELETE FROM layers WHERE diff_id = ?", diffId);
     change(db, "DELETE FROM blobs WHERE digest NOT IN (SELECT digest FROM layer_blobs)");
     return orphans;
   });
+}
+
+/** Keeps layers while `action` reads them, also when their image is removed meanwhile. */
+export async function withLease<T>(db: Database, diffIds: readonly string[], action: () => T | Promise<T>): Promise<T> {
+  const { pid, startTime, bootId } = currentProcess();
+  writeTransaction(db, () => {
+    for (const diffId of diffIds)
+      change(db, "INSERT OR IGNORE INTO leases (diff_id, pid, pid_start, boot_id) VALUES (?, ?, ?, ?)", diffId, pid, startTime, bootId);
+  });
+  try {
+    return await action();
+  } finally {
+    change(db, "DELETE FROM leases WHERE pid = ? AND pid_start = ?", pid, startTime);
+  }
 }
 
 export function hasLayer(db: Database, diffId: string): boolean {

@@ -96,4 +96,14 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE INDEX image_digests_by_image ON image_digests (image_id);
   `,
+  `
+  -- Layers that a process reads just now; they stay while it lives, whoever removes their images.
+  CREATE TABLE leases (
+    diff_id TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    pid_start INTEGER NOT NULL,
+    boot_id TEXT NOT NULL,
+    PRIMARY KEY (diff_id, pid, pid_start)
+  ) STRICT;
+  `,
 ];

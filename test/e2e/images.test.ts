@@ -221,11 +221,20 @@ describe("images and rmi", () => {
   test("an image that containers use stays", async () => {
     await engine.ok("import", busybox(), "used");
     await engine.ok("create", "--name", "user", "used", "true");
+    const id = await engine.ok("images", "-q", "used");
     expect(await engine.fails(1, "rmi", "used")).toMatch(
-      /conflict: unable to remove repository reference "used" - container [0-9a-f]{12} \(stopped\) is using/,
+      /conflict: unable to remove repository reference "used" \(must force\) - container [0-9a-f]{12} is using its referenced image [0-9a-f]{12}$/,
     );
-    await engine.ok("rm", "user");
-    await engine.ok("rmi", "used");
+    expect(await engine.fails(1, "rmi", id)).toMatch(
+      /conflict: unable to delete [0-9a-f]{12} \(must be forced\) - image is being used by stopped container [0-9a-f]{12}$/,
+    );
+    // Forced, it loses its name, as with docker; what the container is made of stays.
+    expect(await engine.ok("rmi", "-f", "used")).toBe("Untagged: used:latest");
+    expect(await engine.ok("start", "-a", "user")).toBe("");
+    await engine.ok("run", "-d", "--name", "runs", id, "sleep", "100");
+    expect(await engine.fails(1, "rmi", "-f", id)).toMatch(/\(cannot be forced\) - image is being used by running container [0-9a-f]{12}$/);
+    await engine.ok("rm", "-f", "user", "runs");
+    await engine.ok("rmi", id);
     expect(await engine.ok("run", "--rm", "bb", "echo", "shared layer still there")).toBe("shared layer still there");
   });
 

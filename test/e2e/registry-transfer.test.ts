@@ -240,6 +240,43 @@ test("--cert-dir: whom to trust, and who we are", async () => {
   expect(await engine.fails(1, "pull", "-q", "--cert-dir", join(folder, "none"), name)).toContain("expected a folder with certificates");
 });
 
+test("what a push reads stays until it is done, whoever removes the image", async () => {
+  const removed = Promise.withResolvers<void>();
+  const begun = Promise.withResolvers<void>();
+  let uploaded = 0;
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    async fetch(request) {
+      if (request.method === "HEAD") {
+        begun.resolve();
+        await removed.promise;
+        return new Response("", { status: 404 });
+      }
+      if (request.method === "POST") return new Response("", { status: 202, headers: { Location: "/upload" } });
+      if (request.method === "PATCH") uploaded += (await request.arrayBuffer()).byteLength;
+      return new Response("", { status: request.method === "PATCH" ? 202 : 201 });
+    },
+  });
+  await using own = await emptyEngine();
+  const name = `127.0.0.1:${server.port}/x`;
+  await engine.ok("save", "-o", join(own.root, "x.tar"), "large");
+  await own.ok("load", "-i", join(own.root, "x.tar"));
+  await own.ok("tag", "large", name);
+  const push = own.start("push", "-q", name);
+  await begun.promise;
+  await own.ok("rmi", "-f", await own.ok("images", "-q", "large"));
+  expect(await own.ok("images", "-q")).toBe("");
+  removed.resolve();
+  expect((await push).stderr).toBe("");
+  expect(uploaded).toBeGreaterThan(60_000_000);
+  // Nobody reads it any more: the next command that looks takes it.
+  await own.fails(1, "import", "/dev/null");
+  expect(readdirSync(join(own.root, "layers"))).toEqual([]);
+  expect(readdirSync(join(own.root, "blobs/sha256"))).toEqual([]);
+  await server.stop(true);
+});
+
 test("search: docker's index, or the catalog", async () => {
   using registry = await startRegistry(engine.root);
   for (const name of ["team/web", "team/db"]) {

@@ -14,6 +14,6 @@ export default defineCommand({
   async run({ engine }, flags, [name = ""]) {
     if (flags.output === undefined && isTerminal(1))
       throw new CommandFailure("cowardly refusing to save to a terminal. Use the -o flag or redirect", 1);
-    writeOutput(flags.output, (write) => exportContainer(engine, name, write));
+    await writeOutput(flags.output, (write) => exportContainer(engine, name, write));
   },
 });

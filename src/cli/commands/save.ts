@@ -21,11 +21,11 @@ export default defineCommand({
     if (!FORMATS.includes(format)) throw new UsageError(`invalid argument "${flags.format}" for "--format" flag: expected ${FORMATS.join(", ")}`);
     if (format === "oci-dir") {
       if (flags.output === undefined) throw new UsageError("--format oci-dir needs --output DIR");
-      saveImages(engine, args, format, { folder: flags.output });
+      await saveImages(engine, args, format, { folder: flags.output });
       return;
     }
     if (flags.output === undefined && isTerminal(1))
       throw new CommandFailure("cowardly refusing to save to a terminal. Use the -o flag or redirect", 1);
-    writeOutput(flags.output, (write) => saveImages(engine, args, format, { write }));
+    await writeOutput(flags.output, (write) => saveImages(engine, args, format, { write }));
   },
 });

@@ -22,7 +22,11 @@ export async function writeOutput(path: string | undefined, produce: (write: (by
   }
   try {
     await produce((bytes) => {
-      for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+      try {
+        for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+      } catch (error) {
+        throw new CommandFailure(`write ${path}: ${reasonOf(error)}`, 1);
+      }
     });
     closeSync(fd);
     renameSync(beside, target);

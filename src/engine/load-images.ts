@@ -1,5 +1,6 @@
 /** `load`: images out of an archive of docker's, or an OCI layout. */
 import { closeSync, openSync, readSync, rmSync, statSync, writeSync } from "node:fs";
+import { hasCode, reasonOf } from "../../ffi/libc.ts";
 import { ArchiveError, type ArchiveSource, FolderSource, TarSource } from "../image/archive.ts";
 import { choosePlatform, type Descriptor, type Index, ownPlatform, parseManifest } from "../image/media-types.ts";
 import { formatReference, InvalidReference, parseReference } from "../image/reference.ts";
@@ -29,8 +30,14 @@ interface ArchivedImage {
   names: string[];
 }
 
+export interface LoadOptions {
+  loaded(image: LoadedImage): void;
+  /** Told of each new layer by its short diff id: how many of its file's bytes are unpacked. */
+  progress(layer: string, current: number, total: number): void;
+}
+
 /** Loads all images of a file or folder, or of a stream. Throws {@link ArchiveError}. */
-export async function loadImages(engine: Engine, from: string | AsyncIterable<Bytes>, loaded: (image: LoadedImage) => void): Promise<void> {
+export async function loadImages(engine: Engine, from: string | AsyncIterable<Bytes>, options: LoadOptions): Promise<void> {
   sweepLayers(engine);
   let spool: string | undefined;
   try {
@@ -40,7 +47,7 @@ export async function loadImages(engine: Engine, from: string | AsyncIterable<By
     const source = isFolder ? new FolderSource(path) : new TarSource(path);
     try {
       using digester = new FileDigester();
-      for (const image of await listArchive(source)) loaded(await loadImage(engine, source, image, digester));
+      for (const image of await listArchive(source)) options.loaded(await loadImage(engine, source, image, { digester, ...options }));
     } finally {
       source.close();
     }
@@ -71,7 +78,7 @@ async function spoolArchive(engine: Engine, from: string | AsyncIterable<Bytes>)
     return path;
   } catch (error) {
     rmSync(path, { force: true });
-    throw error;
+    throw hasCode(error, "ENOSPC", "EDQUOT", "EIO") ? new EngineError(`cannot unpack the archive to ${path}: ${reasonOf(error)}`) : error;
   } finally {
     closeSync(fd);
   }
@@ -171,13 +178,13 @@ export function parseConfig(text: string, layers: number): ImageConfig {
   return config;
 }
 
-async function loadImage(engine: Engine, source: ArchiveSource, archived: ArchivedImage, digester: FileDigester): Promise<LoadedImage> {
+type LoadWork = Pick<LoadOptions, "progress"> & { digester: FileDigester };
+
+async function loadImage(engine: Engine, source: ArchiveSource, archived: ArchivedImage, work: LoadWork): Promise<LoadedImage> {
   const text = await source.read(archived.config);
   if (archived.configDigest !== undefined) checkDigest(text, { digest: archived.configDigest, size: text.length });
   const config = parseConfig(text.toString(), archived.layers.length);
-  return await withLease(engine.db, config.rootfs.diff_ids, () =>
-    stageAndCommit(engine, source, archived, { text: text.toString(), config }, digester),
-  );
+  return await withLease(engine.db, config.rootfs.diff_ids, () => stageAndCommit(engine, source, archived, { text: text.toString(), config }, work));
 }
 
 async function stageAndCommit(
@@ -185,7 +192,7 @@ async function stageAndCommit(
   source: ArchiveSource,
   archived: ArchivedImage,
   { text, config }: { text: string; config: ImageConfig },
-  digester: FileDigester,
+  { digester, progress }: LoadWork,
 ): Promise<LoadedImage> {
   const staged: StagedLayer[] = [];
   try {
@@ -198,7 +205,8 @@ async function stageAndCommit(
       }
       const expected = archived.descriptors?.[i];
       using file = source.open(path);
-      staged.push(await stageFile(engine, file, digester, { ...(expected && { expected }), diffId, lowers: staged.toReversed() }));
+      const tell = (current: number) => progress(diffId.slice(7, 19), current, file.size);
+      staged.push(await stageFile(engine, file, digester, { ...(expected && { expected }), diffId, lowers: staged.toReversed(), progress: tell }));
     }
     const id = commitImage(engine, { config: text, layers: staged, names: archived.names, digests: [] });
     return { id, names: archived.names };

@@ -1,5 +1,6 @@
 /** Reads a tar stream of any common compression and unpacks it as a layer. */
 import { Readable } from "node:stream";
+import { StoreError } from "../store/errors.ts";
 import { type FileSink, LayerError, LayerWriter } from "./layer-writer.ts";
 import { TarError } from "./tar-header.ts";
 import { TarReader } from "./tar-reader.ts";
@@ -116,7 +117,7 @@ export async function unpackLayer(
     reader.close();
     return { diffId: hash ? `sha256:${hash.digest("hex")}` : ((await known) as string), size };
   } catch (error) {
-    if (error instanceof LayerError) throw error;
+    if (error instanceof LayerError || error instanceof StoreError) throw error;
     throw new LayerError(
       error instanceof TarError ? error.message : `cannot read the archive: ${error instanceof Error ? error.message : String(error)}`,
       {

@@ -1,7 +1,9 @@
 /** Bytes on their way into the store: written beside, checked, renamed. */
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { reasonOf } from "../../ffi/libc.ts";
 import { processStartTime } from "../../ffi/process.ts";
+import { StoreError } from "./errors.ts";
 import { type Layout, makePrivateFolder } from "./layout.ts";
 import { currentProcess } from "./process-identity.ts";
 
@@ -56,7 +58,11 @@ export class BlobWriter {
   write(chunk: Uint8Array): void {
     if (this.#hashes) this.#hash.update(chunk);
     this.#size += chunk.length;
-    for (let at = 0; at < chunk.length; ) at += writeSync(this.#fd, chunk, at);
+    try {
+      for (let at = 0; at < chunk.length; ) at += writeSync(this.#fd, chunk, at);
+    } catch (error) {
+      throw new StoreError(`cannot write ${this.path}: ${reasonOf(error)}`, { cause: error });
+    }
   }
 
   /**

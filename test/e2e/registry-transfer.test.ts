@@ -199,6 +199,27 @@ test("mirrors are asked before docker.io, and passed over where they fail", asyn
   expect(await fresh.fails(1, "pull", "other")).toContain("config.json: not JSON");
 });
 
+test("proxies of the environment are used, and passed by", async () => {
+  const seen: string[] = [];
+  const proxy = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch(request) {
+      seen.push(`${request.method} ${request.url}`);
+      return new Response("", { status: 404 });
+    },
+  });
+  await using fresh = await emptyEngine();
+  const address = `http://127.0.0.1:${proxy.port}`;
+  Object.assign(fresh.env, { HTTP_PROXY: address, HTTPS_PROXY: address });
+  expect(await fresh.fails(1, "pull", "--tls-verify=false", "registry.invalid:5000/x")).toContain("registry.invalid:5000: not found");
+  expect(seen).toEqual(["CONNECT registry.invalid:5000", "GET http://registry.invalid:5000/v2/x/manifests/latest"]);
+  fresh.env.NO_PROXY = "registry.invalid";
+  expect(await fresh.fails(1, "pull", "--tls-verify=false", "registry.invalid:5000/x")).toContain("cannot be reached");
+  expect(seen).toHaveLength(2);
+  await proxy.stop(true);
+});
+
 test("--cert-dir: whom to trust, and who we are", async () => {
   const folder = join(engine.root, "certificates");
   mkdirSync(folder);

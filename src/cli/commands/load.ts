@@ -5,6 +5,7 @@ import { readRange } from "../../image/file-range.ts";
 import { familiarName } from "../../image/reference.ts";
 import { defineCommand } from "../command.ts";
 import { CommandFailure } from "../errors.ts";
+import { Progress } from "../format/progress.ts";
 import { openInput } from "../streams.ts";
 
 export default defineCommand({
@@ -25,14 +26,24 @@ export default defineCommand({
         throw new CommandFailure(`open ${flags.input}: ${reasonOf(error)}`, 1);
       }
     }
-    await loadImages(engine, flags.input ?? standardInput(), ({ id, names }) => {
-      if (flags.quiet) return;
-      for (const name of names) {
-        const { repository, tag } = familiarName(name);
-        console.log(`Loaded image: ${repository}:${tag}`);
-      }
-      if (names.length === 0) console.log(`Loaded image ID: ${id}`);
-    });
+    // Docker's bars go there too.
+    const progress = flags.quiet ? undefined : new Progress(2);
+    try {
+      await loadImages(engine, flags.input ?? standardInput(), {
+        progress: (layer, current, total) => progress?.update(layer, "Loading layer", current, total),
+        loaded: ({ id, names }) => {
+          progress?.finish();
+          if (flags.quiet) return;
+          for (const name of names) {
+            const { repository, tag } = familiarName(name);
+            console.log(`Loaded image: ${repository}:${tag}`);
+          }
+          if (names.length === 0) console.log(`Loaded image ID: ${id}`);
+        },
+      });
+    } finally {
+      progress?.finish();
+    }
   },
 });
 

@@ -60,7 +60,9 @@ export class Progress {
   }
 
   #draw(): void {
-    const { columns = DEFAULT_COLUMNS, rows = this.#lines.size + 1 } = getWindowSize(this.#fd) ?? {};
+    const size = getWindowSize(this.#fd); // zeros where nobody told the kernel
+    const columns = size?.columns || DEFAULT_COLUMNS;
+    const rows = size?.rows || this.#lines.size + 1;
     // What scrolled out of sight cannot be drawn over: the last lines only, then.
     const visible = [...this.#lines].slice(-Math.max(1, rows - 1));
     const lines = visible.map(([name, line]) => `\x1b[2K${`${name}: ${describe(line, columns - name.length - 2)}`.slice(0, columns - 1)}\n`);

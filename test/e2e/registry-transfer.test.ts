@@ -1,9 +1,9 @@
 /** How bytes get into a registry and out of it when the way is a hard one. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { TestEngine, until } from "./engine.ts";
-import { startRegistry } from "./registry.ts";
+import { emptyEngine, startRegistry } from "./registry.ts";
 import { Terminal } from "./terminal.ts";
 
 let engine: TestEngine;
@@ -26,12 +26,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await engine[Symbol.asyncDispose]();
 });
-
-async function emptyEngine(): Promise<TestEngine> {
-  const fresh = TestEngine.empty();
-  fresh.env.DOCKER_CONFIG = join(engine.root, "docker-config");
-  return fresh;
-}
 
 describe("upload", () => {
   interface Upload {
@@ -157,7 +151,7 @@ test("layers packed with zstd", async () => {
   await engine.ok("push", "-q", "--compression-format", "zstd", name);
   const { layers } = JSON.parse(await engine.ok("manifest", "inspect", name));
   expect(new Set(layers.map((layer: { mediaType: string }) => layer.mediaType))).toEqual(new Set(["application/vnd.oci.image.layer.v1.tar+zstd"]));
-  await using fresh = await emptyEngine();
+  await using fresh = emptyEngine(engine);
   expect(await fresh.ok("run", "-q", "--rm", name, "sh", "-c", "cat /file-? | wc -c")).toBe("1000000");
   expect(await engine.fails(125, "push", "--compression-format", "lzma", name)).toContain("expected gzip or zstd");
 });
@@ -167,7 +161,7 @@ test("a registry killed in mid-pull, and there again: the pull ends well", async
   const name = `${registry.host}/large`;
   await engine.ok("tag", "large", name);
   await engine.ok("push", "-q", name);
-  await using fresh = await emptyEngine();
+  await using fresh = emptyEngine(engine);
   const pull = fresh.start("pull", "-q", name);
   const waiting = () => {
     try {
@@ -187,7 +181,7 @@ test("mirrors are asked before docker.io, and passed over where they fail", asyn
   using registry = await startRegistry(engine.root);
   await engine.ok("tag", "layered:1", `${registry.host}/library/mirrored`);
   await engine.ok("push", "-q", `${registry.host}/library/mirrored`);
-  await using fresh = await emptyEngine();
+  await using fresh = emptyEngine(engine);
   const config = join(fresh.root, "config.json");
   fresh.env.BERTH_CONFIG = config;
   writeFileSync(config, JSON.stringify({ "registry-mirrors": ["http://127.0.0.1:1", `http://${registry.host}/`] }));
@@ -197,6 +191,33 @@ test("mirrors are asked before docker.io, and passed over where they fail", asyn
   expect(await fresh.fails(1, "pull", "other")).toContain('registry-mirrors has "mirror.example.com", expected http(s)://HOST[:PORT]');
   writeFileSync(config, "{");
   expect(await fresh.fails(1, "pull", "other")).toContain("config.json: not JSON");
+});
+
+test("a credential helper keeps what login says, gives it, and forgets it", async () => {
+  const registry = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: (request) =>
+      request.headers.get("Authorization") === `Basic ${btoa("user:secret")}`
+        ? Response.json({ tags: ["of-helper"], schemaVersion: 2, layers: [] })
+        : new Response("", { status: 401, headers: { "WWW-Authenticate": 'Basic realm="x"' } }),
+  });
+  const host = `127.0.0.1:${registry.port}`;
+  await using fresh = TestEngine.empty();
+  const bin = join(fresh.root, "bin");
+  mkdirSync(bin);
+  const script = `#!/bin/sh\ncase $1 in store) cat > ${bin}/kept;; get) cat ${bin}/kept;; erase) rm ${bin}/kept;; esac\n`;
+  writeFileSync(join(bin, "docker-credential-test"), script, { mode: 0o755 });
+  writeFileSync(join(bin, "config.json"), JSON.stringify({ credsStore: "test" }));
+  Object.assign(fresh.env, { DOCKER_CONFIG: bin, PATH: `${bin}:${fresh.env.PATH}` });
+  expect(await fresh.ok("login", "-u", "user", "-p", "secret", host)).toContain("Login Succeeded");
+  expect(JSON.parse(readFileSync(join(bin, "kept"), "utf8"))).toEqual({ ServerURL: host, Username: "user", Secret: "secret" });
+  expect(readFileSync(join(bin, "config.json"), "utf8")).not.toContain('auth":');
+  expect(await fresh.ok("manifest", "inspect", `${host}/x`)).toContain("of-helper");
+  await fresh.ok("logout", host);
+  expect(readdirSync(bin)).not.toContain("kept");
+  expect(await fresh.fails(1, "manifest", "inspect", `${host}/x`)).toContain("unauthorized");
+  await registry.stop(true);
 });
 
 test("proxies of the environment are used, and passed by", async () => {
@@ -209,7 +230,7 @@ test("proxies of the environment are used, and passed by", async () => {
       return new Response("", { status: 404 });
     },
   });
-  await using fresh = await emptyEngine();
+  await using fresh = emptyEngine(engine);
   const address = `http://127.0.0.1:${proxy.port}`;
   Object.assign(fresh.env, { HTTP_PROXY: address, HTTPS_PROXY: address });
   expect(await fresh.fails(1, "pull", "--tls-verify=false", "registry.invalid:5000/x")).toContain("registry.invalid:5000: not found");
@@ -279,7 +300,7 @@ test("what a push reads stays until it is done, whoever removes the image", asyn
       return new Response("", { status: request.method === "PATCH" ? 202 : 201 });
     },
   });
-  await using own = await emptyEngine();
+  await using own = emptyEngine(engine);
   const name = `127.0.0.1:${server.port}/x`;
   await engine.ok("save", "-o", join(own.root, "x.tar"), "large");
   await own.ok("load", "-i", join(own.root, "x.tar"));
@@ -339,7 +360,7 @@ test("on a terminal a line a layer with a bar", async () => {
   await terminal.shows(/exit 0/);
   const pushed = terminal.screen();
   expect(pushed.match(/^[0-9a-f]{12}: Pushed$/gm)).toHaveLength(5);
-  await using fresh = await emptyEngine();
+  await using fresh = emptyEngine(engine);
   terminal.type(`clear; BERTH_ROOT=${fresh.root} berth pull ${name}; echo pulled $?`);
   await terminal.shows(/pulled 0/);
   const lines = terminal.screen().split("\n");

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { TestEngine } from "./engine.ts";
-import { startRegistry } from "./registry.ts";
+import { emptyEngine, startRegistry } from "./registry.ts";
 
 let engine: TestEngine;
 beforeAll(async () => {
@@ -12,12 +12,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await engine[Symbol.asyncDispose]();
 });
-
-async function emptyEngine(): Promise<TestEngine> {
-  const fresh = TestEngine.empty();
-  fresh.env.DOCKER_CONFIG = join(engine.root, "docker-config");
-  return fresh;
-}
 
 describe("a registry", () => {
   test("push, pull by tag and digest, all tags, and what is there already", async () => {
@@ -31,7 +25,7 @@ describe("a registry", () => {
     await engine.ok("tag", "bb", `${registry.host}/other/bb`);
     expect(await engine.ok("push", `${registry.host}/other/bb`)).toContain(": Mounted\n");
 
-    await using fresh = await emptyEngine();
+    await using fresh = emptyEngine(engine);
     const pulled = await fresh.ok("pull", `${name}:v1`);
     expect(pulled).toContain(`v1: Pulling from ${name}\n`);
     expect(pulled).toContain(`Digest: ${digest}\nStatus: Downloaded newer image for ${name}:v1\n${name}:v1`);
@@ -57,7 +51,7 @@ describe("a registry", () => {
     const name = `${registry.host}/bb`;
     await engine.ok("tag", "bb", name);
     await engine.ok("push", "-q", name);
-    await using fresh = await emptyEngine();
+    await using fresh = emptyEngine(engine);
     const result = await fresh.run("run", "--rm", name, "echo", "ran");
     expect(result).toMatchObject({ stdout: "ran\n", exitCode: 0 });
     expect(result.stderr).toStartWith(`Unable to find image '${name}' locally\nlatest: Pulling from ${name}\n`);
@@ -70,7 +64,7 @@ describe("a registry", () => {
     const name = `${registry.host}/bb`;
     await engine.ok("tag", "bb", name);
     await engine.ok("push", "-q", name);
-    await using fresh = await emptyEngine();
+    await using fresh = emptyEngine(engine);
     await Promise.all(Array.from({ length: 8 }, () => fresh.ok("pull", "-q", name)));
     expect(readdirSync(join(fresh.root, "layers"))).toHaveLength(1);
     expect(readdirSync(join(fresh.root, "blobs"))).toEqual(["sha256"]);
@@ -116,7 +110,7 @@ describe("a registry", () => {
     expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(JSON.parse(readFileSync(file, "utf8")).auths[registry.host].auth).toBe(Buffer.from("user:secret").toString("base64"));
     await engine.ok("push", "-q", insecure, name);
-    await using fresh = await emptyEngine();
+    await using fresh = emptyEngine(engine);
     fresh.env.SSL_CERT_FILE = join(folder, "cert"); // as Go's programs take it
     await fresh.ok("pull", "-q", name);
     expect(await engine.ok("logout", registry.host)).toContain("Removing login credentials");
@@ -180,7 +174,7 @@ describe("a registry that does wrong", () => {
 
   async function pull(content: ReturnType<typeof makeContent>, handler?: Handler) {
     const server = serve(content, handler);
-    const fresh = await emptyEngine();
+    const fresh = emptyEngine(engine);
     try {
       const result = await fresh.run("pull", "-q", `127.0.0.1:${server.port}/x`);
       const ran = result.exitCode === 0 ? await fresh.ok("run", "--rm", `127.0.0.1:${server.port}/x`) : undefined;

@@ -1,7 +1,7 @@
 /** A real registry for tests. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { until } from "./engine.ts";
+import { TestEngine, until } from "./engine.ts";
 
 // A port that nobody had a moment ago.
 export function freePort(): number {
@@ -45,4 +45,11 @@ export async function startRegistry(root: string, http = "", more = ""): Promise
     },
     [Symbol.dispose]: () => child.kill("SIGKILL"),
   };
+}
+
+/** An engine with nothing in it, and another one's credentials. */
+export function emptyEngine(like: TestEngine): TestEngine {
+  const fresh = TestEngine.empty();
+  fresh.env.DOCKER_CONFIG = join(like.root, "docker-config");
+  return fresh;
 }

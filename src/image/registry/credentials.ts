@@ -52,14 +52,21 @@ export function findCredentials(domain: string): Credentials | undefined {
   return undefined;
 }
 
-// docker-credential-NAME get, the server on standard input (docker/docker-credential-helpers).
 function askHelper(name: string, server: string): Credentials | undefined {
+  try {
+    const { Username, Secret } = JSON.parse(callHelper(name, "get", server) ?? "null");
+    return typeof Username === "string" && typeof Secret === "string" ? { username: Username, password: Secret } : undefined;
+  } catch {
+    return undefined; // nothing there, or nothing we understand
+  }
+}
+
+// docker-credential-NAME get, store or erase, its input on standard input (docker/docker-credential-helpers); undefined where it failed.
+function callHelper(name: string, action: "get" | "store" | "erase", input: string): string | undefined {
   if (!/^[\w.-]+$/.test(name)) throw new CredentialsError(`invalid credential helper ${JSON.stringify(name)} in ${path()}`);
   try {
-    const { stdout, exitCode } = Bun.spawnSync([`docker-credential-${name}`, "get"], { stdin: Buffer.from(server) });
-    if (exitCode !== 0) return undefined;
-    const { Username, Secret } = JSON.parse(stdout.toString());
-    return typeof Username === "string" && typeof Secret === "string" ? { username: Username, password: Secret } : undefined;
+    const { stdout, exitCode } = Bun.spawnSync([`docker-credential-${name}`, action], { stdin: Buffer.from(input) });
+    return exitCode === 0 ? stdout.toString() : undefined;
   } catch {
     return undefined; // not installed
   }
@@ -71,7 +78,17 @@ export function storeCredentials(domain: string, credentials: Credentials | unde
   const auths = { ...config.auths };
   const had = keysOf(domain).some((key) => key in auths);
   for (const key of keysOf(domain)) delete auths[key];
-  if (credentials) auths[keysOf(domain)[0] ?? domain] = { auth: Buffer.from(`${credentials.username}:${credentials.password}`).toString("base64") };
+  const server = keysOf(domain)[0] ?? domain;
+  const helper = config.credHelpers?.[domain] ?? config.credsStore;
+  if (helper !== undefined) {
+    const { username, password } = credentials ?? {};
+    const done = credentials
+      ? callHelper(helper, "store", JSON.stringify({ ServerURL: server, Username: username, Secret: password }))
+      : callHelper(helper, "erase", server);
+    if (credentials && done === undefined) throw new CredentialsError(`docker-credential-${helper} of ${path()} could not store the credentials`);
+    // As docker does: the server is named, its password is elsewhere.
+    if (credentials) auths[server] = {};
+  } else if (credentials) auths[server] = { auth: Buffer.from(`${credentials.username}:${credentials.password}`).toString("base64") };
   const file = path();
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   writeFileSync(`${file}.new`, `${JSON.stringify({ ...config, auths }, null, "\t")}\n`, { mode: 0o600 });

@@ -1,0 +1,200 @@
+/**
+ * nf_tables (linux/netfilter/nf_tables.h): tables, chains, rules, sets and maps, changed in
+ * transactions. Numbers in attributes are in network byte order, in registers as they come
+ * from packets, or in the machine's where the kernel made them.
+ */
+import { attribute, type Message, NETLINK_NETFILTER, NetlinkSocket, NLM_F_APPEND, NLM_F_CREATE, nested } from "./socket.ts";
+
+const NFNL_SUBSYS_NFTABLES = 10;
+const NFNL_MSG_BATCH_BEGIN = 16;
+const NFNL_MSG_BATCH_END = 17;
+const NFT_MSG_NEWTABLE = 0;
+const NFT_MSG_GETTABLE = 1;
+const NFT_MSG_DELTABLE = 2;
+const NFT_MSG_NEWCHAIN = 3;
+const NFT_MSG_NEWRULE = 6;
+const NFT_MSG_NEWSET = 9;
+const NFT_MSG_NEWSETELEM = 12;
+const NFT_MSG_DELSETELEM = 14;
+/** Families of tables (linux/netfilter.h). */
+export const NFPROTO_IPV4 = 2;
+
+const be32 = (value: number) => {
+  const b = Buffer.alloc(4);
+  b.writeInt32BE(value | 0);
+  return b;
+};
+const NFTA_LIST_ELEM = 1;
+const NFTA_DATA_VALUE = 1;
+const NFTA_DATA_VERDICT = 2;
+const NFTA_VERDICT_CODE = 1;
+
+function message(type: number, family: number, attributes: Uint8Array[], flags = NLM_F_CREATE): Message {
+  const header = Buffer.from([family, 0, 0, 0]); // struct nfgenmsg
+  return { type: (NFNL_SUBSYS_NFTABLES << 8) | type, flags, payload: Buffer.concat([header, ...attributes]) };
+}
+
+/** A register of 16 bytes, and those of 4 bytes that it is made of. */
+export const REG_1 = 1;
+export const REG_2 = 2;
+export const REG32_00 = 8;
+export const REG32_01 = 9;
+export const REG32_02 = 10;
+
+/** One step of a rule. */
+export type Expression = Buffer;
+const expression = (name: string, ...attributes: Uint8Array[]): Expression =>
+  nested(NFTA_LIST_ELEM, [attribute(1, name), nested(2, attributes)]); // NFTA_EXPR_NAME, NFTA_EXPR_DATA
+const value = (bytes: Uint8Array) => attribute(NFTA_DATA_VALUE, bytes);
+
+/** Name of a link as it stands in a register: 16 bytes, zeros behind it. */
+export function interfaceName(name: string): Buffer {
+  const b = Buffer.alloc(16);
+  b.write(name, "latin1");
+  return b;
+}
+
+const META_KEYS = { iifname: 6, oifname: 7, l4proto: 16 } as const;
+const CT_KEYS = { state: 0, status: 2 } as const;
+/** Bits of `ct status` and `ct state`. */
+export const IPS_DST_NAT = 1 << 5;
+export const CT_STATE_NEW = 1 << 3;
+const VERDICTS = { drop: 0, accept: 1 } as const;
+
+export const expr = {
+  meta: (key: keyof typeof META_KEYS, register: number) => expression("meta", attribute(1, be32(register)), attribute(2, be32(META_KEYS[key]))),
+  /** Bytes of the network (1) or transport (2) header. */
+  payload: (base: 1 | 2, offset: number, length: number, register: number) =>
+    expression("payload", attribute(1, be32(register)), attribute(2, be32(base)), attribute(3, be32(offset)), attribute(4, be32(length))),
+  equals: (register: number, bytes: Uint8Array) => expression("cmp", attribute(1, be32(register)), attribute(2, be32(0)), nested(3, [value(bytes)])),
+  differs: (register: number, bytes: Uint8Array) => expression("cmp", attribute(1, be32(register)), attribute(2, be32(1)), nested(3, [value(bytes)])),
+  /** Goes on where the register is in a set, or is not. */
+  lookup: (set: string, register: number, isThere = true) =>
+    expression("lookup", attribute(1, set), attribute(2, be32(register)), ...(isThere ? [] : [attribute(5, be32(1))])),
+  /** Goes on with what a map has for the register in another one. */
+  map: (set: string, register: number, to: number) => expression("lookup", attribute(1, set), attribute(2, be32(register)), attribute(3, be32(to))),
+  /** Whether the destination is the host's own (RTN_LOCAL): 4 bytes, the machine's order. */
+  destinationType: (register: number) => expression("fib", attribute(1, be32(register)), attribute(2, be32(3)), attribute(3, be32(2))),
+  ct: (key: keyof typeof CT_KEYS, register: number) => expression("ct", attribute(1, be32(register)), attribute(2, be32(CT_KEYS[key]))),
+  and: (register: number, mask: Uint8Array) =>
+    expression(
+      "bitwise",
+      attribute(1, be32(register)),
+      attribute(2, be32(register)),
+      attribute(3, be32(mask.length)),
+      nested(4, [value(mask)]),
+      nested(5, [value(Buffer.alloc(mask.length))]),
+    ),
+  /** To the address in one register and the port in another. */
+  dnat: (family: number, address: number, port: number) =>
+    expression("nat", attribute(1, be32(1)), attribute(2, be32(family)), attribute(3, be32(address)), attribute(5, be32(port))),
+  masquerade: () => expression("masq"),
+  verdict: (name: keyof typeof VERDICTS) =>
+    expression("immediate", attribute(1, be32(0)), nested(2, [nested(NFTA_DATA_VERDICT, [attribute(NFTA_VERDICT_CODE, be32(VERDICTS[name]))])])),
+};
+
+/** Types by which nft(8) shows a set's keys; several make a concatenation. */
+export const SET_TYPES = { address: 7, protocol: 12, port: 13, interface: 41 } as const;
+const typeOf = (names: (keyof typeof SET_TYPES)[]) => names.reduce((type, name) => (type << 6) | SET_TYPES[name], 0);
+const SET_INTERVAL = 4;
+const SET_MAP = 8;
+
+export interface SetShape {
+  key: (keyof typeof SET_TYPES)[];
+  keyLength: number;
+  /** Of a map. */
+  data?: (keyof typeof SET_TYPES)[];
+  dataLength?: number;
+  /** Whether elements are ranges. */
+  interval?: boolean;
+}
+
+export interface SetElement {
+  key: Uint8Array;
+  data?: Uint8Array;
+  /** The first key behind a range. */
+  isEnd?: boolean;
+}
+
+/** Hooks of IPv4 (linux/netfilter.h). */
+const HOOKS = { prerouting: 0, input: 1, forward: 2, output: 3, postrouting: 4 } as const;
+
+/** Requests on one table. */
+export class Nftable {
+  readonly #family: number;
+  readonly #name: string;
+  #sets = 0;
+
+  constructor(family: number, name: string) {
+    this.#family = family;
+    this.#name = name;
+  }
+
+  add = (): Message => message(NFT_MSG_NEWTABLE, this.#family, [attribute(1, this.#name)]);
+  delete = (): Message => message(NFT_MSG_DELTABLE, this.#family, [attribute(1, this.#name)], 0);
+
+  chain(name: string, hook: { type: "nat" | "filter"; hook: keyof typeof HOOKS; priority: number }): Message {
+    return message(NFT_MSG_NEWCHAIN, this.#family, [
+      attribute(1, this.#name),
+      attribute(3, name),
+      nested(4, [attribute(1, be32(HOOKS[hook.hook])), attribute(2, be32(hook.priority))]),
+      attribute(7, hook.type),
+    ]);
+  }
+
+  rule(chain: string, ...expressions: Expression[]): Message {
+    const attributes = [attribute(1, this.#name), attribute(2, chain), nested(4, expressions)];
+    return message(NFT_MSG_NEWRULE, this.#family, attributes, NLM_F_CREATE | NLM_F_APPEND);
+  }
+
+  set(name: string, shape: SetShape): Message {
+    const flags = (shape.interval ? SET_INTERVAL : 0) | (shape.data ? SET_MAP : 0);
+    return message(NFT_MSG_NEWSET, this.#family, [
+      attribute(1, this.#name),
+      attribute(2, name),
+      attribute(3, be32(flags)),
+      attribute(4, be32(typeOf(shape.key))),
+      attribute(5, be32(shape.keyLength)),
+      ...(shape.data ? [attribute(6, be32(typeOf(shape.data))), attribute(7, be32(shape.dataLength ?? 0))] : []),
+      attribute(10, be32(++this.#sets)),
+    ]);
+  }
+
+  addElements = (set: string, elements: SetElement[]): Message => this.#elements(NFT_MSG_NEWSETELEM, set, elements, NLM_F_CREATE);
+  deleteElements = (set: string, elements: SetElement[]): Message => this.#elements(NFT_MSG_DELSETELEM, set, elements, 0);
+
+  #elements(type: number, set: string, elements: SetElement[], flags: number): Message {
+    const list = elements.map(({ key, data, isEnd }) =>
+      nested(NFTA_LIST_ELEM, [
+        nested(1, [value(key)]),
+        ...(data ? [nested(2, [value(data)])] : []),
+        ...(isEnd ? [attribute(3, be32(1))] : []), // NFT_SET_ELEM_INTERVAL_END
+      ]),
+    );
+    return message(type, this.#family, [attribute(1, this.#name), attribute(2, set), nested(3, list)], flags);
+  }
+
+  /** For {@link NftSocket.has}. */
+  query = (): Message => message(NFT_MSG_GETTABLE, this.#family, [attribute(1, this.#name)], 0);
+}
+
+/** A connection to the nf_tables of the network namespace it is made in. */
+export class NftSocket extends NetlinkSocket {
+  constructor() {
+    super(NETLINK_NETFILTER);
+  }
+
+  /** Does all or nothing. Throws `NetlinkError`. */
+  transaction(messages: Message[]): void {
+    if (messages.length === 0) return;
+    const header = Buffer.from([0, 0, 0, NFNL_SUBSYS_NFTABLES]);
+    const begin = { type: NFNL_MSG_BATCH_BEGIN, flags: 0, payload: header };
+    const end = { type: NFNL_MSG_BATCH_END, flags: 0, payload: header };
+    this.batch([begin, ...messages, end], messages.length);
+  }
+
+  has(table: Nftable): boolean {
+    const { type, payload } = table.query();
+    return this.get(type, payload) !== undefined;
+  }
+}

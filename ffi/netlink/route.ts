@@ -1,0 +1,193 @@
+/** Links, addresses and routes of the current network namespace (rtnetlink(7)). Addresses are 4 or 16 bytes, as on the wire. */
+import { attribute, type Message, NETLINK_ROUTE, NetlinkSocket, NLM_F_CREATE, NLM_F_EXCL, nested, parseAttributes } from "./socket.ts";
+
+/** linux/rtnetlink.h */
+const RTM_NEWLINK = 16;
+const RTM_DELLINK = 17;
+const RTM_GETLINK = 18;
+const RTM_NEWADDR = 20;
+const RTM_GETADDR = 22;
+const RTM_NEWROUTE = 24;
+const RTM_GETROUTE = 26;
+const RT_TABLE_MAIN = 254;
+const RTPROT_BOOT = 3;
+const RTN_UNICAST = 1;
+const RTA_DST = 1;
+const RTA_OIF = 4;
+const RTA_GATEWAY = 5;
+const RTA_TABLE = 15;
+/** linux/if_link.h */
+const IFLA_ADDRESS = 1;
+const IFLA_IFNAME = 3;
+const IFLA_MTU = 4;
+const IFLA_MASTER = 10;
+const IFLA_LINKINFO = 18;
+const IFLA_NET_NS_PID = 19;
+const IFLA_INFO_KIND = 1;
+const IFLA_INFO_DATA = 2;
+const VETH_INFO_PEER = 1;
+/** linux/if_addr.h */
+const IFA_ADDRESS = 1;
+const IFA_LOCAL = 2;
+const IFA_BROADCAST = 4;
+const IFA_F_NODAD = 0x02;
+/** linux/if.h */
+const IFF_UP = 1;
+const AF_INET = 2;
+const AF_INET6 = 10;
+
+export interface Link {
+  index: number;
+  name: string;
+  isUp: boolean;
+  mtu: number;
+  /** Index of the bridge it is a port of; 0 for none. */
+  master: number;
+  address: Buffer;
+}
+
+export interface LinkAddress {
+  index: number;
+  address: Buffer;
+  prefix: number;
+}
+
+export interface Route {
+  /** Empty for a default route. */
+  destination: Buffer;
+  prefix: number;
+  gateway: Buffer | undefined;
+  /** Index of the link; 0 where there is none. */
+  link: number;
+}
+
+const familyOf = (address: Buffer) => (address.length === 4 ? AF_INET : AF_INET6);
+
+// struct ifinfomsg: family, padding, type, index, flags, which flags change.
+function ifinfo(index: number, flags = 0): Buffer {
+  const b = Buffer.alloc(16);
+  b.writeInt32LE(index, 4);
+  b.writeUInt32LE(flags, 8);
+  b.writeUInt32LE(flags, 12);
+  return b;
+}
+
+/** Requests, to be sent one by one or several together. */
+export const route = {
+  /** A bridge, down. EEXIST where the name is taken. */
+  addBridge: (name: string, mtu: number, address: Buffer): Message => ({
+    type: RTM_NEWLINK,
+    flags: NLM_F_CREATE | NLM_F_EXCL,
+    payload: Buffer.concat([
+      ifinfo(0),
+      attribute(IFLA_IFNAME, name),
+      attribute(IFLA_MTU, mtu),
+      attribute(IFLA_ADDRESS, address),
+      nested(IFLA_LINKINFO, [attribute(IFLA_INFO_KIND, "bridge")]),
+    ]),
+  }),
+  /** A pair: one end here, up and a port of a bridge; the other in a process' network namespace, down. */
+  addVeth: (name: string, bridge: number, mtu: number, peer: { name: string; pid: number; address: Buffer }): Message => ({
+    type: RTM_NEWLINK,
+    flags: NLM_F_CREATE | NLM_F_EXCL,
+    payload: Buffer.concat([
+      ifinfo(0, IFF_UP),
+      attribute(IFLA_IFNAME, name),
+      attribute(IFLA_MTU, mtu),
+      attribute(IFLA_MASTER, bridge),
+      nested(IFLA_LINKINFO, [
+        attribute(IFLA_INFO_KIND, "veth"),
+        nested(IFLA_INFO_DATA, [
+          nested(VETH_INFO_PEER, [
+            ifinfo(0),
+            attribute(IFLA_IFNAME, peer.name),
+            attribute(IFLA_MTU, mtu),
+            attribute(IFLA_ADDRESS, peer.address),
+            attribute(IFLA_NET_NS_PID, peer.pid),
+          ]),
+        ]),
+      ]),
+    ]),
+  }),
+  setUp: (index: number): Message => ({ type: RTM_NEWLINK, flags: 0, payload: ifinfo(index, IFF_UP) }),
+  deleteLink: (index: number): Message => ({ type: RTM_DELLINK, flags: 0, payload: ifinfo(index) }),
+  /** With the broadcast address of its subnet, for IPv4. */
+  addAddress: (index: number, address: Buffer, prefix: number): Message => {
+    const header = Buffer.alloc(8); // struct ifaddrmsg: family, prefix, flags, scope, index
+    header[0] = familyOf(address);
+    header[1] = prefix;
+    header[2] = address.length === 16 ? IFA_F_NODAD : 0;
+    header.writeUInt32LE(index, 4);
+    const parts = [header, attribute(IFA_LOCAL, address), attribute(IFA_ADDRESS, address)];
+    if (address.length === 4 && prefix < 31) {
+      const broadcast = Buffer.alloc(4);
+      broadcast.writeUInt32BE((address.readUInt32BE(0) | (0xffffffff >>> prefix)) >>> 0);
+      parts.push(attribute(IFA_BROADCAST, broadcast));
+    }
+    return { type: RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_EXCL, payload: Buffer.concat(parts) };
+  },
+  addDefaultRoute: (index: number, gateway: Buffer): Message => {
+    const header = Buffer.alloc(12); // struct rtmsg: family, lengths, tos, table, protocol, scope, type, flags
+    header[0] = familyOf(gateway);
+    header[4] = RT_TABLE_MAIN;
+    header[5] = RTPROT_BOOT;
+    header[7] = RTN_UNICAST;
+    const payload = Buffer.concat([header, attribute(RTA_GATEWAY, gateway), attribute(RTA_OIF, index)]);
+    return { type: RTM_NEWROUTE, flags: NLM_F_CREATE | NLM_F_EXCL, payload };
+  },
+};
+
+function parseLink(payload: Buffer): Link {
+  const attributes = parseAttributes(payload.subarray(16));
+  const name = attributes.get(IFLA_IFNAME);
+  return {
+    index: payload.readInt32LE(4),
+    name: name?.toString("utf8", 0, name.length - 1) ?? "",
+    isUp: (payload.readUInt32LE(8) & IFF_UP) !== 0,
+    mtu: attributes.get(IFLA_MTU)?.readUInt32LE() ?? 0,
+    master: attributes.get(IFLA_MASTER)?.readUInt32LE() ?? 0,
+    address: Buffer.from(attributes.get(IFLA_ADDRESS) ?? []),
+  };
+}
+
+/** A connection to the kernel's routing of the namespace it is made in. */
+export class RouteSocket extends NetlinkSocket {
+  constructor() {
+    super(NETLINK_ROUTE);
+  }
+
+  link(name: string): Link | undefined {
+    const found = this.get(RTM_GETLINK, Buffer.concat([ifinfo(0), attribute(IFLA_IFNAME, name)]));
+    return found && parseLink(found);
+  }
+
+  links(): Link[] {
+    return this.dump(RTM_GETLINK, ifinfo(0)).map(parseLink);
+  }
+
+  addresses(): LinkAddress[] {
+    return this.dump(RTM_GETADDR, Buffer.alloc(8)).map((payload) => {
+      const attributes = parseAttributes(payload.subarray(8));
+      const address = attributes.get(IFA_LOCAL) ?? attributes.get(IFA_ADDRESS) ?? Buffer.alloc(0);
+      return { index: payload.readUInt32LE(4), address: Buffer.from(address), prefix: payload[1] as number };
+    });
+  }
+
+  /** Of the main table. */
+  routes(): Route[] {
+    return this.dump(RTM_GETROUTE, Buffer.alloc(12)).flatMap((payload) => {
+      const attributes = parseAttributes(payload.subarray(12));
+      const table = attributes.get(RTA_TABLE)?.readUInt32LE() ?? (payload[4] as number);
+      if (table !== RT_TABLE_MAIN) return [];
+      const gateway = attributes.get(RTA_GATEWAY);
+      return [
+        {
+          destination: Buffer.from(attributes.get(RTA_DST) ?? []),
+          prefix: payload[1] as number,
+          gateway: gateway && Buffer.from(gateway),
+          link: attributes.get(RTA_OIF)?.readUInt32LE() ?? 0,
+        },
+      ];
+    });
+  }
+}

@@ -43,6 +43,8 @@ const ERRNO_TEXT: Record<string, string> = {
   EMFILE: "too many open files",
   ETXTBSY: "text file busy",
   ENOSPC: "no space left on device",
+  EADDRINUSE: "address already in use",
+  EADDRNOTAVAIL: "cannot assign requested address",
   EROFS: "read-only file system",
   EPIPE: "broken pipe",
   EFBIG: "file too large",

@@ -1,7 +1,7 @@
 /** Unix sockets that pass descriptors (unix(7), cmsg(3)), and the loopback interface of a namespace. */
 import { basename, dirname } from "node:path";
 import { AT_FDCWD, O_DIRECTORY, O_PATH, OwnedFd, openat } from "./fd.ts";
-import { addressOf, call } from "./libc.ts";
+import { addressOf, call, type SyscallError, tryCall } from "./libc.ts";
 
 const UNIX_PATH_MAX = 107;
 const AF_UNIX = 1;
@@ -95,4 +95,32 @@ export function bringLoopbackUp(): void {
   call("ioctl", socket.fd, SIOCGIFFLAGS, request);
   request.writeInt16LE(request.readInt16LE(16) | IFF_UP, 16);
   call("ioctl", socket.fd, SIOCSIFFLAGS, request);
+}
+
+/** A port of this machine that nobody else can have while the socket is open. */
+export type BoundPort = OwnedFd;
+
+/**
+ * Binds a port without listening on it.
+ *
+ * @param address 4 bytes
+ * @returns the socket; the error where it cannot be bound; undefined where the kernel does not know the protocol
+ */
+export function bindPort(protocol: "tcp" | "udp" | "sctp", address: Uint8Array, port: number): BoundPort | SyscallError | undefined {
+  const IPPROTO_SCTP = 132;
+  const type = protocol === "udp" ? SOCK_DGRAM : SOCK_STREAM;
+  const fd = tryCall("socket", AF_INET, type | SOCK_CLOEXEC, protocol === "sctp" ? IPPROTO_SCTP : 0);
+  if (fd < 0) return undefined;
+  const socket = new OwnedFd(fd);
+  const name = Buffer.alloc(16); // struct sockaddr_in: family, port, address
+  name.writeUInt16LE(AF_INET, 0);
+  name.writeUInt16BE(port, 2);
+  name.set(address, 4);
+  try {
+    call("bind", socket.fd, name, name.length);
+    return socket;
+  } catch (error) {
+    socket.close();
+    return error as SyscallError;
+  }
 }

@@ -43,8 +43,7 @@ export const REG32_02 = 10;
 
 /** One step of a rule. */
 export type Expression = Buffer;
-const expression = (name: string, ...attributes: Uint8Array[]): Expression =>
-  nested(NFTA_LIST_ELEM, [attribute(1, name), nested(2, attributes)]); // NFTA_EXPR_NAME, NFTA_EXPR_DATA
+const expression = (name: string, ...attributes: Uint8Array[]): Expression => nested(NFTA_LIST_ELEM, [attribute(1, name), nested(2, attributes)]); // NFTA_EXPR_NAME, NFTA_EXPR_DATA
 const value = (bytes: Uint8Array) => attribute(NFTA_DATA_VALUE, bytes);
 
 /** Name of a link as it stands in a register: 16 bytes, zeros behind it. */
@@ -59,6 +58,8 @@ const CT_KEYS = { state: 0, status: 2 } as const;
 /** Bits of `ct status` and `ct state`. */
 export const IPS_DST_NAT = 1 << 5;
 export const CT_STATE_NEW = 1 << 3;
+/** Established or related. */
+export const CT_STATE_KNOWN = (1 << 1) | (1 << 2);
 const VERDICTS = { drop: 0, accept: 1 } as const;
 
 export const expr = {
@@ -96,6 +97,8 @@ export const expr = {
 /** Types by which nft(8) shows a set's keys; several make a concatenation. */
 export const SET_TYPES = { address: 7, protocol: 12, port: 13, interface: 41 } as const;
 const typeOf = (names: (keyof typeof SET_TYPES)[]) => names.reduce((type, name) => (type << 6) | SET_TYPES[name], 0);
+/** Of libnftnl, for nft(8) only: the key is in the machine's byte order (NFTNL_UDATA_SET_KEYBYTEORDER). */
+const SHOWN_AS_TEXT = Buffer.from([0, 4, 1, 0, 0, 0]);
 const SET_INTERVAL = 4;
 const SET_MAP = 8;
 
@@ -157,6 +160,7 @@ export class Nftable {
       attribute(5, be32(shape.keyLength)),
       ...(shape.data ? [attribute(6, be32(typeOf(shape.data))), attribute(7, be32(shape.dataLength ?? 0))] : []),
       attribute(10, be32(++this.#sets)),
+      ...(shape.key.length === 1 && shape.key[0] === "interface" ? [attribute(13, SHOWN_AS_TEXT)] : []),
     ]);
   }
 

@@ -25,6 +25,9 @@ const IFLA_LINKINFO = 18;
 const IFLA_NET_NS_PID = 19;
 const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
+const IFLA_INFO_SLAVE_KIND = 4;
+const IFLA_INFO_SLAVE_DATA = 5;
+const IFLA_BRPORT_MODE = 4;
 const VETH_INFO_PEER = 1;
 /** linux/if_addr.h */
 const IFA_ADDRESS = 1;
@@ -107,6 +110,16 @@ export const route = {
           ]),
         ]),
       ]),
+    ]),
+  }),
+  /** Lets a port of a bridge give back what came from it. */
+  hairpin: (name: string): Message => ({
+    type: RTM_NEWLINK,
+    flags: 0,
+    payload: Buffer.concat([
+      ifinfo(0),
+      attribute(IFLA_IFNAME, name),
+      nested(IFLA_LINKINFO, [attribute(IFLA_INFO_SLAVE_KIND, "bridge"), nested(IFLA_INFO_SLAVE_DATA, [attribute(IFLA_BRPORT_MODE, Buffer.of(1))])]),
     ]),
   }),
   setUp: (index: number): Message => ({ type: RTM_NEWLINK, flags: 0, payload: ifinfo(index, IFF_UP) }),

@@ -160,8 +160,12 @@ export class NetlinkSocket implements Disposable {
     }
   }
 
-  [Symbol.dispose](): void {
+  close(): void {
     this.#socket.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
   }
 
   #send(messages: Message[]): number {

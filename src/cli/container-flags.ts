@@ -11,6 +11,7 @@ import { flagLabel } from "./arguments.ts";
 import type { Flags, FlagValues } from "./command.ts";
 import { UsageError, ValueError } from "./errors.ts";
 import { parseDevice, parseMount, parseTmpfs, parseUlimit, parseVolume } from "./mount-flags.ts";
+import { parseExpose, parseExtraHost, parseIp, parseMac, parseNetwork, parsePublish } from "./network-flags.ts";
 import { parseInteger, parsePair, parseSize } from "./values.ts";
 
 export const CONTAINER_FLAGS = {
@@ -42,8 +43,18 @@ export const CONTAINER_FLAGS = {
   "memory-swap": { type: "string", value: "bytes", help: "Swap limit equal to memory plus swap: '-1' to enable unlimited swap" },
   mount: { type: "list", value: "mount", help: "Attach a filesystem mount to the container" },
   name: { type: "string", help: "Assign a name to the container" },
-  network: { type: "string", help: "Connect a container to a network (none, host, container:NAME)" },
-  net: { type: "string", help: "Same as --network", hidden: true },
+  expose: { type: "list", help: "Expose a port or a range of ports" },
+  network: { type: "list", help: "Connect a container to a network (NAME[:alias=…,ip=…], none, host, container:NAME)" },
+  net: { type: "list", help: "Same as --network", hidden: true },
+  "network-alias": { type: "list", help: "Add network-scoped alias for the container" },
+  "add-host": { type: "list", value: "host:ip", help: "Add a custom host-to-IP mapping" },
+  dns: { type: "list", value: "ip", help: "Set custom DNS servers" },
+  "dns-option": { type: "list", help: "Set DNS options" },
+  "dns-search": { type: "list", help: "Set custom DNS search domains" },
+  ip: { type: "string", help: "IPv4 address (e.g., 172.30.100.104)" },
+  "mac-address": { type: "string", help: "Container MAC address (e.g., 92:d0:c6:0a:29:33)" },
+  publish: { short: "p", type: "list", help: "Publish a container's port(s) to the host" },
+  "publish-all": { short: "P", type: "boolean", help: "Publish all exposed ports to random ports" },
   pid: { type: "string", help: "PID namespace to use (host, container:NAME)" },
   pidfile: { type: "string", help: "Write the process ID of the container's command to the file" },
   "pids-limit": { type: "string", value: "int", help: "Tune container pids limit (set -1 for unlimited)" },
@@ -134,14 +145,14 @@ export function containerOptions(values: ContainerFlagValues, args: string[]): C
     capDrop: readAll("cap-drop", parseCapability),
     readOnly: values["read-only"],
     security: securityOptions(readAll("security-opt", parseSecurityOption)),
-    network: read("network", parseNetwork) ?? read("net", parseNetwork) ?? "none",
+    ...networkOptions(values, readAll, read),
     pid: read("pid", (t) => parseNamespace(t, ["host"])) ?? "",
     ipc: read("ipc", (t) => parseNamespace(t, ["host", "private", "shareable"])) ?? "",
     uts: read("uts", (t) => parseNamespace(t, ["host"])) ?? "",
     limits: limits(read),
     ulimits: readAll("ulimit", parseUlimit),
     shmSize: read("shm-size", parseSize) ?? SHM_SIZE,
-    sysctls: Object.fromEntries(readAll("sysctl", (t) => parseSysctl(t, values.network === "host"))),
+    sysctls: Object.fromEntries(readAll("sysctl", (t) => parseSysctl(t, [...values.network, ...values.net].includes("host")))),
     devices: readAll("device", parseDevice),
     mounts: [...readAll("volume", parseVolume), ...readAll("mount", parseMount), ...readAll("tmpfs", parseTmpfs)],
     volumesFrom: values["volumes-from"],
@@ -261,10 +272,45 @@ function securityOptions(options: SecurityOption[]): NonNullable<ContainerConfig
   return Object.assign({}, ...options);
 }
 
-function parseNetwork(text: string): string {
-  if (text === "host" || text === "none" || /^container:.+/.test(text)) return text;
-  if (text === "bridge" || text === "default") throw new ValueError("bridge networks are not there yet: expected none, host or container:NAME");
-  throw new ValueError(`network ${text} not found: expected none, host or container:NAME`);
+type ReadAll = <T>(name: FlagName, parse: (text: string) => T) => T[];
+type ReadOne = <T>(name: FlagName, parse: (text: string) => T) => T | undefined;
+
+const OWN_STACK = ["host", "none"];
+
+function networkOptions(
+  values: ContainerFlagValues,
+  readAll: ReadAll,
+  read: ReadOne,
+): Pick<ContainerOptions, "network" | "networks" | "networking" | "expose"> {
+  const requests = [...readAll("network", parseNetwork), ...readAll("net", parseNetwork)];
+  const [main = { name: "bridge", config: { aliases: [] } }, ...others] = requests;
+  const shares = main.name.startsWith("container:");
+  const ports = readAll("publish", parsePublish).flat();
+  if (
+    others.some(({ name }) => name.startsWith("container:") || OWN_STACK.includes(name)) ||
+    (others.length > 0 && (shares || OWN_STACK.includes(main.name)))
+  )
+    throw new UsageError("conflicting options: host, none and container: networks stand alone");
+  if (shares && (ports.length > 0 || values["publish-all"]))
+    throw new UsageError("conflicting options: port publishing and the container type network mode");
+  const ip = read("ip", parseIp);
+  const mac = read("mac-address", parseMac);
+  if (ip !== undefined) main.config.ip = ip;
+  if (mac !== undefined) main.config.mac = mac;
+  main.config.aliases.push(...values["network-alias"]);
+  return {
+    network: main.name,
+    networks: shares || OWN_STACK.includes(main.name) ? [] : [main, ...others],
+    expose: readAll("expose", parseExpose).flat(),
+    networking: {
+      ports,
+      publishAll: values["publish-all"],
+      extraHosts: readAll("add-host", parseExtraHost),
+      dns: readAll("dns", parseIp),
+      dnsSearch: values["dns-search"],
+      dnsOptions: values["dns-option"],
+    },
+  };
 }
 
 const NAMESPACED_SYSCTLS = /^(kernel\.(msgmax|msgmnb|msgmni|sem|shmall|shmmax|shmmni|shm_rmid_forced|domainname)|fs\.mqueue\..+|net\..+)$/;

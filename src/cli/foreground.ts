@@ -10,6 +10,7 @@ import type { ProcessIdentity } from "../store/process-identity.ts";
 import { CommandFailure } from "./errors.ts";
 import { OutputStream, readInput } from "./streams.ts";
 import { followWindowSize, holdRawMode } from "./terminal.ts";
+import { warn } from "./warn.ts";
 
 export interface ForegroundOptions {
   sigProxy: boolean;
@@ -39,6 +40,7 @@ export async function runInForeground(engine: Engine, record: ContainerRecord, o
   const container = await startContainer(engine, record, {
     attach: options.stdout || options.stderr,
     stdin: options.stdin,
+    warn,
     ...(options.monitor && { monitor: options.monitor }),
     onOutput: (stream, chunk) => {
       if (stream === "stdout") return options.stdout ? out.write(chunk) : undefined;

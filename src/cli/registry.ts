@@ -36,6 +36,13 @@ export const COMMANDS: Record<string, Load> = {
   rmi: () => load(import("./commands/rmi.ts")),
   "image prune": () => load(import("./commands/image-prune.ts")),
   "manifest inspect": () => load(import("./commands/manifest-inspect.ts")),
+  port: () => load(import("./commands/port.ts")),
+  "network create": () => load(import("./commands/network-create.ts")),
+  "network ls": () => load(import("./commands/network-ls.ts")),
+  "network rm": () => load(import("./commands/network-rm.ts")),
+  "network prune": () => load(import("./commands/network-prune.ts")),
+  "network connect": () => load(import("./commands/network-connect.ts")),
+  "network disconnect": () => load(import("./commands/network-disconnect.ts")),
   info: () => load(import("./commands/info.ts")),
   version: () => load(import("./commands/version.ts")),
 };
@@ -71,6 +78,10 @@ export const ALIASES: Record<string, string> = {
   "image history": "history",
   "container commit": "commit",
   "container export": "export",
+  "container port": "port",
+  "network list": "network ls",
+  "network remove": "network rm",
+  "network inspect": "inspect",
   "system info": "info",
 };
 

@@ -9,11 +9,13 @@ import { type ContainerRecord, findContainers, getContainer, insertContainer, re
 import { writeTransaction } from "../store/database.ts";
 import { discardContainer } from "../store/discard-container.ts";
 import { hasImage, type ImageConfig } from "../store/images.ts";
+import { type EndpointConfig, insertEndpoint, type NetworkRecord } from "../store/networks.ts";
 import { ensureVolume, useVolume } from "../store/volumes.ts";
 import { makeContainerLayer } from "./container-layer.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError, NotFound } from "./errors.ts";
 import { generateName } from "./names.ts";
+import { networkForContainer } from "./networks.ts";
 import { reconcile } from "./reconcile.ts";
 import { resolveContainer } from "./resolve-container.ts";
 import { resolveImage } from "./resolve-image.ts";
@@ -34,6 +36,10 @@ export interface ContainerOptions
   /** `CONTAINER[:ro|rw]` each. */
   volumesFrom: string[];
   autoRemove: boolean;
+  /** Networks it is connected to, the main one first. */
+  networks: { name: string; config: EndpointConfig }[];
+  /** `80/tcp` each, besides the image's. */
+  expose: string[];
 }
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
@@ -53,10 +59,11 @@ export function createContainer(engine: Engine, options: ContainerOptions, keep:
   const image = options.rootfs === undefined ? resolveImage(engine, options.image).image : undefined;
   const config = completeConfig(engine, options, image?.config.config ?? {}, id);
   if (options.rootfs !== undefined) checkRootFolder(options.rootfs);
+  const networks = options.networks.map(({ name, config }) => ({ network: networkForContainer(engine, name, config), config }));
 
   for (let attempt = 0; ; attempt++) {
     const name = options.name ?? generateName(attempt);
-    const taken = insert(engine, options.image, { id, name, imageId: image?.id, config, autoRemove: options.autoRemove });
+    const taken = insert(engine, { image: options.image, networks }, { id, name, imageId: image?.id, config, autoRemove: options.autoRemove });
     if (!taken) break;
     // Whoever has the name may be gone without having said so.
     if (reconcile(engine, taken) === undefined) continue;
@@ -83,7 +90,11 @@ function makeFolders(engine: Engine, id: string, config: ContainerConfig, layers
 }
 
 // Gives the container that has the name already, if one has.
-function insert(engine: Engine, image: string, record: Parameters<typeof insertContainer>[1]): ContainerRecord | undefined {
+function insert(
+  engine: Engine,
+  { image, networks }: { image: string; networks: { network: NetworkRecord; config: EndpointConfig }[] },
+  record: Parameters<typeof insertContainer>[1],
+): ContainerRecord | undefined {
   const { db } = engine;
   return writeTransaction(db, () => {
     const [taken] = findContainers(db, `/${record.name}`);
@@ -91,6 +102,7 @@ function insert(engine: Engine, image: string, record: Parameters<typeof insertC
     // Removed since it was looked up, perhaps.
     if (record.imageId !== undefined && !hasImage(db, record.imageId)) throw new NotFound(`No such image: ${image}`);
     insertContainer(db, record);
+    for (const { network, config } of networks) insertEndpoint(db, record.id, network.id, config);
     for (const mount of record.config.mounts) {
       if (mount.type !== "volume") continue;
       ensureVolume(db, mount.name, mount.anonymous);
@@ -110,7 +122,7 @@ function checkRootFolder(path: string): void {
 }
 
 function completeConfig(engine: Engine, options: ContainerOptions, image: NonNullable<ImageConfig["config"]>, id: string): ContainerConfig {
-  const { name: _name, command, volumesFrom, autoRemove: _autoRemove, rootfs, ...rest } = options;
+  const { name: _name, command, volumesFrom, autoRemove: _autoRemove, networks: _networks, expose, rootfs, ...rest } = options;
   const entrypoint = options.entrypoint ?? image.Entrypoint ?? [];
   // A new entry point does not know what to do with the image's arguments.
   const cmd = command.length > 0 || options.entrypoint !== undefined ? command : (image.Cmd ?? []);
@@ -128,7 +140,7 @@ function completeConfig(engine: Engine, options: ContainerOptions, image: NonNul
     user: options.user ?? image.User ?? "",
     workingDir: options.workingDir ?? (image.WorkingDir || "/"),
     labels: { ...image.Labels, ...options.labels },
-    exposedPorts: Object.keys(image.ExposedPorts ?? {}),
+    exposedPorts: [...new Set([...Object.keys(image.ExposedPorts ?? {}), ...expose])],
     stopSignal: options.stopSignal ?? image.StopSignal ?? "SIGTERM",
     network,
     pid: shareOf("pid", options.pid),

@@ -3,9 +3,12 @@ import type { ContainerConfig, ContainerMount, Limits } from "../store/container
 import type { ContainerRecord } from "../store/containers.ts";
 import { getImage } from "../store/images.ts";
 import { layerFolder } from "../store/layout.ts";
+import { type Endpoint, endpointsOf, type PortRequest, portsOf } from "../store/networks.ts";
 import { containerRoot, type StorageDriver } from "./container-layer.ts";
 import type { Engine } from "./engine.ts";
+import { inspectEndpoint } from "./inspect-network.ts";
 import { containerState } from "./list-containers.ts";
+import { DEFAULT_NETWORK } from "./networks.ts";
 
 const NEVER = "0001-01-01T00:00:00Z"; // Go's zero time
 
@@ -62,18 +65,7 @@ export function inspectContainer(engine: Engine, record: ContainerRecord): Recor
       ...(config.stopTimeout !== undefined && { StopTimeout: config.stopTimeout }),
       ...(config.exposedPorts.length > 0 && { ExposedPorts: Object.fromEntries(config.exposedPorts.map((port) => [port, {}])) }),
     },
-    NetworkSettings: {
-      Bridge: "",
-      SandboxID: "",
-      SandboxKey: "",
-      Ports: {},
-      Gateway: "",
-      GlobalIPv6Address: "",
-      IPAddress: "",
-      IPPrefixLen: 0,
-      MacAddress: "",
-      Networks: {},
-    },
+    NetworkSettings: networkSettings(engine, record),
   };
 }
 
@@ -101,7 +93,7 @@ function inspectHostConfig(record: ContainerRecord): Record<string, unknown> {
     ContainerIDFile: "",
     LogConfig: { Type: "json-file", Config: {} },
     NetworkMode: config.network,
-    PortBindings: {},
+    PortBindings: portBindings(config.networking?.ports ?? []),
     RestartPolicy: { Name: "no", MaximumRetryCount: 0 },
     AutoRemove: record.autoRemove,
     VolumeDriver: "",
@@ -110,16 +102,16 @@ function inspectHostConfig(record: ContainerRecord): Record<string, unknown> {
     CapAdd: config.capAdd.length > 0 ? config.capAdd : null,
     CapDrop: config.capDrop.length > 0 ? config.capDrop : null,
     CgroupnsMode: "private",
-    Dns: [],
-    DnsOptions: [],
-    DnsSearch: [],
-    ExtraHosts: null,
+    Dns: config.networking?.dns ?? [],
+    DnsOptions: config.networking?.dnsOptions ?? [],
+    DnsSearch: config.networking?.dnsSearch ?? [],
+    ExtraHosts: config.networking?.extraHosts.length ? config.networking.extraHosts : null,
     GroupAdd: config.groupAdd.length > 0 ? config.groupAdd : null,
     IpcMode: config.ipc || "private",
     Init: config.init,
     PidMode: config.pid,
     Privileged: config.privileged,
-    PublishAllPorts: false,
+    PublishAllPorts: config.networking?.publishAll ?? false,
     ReadonlyRootfs: config.readOnly,
     SecurityOpt: securityOptions(config.security),
     Tmpfs: Object.fromEntries(config.mounts.flatMap((mount) => (mount.type === "tmpfs" ? [[mount.target, mount.options.join(",")]] : []))),
@@ -200,3 +192,55 @@ function volumesOf(mounts: ContainerMount[]): Record<string, object> | null {
   const own = mounts.filter((mount) => mount.type === "volume");
   return own.length > 0 ? Object.fromEntries(own.map((mount) => [mount.target, {}])) : null;
 }
+
+const portKey = (port: number, protocol: string) => `${port}/${protocol}`;
+
+function portBindings(ports: PortRequest[]): Record<string, { HostIp: string; HostPort: string }[]> {
+  const grouped = Map.groupBy(ports, ({ containerPort, protocol }) => portKey(containerPort, protocol));
+  const binding = ({ hostIp, hostPort }: PortRequest) => ({
+    HostIp: hostIp === "0.0.0.0" ? "" : hostIp,
+    HostPort: hostPort === 0 ? "" : String(hostPort),
+  });
+  return Object.fromEntries([...grouped].map(([key, list]) => [key, list.map(binding)]));
+}
+
+// The flat fields are the default network's, as docker has them.
+function networkSettings({ db }: Engine, { id, config }: ContainerRecord): Record<string, unknown> {
+  const endpoints = endpointsOf(db, id);
+  const published = Map.groupBy(portsOf(db, id), ({ containerPort, protocol }) => portKey(containerPort, protocol));
+  const own = inspectEndpoint(endpoints.find(({ network }) => network.name === DEFAULT_NETWORK) ?? NO_ENDPOINT);
+  const isRunning = endpoints.some(({ address }) => address !== undefined);
+  return {
+    Bridge: "",
+    SandboxID: "",
+    SandboxKey: "",
+    Ports: {
+      ...Object.fromEntries(isRunning ? config.exposedPorts.map((key) => [key, null]) : []),
+      ...Object.fromEntries(
+        [...published].map(([key, list]) => [key, list.map(({ hostIp, hostPort }) => ({ HostIp: hostIp, HostPort: String(hostPort) }))]),
+      ),
+    },
+    EndpointID: "",
+    Gateway: own.Gateway,
+    GlobalIPv6Address: "",
+    GlobalIPv6PrefixLen: 0,
+    IPAddress: own.IPAddress,
+    IPPrefixLen: own.IPPrefixLen,
+    IPv6Gateway: "",
+    MacAddress: own.MacAddress,
+    Networks: Object.fromEntries(endpoints.map((endpoint) => [endpoint.network.name, inspectEndpoint(endpoint)])),
+  };
+}
+
+const NO_ENDPOINT: Endpoint = {
+  containerId: "",
+  network: {
+    id: "",
+    name: "",
+    createdAt: 0,
+    config: { driver: "bridge", subnet: "", gateway: "", internal: false, bridge: "", labels: {}, options: {} },
+  },
+  config: { aliases: [] },
+  address: undefined,
+  mac: undefined,
+};

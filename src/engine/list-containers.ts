@@ -1,6 +1,7 @@
 /** `ps`: containers that fit filters. */
 import { familiarName } from "../image/reference.ts";
 import { type ContainerRecord, listContainers as listRecords } from "../store/containers.ts";
+import { endpointsOf } from "../store/networks.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
 import { reconcileAll } from "./reconcile.ts";
@@ -89,7 +90,10 @@ function testFor(engine: Engine, key: string, values: string[]): Test {
         ),
       );
     case "network":
-      return any((record, value) => record.config.network === value);
+      return any((record, value) => {
+        const networks = endpointsOf(engine.db, record.id).map(({ network }) => network);
+        return record.config.network === value || networks.some(({ id, name }) => name === value || id.startsWith(value));
+      });
     default:
       throw new EngineError(`invalid filter '${key}': expected ancestor, before, exited, id, label, name, network, since, status or volume`);
   }

@@ -2,6 +2,7 @@
  * Brings records back to the truth after processes were killed or the machine was
  * restarted. Nobody watches over that: whoever reads a record does it.
  */
+import { disconnectContainer } from "../network/connect.ts";
 import { openCgroup } from "../runtime/cgroup/open.ts";
 import { type ContainerRecord, claimForRemoval, getContainer, listUnsettled, recordExit, recordStartFailure } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";
@@ -42,6 +43,7 @@ export function reconcile(engine: Engine, record: ContainerRecord): ContainerRec
     const now = getContainer(db, id);
     if (!now || isSettled(now)) return now;
     ended = true;
+    disconnectContainer(db, engine.layout.data, id);
     if (now.status === "running" || now.status === "paused") {
       recordExit(db, id, { exitCode: EXIT_CODE_UNKNOWN, oomKilled: false, error: "" });
     } else if (now.status === "starting") {

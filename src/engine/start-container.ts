@@ -11,7 +11,9 @@ import {
   type StartFailed,
   type StartRequest,
 } from "../monitor/protocol.ts";
+import type { ContainerConfig, NetworkSettings } from "../store/container-config.ts";
 import type { ContainerRecord } from "../store/containers.ts";
+import { endpointsOf, type PortRequest } from "../store/networks.ts";
 import { buildContainerSpec } from "./container-spec.ts";
 import type { Engine } from "./engine.ts";
 import { StartError } from "./errors.ts";
@@ -23,6 +25,8 @@ export interface StartOptions {
   attach: boolean;
   /** Whether the container's standard input is written by this process, and ends with it. */
   stdin: boolean;
+  /** Told what was changed on the host for it, in words. */
+  warn(text: string): void;
   /** Reading pauses until the promise resolves. */
   onOutput?: (stream: "stdout" | "stderr", chunk: Buffer) => Promise<void> | undefined;
 }
@@ -61,6 +65,19 @@ export function launchMonitor(): OwnedFd {
   return ours;
 }
 
+// With a port of the host for each exposed one that has none, where all are wanted.
+function networkingOf(config: ContainerConfig): NetworkSettings {
+  const networking = config.networking ?? { ports: [], publishAll: false, extraHosts: [], dns: [], dnsSearch: [], dnsOptions: [] };
+  if (!networking.publishAll) return networking;
+  const missing = config.exposedPorts.flatMap((text): PortRequest[] => {
+    const [port, protocol = "tcp"] = text.split("/");
+    const containerPort = Number(port);
+    if (networking.ports.some((p) => p.containerPort === containerPort && p.protocol === protocol)) return [];
+    return [{ protocol: protocol as PortRequest["protocol"], hostIp: "0.0.0.0", hostPort: 0, containerPort }];
+  });
+  return { ...networking, ports: [...networking.ports, ...missing] };
+}
+
 /**
  * Starts a container.
  *
@@ -76,6 +93,8 @@ export async function startContainer(engine: Engine, record: ContainerRecord, op
     hostname: config.hostname,
     domainname: config.domainname,
     hostNetwork: config.network === "host",
+    bridged: endpointsOf(engine.db, id).length > 0,
+    networking: networkingOf(config),
     autoRemove: record.autoRemove,
     stdin: !config.openStdin ? "none" : config.attachStdin ? "once" : "open",
     attach: options.attach,
@@ -113,7 +132,8 @@ export async function startContainer(engine: Engine, record: ContainerRecord, op
     },
   });
   void socket.sendJson(FrameType.start, request);
-  const { pid } = await started.promise;
+  const { pid, warnings } = await started.promise;
+  for (const warning of warnings) options.warn(warning);
   return {
     pid,
     exited: exited.promise,

@@ -6,6 +6,7 @@ import type { Database } from "bun:sqlite";
 import { mkdirSync } from "node:fs";
 import { OwnedFd } from "../../ffi/fd.ts";
 import { exitNow } from "../../ffi/process.ts";
+import type { BoundPort } from "../../ffi/socket.ts";
 import { writeNetworkFiles } from "../network/files.ts";
 import { type Cgroup, CgroupError } from "../runtime/cgroup/cgroup.ts";
 import { enterCgroup } from "../runtime/cgroup/enter.ts";
@@ -13,7 +14,7 @@ import { RuntimeFailure } from "../runtime/errors.ts";
 import { endCode, type PendingProcess, prepareProcess, type RunningProcess } from "../runtime/spawn.ts";
 import { ContainerStdio, type OutputReceiver } from "../runtime/stdio.ts";
 import { claimForRemoval, claimForStart, getContainer, recordExit, recordRunning, recordStartFailure } from "../store/containers.ts";
-import { openDatabase } from "../store/database.ts";
+import { openDatabase, writeTransaction } from "../store/database.ts";
 import { discardContainer } from "../store/discard-container.ts";
 import { Layout } from "../store/layout.ts";
 import { JsonLog } from "./json-log.ts";
@@ -46,12 +47,18 @@ export async function runMonitor(): Promise<void> {
   });
 }
 
+type Network = typeof import("../network/connect.ts");
+
 class Monitor {
   readonly #request: StartRequest;
   readonly #client: FrameSocket;
   readonly #layout: Layout;
   readonly #stdio: ContainerStdio;
   #cgroup: Cgroup | undefined;
+  #network: Network | undefined;
+  #warnings: string[] = [];
+  /** Keeps published ports from others on this host. */
+  protected bound: BoundPort[] = [];
 
   constructor(request: StartRequest, client: FrameSocket) {
     this.#request = request;
@@ -65,6 +72,8 @@ class Monitor {
     try {
       const db = openDatabase(this.#layout.database);
       if (!claimForStart(db, id)) throw new RuntimeFailure(`container ${id} is already running, being started or being removed`);
+      // A container without a network of its own needs none of that.
+      if (this.#request.bridged) this.#network = await import("../network/connect.ts");
       await this.#superviseClaimed(db);
     } catch (error) {
       const failure = error instanceof RuntimeFailure ? error : new RuntimeFailure(error instanceof Error ? error.message : String(error));
@@ -77,6 +86,7 @@ class Monitor {
   #rest(db: Database): void {
     db.run("PRAGMA shrink_memory");
     Bun.gc(true);
+    Bun.shrink();
   }
 
   async #superviseClaimed(db: Database): Promise<void> {
@@ -91,12 +101,15 @@ class Monitor {
       this.#stdio.close();
       this.#releaseCgroup();
       const code = error instanceof RuntimeFailure ? { setup: 128, "not-found": 127, "not-executable": 126 }[error.kind] : 128;
-      recordStartFailure(db, id, code, error instanceof Error ? error.message : String(error), before);
+      writeTransaction(db, () => {
+        this.#network?.disconnectContainer(db, this.#layout.data, id);
+        recordStartFailure(db, id, code, error instanceof Error ? error.message : String(error), before);
+      });
       if (this.#request.autoRemove) this.#remove(db);
       throw error;
     }
     const { pid, child } = running;
-    this.#client.sendJson(FrameType.started, { pid });
+    this.#client.sendJson(FrameType.started, { pid, warnings: this.#warnings });
     if (!this.#request.attach && this.#request.stdin !== "once") this.#client.close();
 
     const output = new Output(this.#stdio, (stream, chunk) => {
@@ -112,7 +125,10 @@ class Monitor {
     this.#releaseCgroup();
     await output.drained();
     log.close();
-    recordExit(db, id, { exitCode, oomKilled, error: output.failure });
+    writeTransaction(db, () => {
+      this.#network?.disconnectContainer(db, this.#layout.data, id);
+      recordExit(db, id, { exitCode, oomKilled, error: output.failure });
+    });
     if (this.#request.autoRemove) this.#remove(db);
     await this.#client.sendJson(FrameType.exited, { exitCode });
   }
@@ -120,7 +136,8 @@ class Monitor {
   #start(db: Database): RunningProcess {
     const { id, spec, root, namedUser, reap } = this.#request;
     const resources = spec.linux.resources ?? {};
-    writeNetworkFiles(this.#layout.container(id), this.#request);
+    const network = this.#network;
+    if (!network) writeNetworkFiles(this.#layout.container(id), { ...this.#request, endpoints: [] });
     mkdirSync(this.#layout.mountPoint, { recursive: true, mode: 0o711 });
     const pending: PendingProcess = prepareProcess(
       { type: "create", spec, root, namedUser, reap, mountPoint: this.#layout.mountPoint },
@@ -131,6 +148,7 @@ class Monitor {
           this.#cgroup = cgroup;
           return files;
         },
+        ...(network && { onNamespaces: (pid: number) => this.#connect(db, pid, network) }),
         onReady: () => this.#cgroup?.apply(resources),
       },
     );
@@ -144,6 +162,15 @@ class Monitor {
     const running = pending.release();
     this.#stdio.started(running);
     return running;
+  }
+
+  // While init waits: its mounts include the files that tell its addresses.
+  #connect(db: Database, pid: number, network: Network): void {
+    const { id, networking } = this.#request;
+    const { endpoints, warnings, bound } = network.connectContainer(db, this.#layout.data, id, pid, networking.ports);
+    this.#warnings = warnings;
+    this.bound = bound;
+    writeNetworkFiles(this.#layout.container(id), { ...this.#request, endpoints });
   }
 
   #releaseCgroup(): void {

@@ -5,6 +5,7 @@ import type { NamedUser } from "../runtime/channel.ts";
 import type { FailureKind } from "../runtime/errors.ts";
 import type { Root } from "../runtime/rootfs/root.ts";
 import type { Spec } from "../runtime/spec.ts";
+import type { NetworkSettings } from "../store/container-config.ts";
 
 /** Frame: type (1 byte), length of the payload (4 bytes, little-endian), payload. */
 const HEADER = 5;
@@ -37,6 +38,9 @@ export interface StartRequest {
   hostname: string;
   domainname: string;
   hostNetwork: boolean;
+  /** Whether it has networks of its own. */
+  bridged: boolean;
+  networking: NetworkSettings;
   autoRemove: boolean;
   /** Whether the container has a standard input, and whether it ends with this connection. */
   stdin: "none" | "open" | "once";
@@ -50,6 +54,8 @@ export interface Resize {
 }
 export interface Started {
   pid: number;
+  /** What was changed on the host for it, in words. */
+  warnings: string[];
 }
 export interface StartFailed {
   kind: FailureKind;

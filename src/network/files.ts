@@ -1,23 +1,43 @@
 /** The three files by which a container knows its name, its neighbours and its name servers. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { NetworkSettings } from "../store/container-config.ts";
+import type { Endpoint } from "../store/networks.ts";
 
 export interface NetworkFiles {
   hostname: string;
   domainname: string;
   /** Whether the container lives in the host's network and sees its neighbours. */
   hostNetwork: boolean;
+  /** Its connections, with addresses. */
+  endpoints: Endpoint[];
+  networking: NetworkSettings;
 }
 
 const LOCALHOST =
   "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\nff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n";
+/** Where a host has no resolver that a container could reach; dockerd's choice. */
+const PUBLIC_RESOLVERS = ["8.8.8.8", "8.8.4.4"];
 
 /** Writes `hosts`, `hostname` and `resolv.conf` into a container's folder, where they are mounted from. */
-export function writeNetworkFiles(folder: string, { hostname, domainname, hostNetwork }: NetworkFiles): void {
-  const name = domainname ? `${hostname}.${domainname} ${hostname}` : hostname;
+export function writeNetworkFiles(folder: string, files: NetworkFiles): void {
+  const { hostname, hostNetwork, networking } = files;
   writeFileSync(join(folder, "hostname"), `${hostname}\n`);
-  writeFileSync(join(folder, "hosts"), hostNetwork ? readOr("/etc/hosts", LOCALHOST) : `${LOCALHOST}127.0.1.1\t${name}\n`);
-  writeFileSync(join(folder, "resolv.conf"), hostNetwork ? readOr("/etc/resolv.conf", "") : resolvConf(readOr("/etc/resolv.conf", "")));
+  writeFileSync(join(folder, "hosts"), hostsFile(files));
+  const host = readOr("/etc/resolv.conf", "");
+  const isPlain = networking.dns.length + networking.dnsSearch.length + networking.dnsOptions.length === 0;
+  writeFileSync(join(folder, "resolv.conf"), hostNetwork && isPlain ? host : resolvConf(host, networking, files.endpoints.length > 0));
+}
+
+function hostsFile({ hostname, domainname, hostNetwork, endpoints, networking }: NetworkFiles): string {
+  const name = domainname ? `${hostname}.${domainname} ${hostname}` : hostname;
+  const own = endpoints.length > 0 ? endpoints.map(({ address }) => `${address}\t${name}\n`).join("") : `127.0.1.1\t${name}\n`;
+  const gateway = endpoints[0]?.network.config.gateway ?? "127.0.0.1";
+  const extra = networking.extraHosts.map((text) => {
+    const [, host, ip] = /^([^:]+):(.*)$/.exec(text) ?? [];
+    return `${ip === "host-gateway" ? gateway : ip}\t${host}\n`;
+  });
+  return (hostNetwork ? readOr("/etc/hosts", LOCALHOST) : LOCALHOST + own) + extra.join("");
 }
 
 function readOr(path: string, otherwise: string): string {
@@ -28,8 +48,32 @@ function readOr(path: string, otherwise: string): string {
   }
 }
 
-/** The host's own, without name servers on addresses that are somebody else's inside a container. */
-export function resolvConf(host: string): string {
-  const lines = host.split("\n").filter((line) => !/^\s*nameserver\s+(127\.|::1\b)/.test(line));
-  return `${lines.join("\n").trimEnd()}\n`.replace(/^\n$/, "");
+/**
+ * The host's own, without name servers on addresses that are somebody else's inside a
+ * container, and with what is asked for in the place of what it has.
+ *
+ * @param isBridged whether there is a way to name servers elsewhere
+ */
+export function resolvConf(
+  host: string,
+  { dns, dnsSearch, dnsOptions }: Pick<NetworkSettings, "dns" | "dnsSearch" | "dnsOptions">,
+  isBridged: boolean,
+): string {
+  const lines = host.split("\n").filter((line) => {
+    if (/^\s*nameserver\s/.test(line)) return dns.length === 0 && !/^\s*nameserver\s+(127\.|::1\b)/.test(line);
+    if (/^\s*(search|domain)\s/.test(line)) return dnsSearch.length === 0;
+    return !/^\s*options\s/.test(line) || dnsOptions.length === 0;
+  });
+  const hasServer = lines.some((line) => /^\s*nameserver\s/.test(line));
+  const servers = dns.length > 0 ? dns : hasServer || !isBridged ? [] : PUBLIC_RESOLVERS;
+  const search = dnsSearch.filter((domain) => domain !== ".");
+  const own = [
+    ...servers.map((server) => `nameserver ${server}`),
+    ...(search.length > 0 ? [`search ${search.join(" ")}`] : []),
+    ...(dnsOptions.length > 0 ? [`options ${dnsOptions.join(" ")}`] : []),
+  ];
+  return `${[...lines.join("\n").trimEnd().split("\n"), ...own].filter((line, i, all) => line !== "" || i < all.length - 1).join("\n")}\n`.replace(
+    /^\n+/,
+    "",
+  );
 }

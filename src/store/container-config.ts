@@ -1,4 +1,5 @@
 /** What a container was asked to be; kept as JSON in its record. */
+import type { PortRequest } from "./networks.ts";
 
 /** One mount of `-v`, `--mount`, `--tmpfs` or of the image's volumes. */
 export type ContainerMount =
@@ -32,6 +33,18 @@ export interface Limits {
   cpusetCpus?: string;
   cpusetMems?: string;
   pidsLimit?: number;
+}
+
+/** What a container is to have of the network besides its networks, which are endpoints in the store. */
+export interface NetworkSettings {
+  ports: PortRequest[];
+  /** Whether every exposed port gets one of the host's. */
+  publishAll: boolean;
+  /** `NAME:IP`, or `NAME:host-gateway`. */
+  extraHosts: string[];
+  dns: string[];
+  dnsSearch: string[];
+  dnsOptions: string[];
 }
 
 export interface ContainerConfig {
@@ -72,8 +85,10 @@ export interface ContainerConfig {
     seccomp?: "unconfined" | { path: string; profile: object };
     noNewPrivileges?: boolean;
   };
-  /** `host`, `none`, `container:ID`. */
+  /** Name of its main network, `host`, `none`, or `container:ID`. */
   network: string;
+  /** Absent in records of before there were any. */
+  networking?: NetworkSettings;
   /** Empty for a namespace of its own, `host`, `container:ID`. */
   pid: string;
   ipc: string;

@@ -106,4 +106,36 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (diff_id, pid, pid_start)
   ) STRICT;
   `,
+  `
+  CREATE TABLE networks (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    config TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+  ) STRICT;
+
+  -- What a container is connected to; it has an address while it runs.
+  CREATE TABLE endpoints (
+    container_id TEXT NOT NULL REFERENCES containers (id) ON DELETE CASCADE,
+    network_id TEXT NOT NULL REFERENCES networks (id),
+    position INTEGER NOT NULL,
+    config TEXT NOT NULL,
+    address TEXT,
+    mac TEXT,
+    PRIMARY KEY (container_id, network_id)
+  ) STRICT;
+  CREATE UNIQUE INDEX endpoints_by_address ON endpoints (network_id, address) WHERE address IS NOT NULL;
+
+  -- Ports of the host that lead to containers that run. host_ip 0.0.0.0 stands for all addresses.
+  CREATE TABLE published_ports (
+    protocol TEXT NOT NULL,
+    host_ip TEXT NOT NULL,
+    host_port INTEGER NOT NULL,
+    container_id TEXT NOT NULL REFERENCES containers (id) ON DELETE CASCADE,
+    container_ip TEXT NOT NULL,
+    container_port INTEGER NOT NULL,
+    PRIMARY KEY (protocol, host_port, host_ip)
+  ) STRICT;
+  CREATE INDEX published_ports_by_container ON published_ports (container_id);
+  `,
 ];

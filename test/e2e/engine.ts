@@ -115,6 +115,7 @@ export class TestEngine implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const ids = (await this.run("ps", "-aq")).stdout.split("\n").filter(Boolean);
     if (ids.length > 0) await this.run("rm", "-f", "-v", ...ids);
+    if (existsSync(join(this.root, "berth.db"))) await this.run("network", "prune", "-f");
     rmSync(this.root, { recursive: true, force: true });
   }
 }

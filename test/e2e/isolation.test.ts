@@ -36,7 +36,7 @@ describe("a container sees", () => {
 
   test("its own host name, network, IPC, cgroups", async () => {
     expect(await inside("hostname")).toMatch(/^[0-9a-f]{12}$/);
-    expect(await inside("ls", "/sys/class/net")).toBe("lo");
+    expect(await inside("ls", "/sys/class/net")).toBe("eth0\nlo");
     expect(await inside("sh", "-c", "cut -d: -f3 /proc/self/cgroup | sort -u | grep -c berth; true")).toBe("0");
   });
 

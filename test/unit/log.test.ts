@@ -43,6 +43,13 @@ test("partial lines wait for their end, by stream", () => {
 });
 
 test("name servers that only the host reaches are left out", () => {
-  expect(resolvConf("# x\nnameserver 127.0.0.53\nnameserver 10.0.0.1\nsearch a\n")).toBe("# x\nnameserver 10.0.0.1\nsearch a\n");
-  expect(resolvConf("")).toBe("");
+  const none = { dns: [], dnsSearch: [], dnsOptions: [] };
+  const host = "# x\nnameserver 127.0.0.53\nnameserver 10.0.0.1\nsearch a\noptions ndots:2\n";
+  expect(resolvConf(host, none, true)).toBe("# x\nnameserver 10.0.0.1\nsearch a\noptions ndots:2\n");
+  expect(resolvConf("", none, false)).toBe("");
+  expect(resolvConf("nameserver 127.0.0.53\n", none, true)).toBe("nameserver 8.8.8.8\nnameserver 8.8.4.4\n");
+  expect(resolvConf(host, { dns: ["1.1.1.1"], dnsSearch: ["b", "c"], dnsOptions: ["ndots:1"] }, true)).toBe(
+    "# x\nnameserver 1.1.1.1\nsearch b c\noptions ndots:1\n",
+  );
+  expect(resolvConf(host, { ...none, dnsSearch: ["."] }, true)).toBe("# x\nnameserver 10.0.0.1\noptions ndots:2\n");
 });

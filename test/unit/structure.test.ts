@@ -10,11 +10,11 @@ const MAY_IMPORT: Record<string, string[]> = {
   ffi: [],
   "src/runtime": ["ffi"],
   "src/store": ["ffi"],
-  "src/network": ["ffi"],
+  "src/network": ["ffi", "src/store"],
   "src/image": ["ffi", "src/store"],
   "src/monitor": ["ffi", "src/runtime", "src/store", "src/network"],
   "src/engine": ["ffi", "src/runtime", "src/store", "src/network", "src/image", "src/monitor"],
-  "src/cli": ["ffi", "src/engine", "src/store", "src/image", "src/monitor", "src/runtime"],
+  "src/cli": ["ffi", "src/engine", "src/store", "src/image", "src/network", "src/monitor", "src/runtime"],
   "src/main.ts": ["src/runtime", "src/monitor", "src/store", "src/cli"],
 };
 

@@ -14,19 +14,19 @@ const BOOT_TIMEOUT = 240_000; // milliseconds
 
 // Each runs in the machine in turn; a test looks at the output, then the exit code, of one.
 const SCRIPTS = {
-  hello: "berth import /bb.tar bb >/dev/null && berth run --rm bb echo hi",
-  exitCode: "berth run --rm bb sh -c 'exit 7'",
-  ownCgroup: "berth run --rm bb cat /proc/self/cgroup",
-  limits: `berth run --rm -m 64m --cpus 0.2 --pids-limit 20 --cpu-shares 512 bb sh -c '
+  hello: "berth import /bb.tar bb >/dev/null && berth run --network none --rm bb echo hi",
+  exitCode: "berth run --network none --rm bb sh -c 'exit 7'",
+  ownCgroup: "berth run --network none --rm bb cat /proc/self/cgroup",
+  limits: `berth run --network none --rm -m 64m --cpus 0.2 --pids-limit 20 --cpu-shares 512 bb sh -c '
     cd /sys/fs/cgroup; for f in memory.max memory.swap.max cpu.max cpu.weight pids.max; do echo $f $(cat $f); done'`,
-  memory: `berth run --name oom -m 64m bb dd if=/dev/zero of=/dev/null bs=128M count=1 2>/dev/null; echo $?
+  memory: `berth run --network none --name oom -m 64m bb dd if=/dev/zero of=/dev/null bs=128M count=1 2>/dev/null; echo $?
     berth inspect --format '{{.State.OOMKilled}} {{.State.ExitCode}}' oom; berth rm oom`,
-  pids: "berth run --rm --pids-limit 20 bb sh -c 'for i in $(seq 30); do sleep 1 & done; wait'",
-  cpu: `berth run -d --name busy --cpus 0.2 bb sh -c 'while :; do :; done' >/dev/null; cd /sys/fs/cgroup/berth/*
+  pids: "berth run --network none --rm --pids-limit 20 bb sh -c 'for i in $(seq 30); do sleep 1 & done; wait'",
+  cpu: `berth run --network none -d --name busy --cpus 0.2 bb sh -c 'while :; do :; done' >/dev/null; cd /sys/fs/cgroup/berth/*
     used() { busybox awk '/usage_usec/{print $2}' cpu.stat; }; now() { busybox awk '{printf "%d", $1 * 1000000}' /proc/uptime; }
     a=$(used); s=$(now); sleep 4; echo $((100 * ($(used) - a) / ($(now) - s))); berth rm -f busy`,
-  devices: "berth run --rm --cap-add MKNOD bb sh -c 'mknod /tmp/mem c 1 1 && cat /tmp/mem 2>&1; echo ok >/dev/null && echo $?'",
-  exec: `berth run -d --name a bb sleep 100 >/dev/null; berth exec a cat /proc/self/cgroup
+  devices: "berth run --network none --rm --cap-add MKNOD bb sh -c 'mknod /tmp/mem c 1 1 && cat /tmp/mem 2>&1; echo ok >/dev/null && echo $?'",
+  exec: `berth run --network none -d --name a bb sleep 100 >/dev/null; berth exec a cat /proc/self/cgroup
     cat /sys/fs/cgroup/berth/*/cgroup.procs | busybox wc -l; berth rm -f a`,
   leftovers: "berth ps -aq; find /sys/fs/cgroup/berth -mindepth 1 -type d; grep -c overlay /proc/mounts",
 };

@@ -1,6 +1,6 @@
-import { isTerminal } from "../../../ffi/tty.ts";
 import { pruneImages, pruneTest } from "../../engine/prune-images.ts";
 import { defineCommand } from "../command.ts";
+import { confirm } from "../confirm.ts";
 import { UsageError } from "../errors.ts";
 import { humanSize } from "../format/human.ts";
 import { parseTime } from "../values.ts";
@@ -22,16 +22,11 @@ export default defineCommand({
       if (key === undefined || value === undefined) throw new UsageError(`invalid argument "${filter}" for "--filter" flag: expected NAME=VALUE`);
       return pruneTest(key, value, (text) => parseTime(text, now));
     });
-    if (!flags.force && !confirm(flags.all)) return;
+    const what = flags.all ? "all images without at least one container associated to them" : "all dangling images";
+    if (!flags.force && !confirm(`WARNING! This will remove ${what}.`)) return;
     const { untagged, deleted, bytes } = pruneImages(engine, { all: flags.all, tests });
     const lines = [...untagged.map((name) => `untagged: ${name}`), ...deleted.map((id) => `deleted: ${id}`)];
     if (lines.length > 0) console.log(`Deleted Images:\n${lines.join("\n")}\n`);
     console.log(`Total reclaimed space: ${humanSize(bytes)}`);
   },
 });
-
-function confirm(all: boolean): boolean {
-  if (!isTerminal(0)) throw new UsageError("there is no terminal to ask on: --force removes without asking", 1);
-  const what = all ? "all images without at least one container associated to them" : "all dangling images";
-  return /^y/i.test(prompt(`WARNING! This will remove ${what}.\nAre you sure you want to continue? [y/N]`) ?? "");
-}

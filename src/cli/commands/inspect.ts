@@ -2,6 +2,8 @@ import type { Engine } from "../../engine/engine.ts";
 import { NotFound } from "../../engine/errors.ts";
 import { inspectContainer } from "../../engine/inspect-container.ts";
 import { inspectImage } from "../../engine/inspect-image.ts";
+import { inspectNetwork } from "../../engine/inspect-network.ts";
+import { resolveNetwork } from "../../engine/networks.ts";
 import { resolveContainer } from "../../engine/resolve-container.ts";
 import { resolveImage } from "../../engine/resolve-image.ts";
 import { InvalidReference } from "../../image/reference.ts";
@@ -12,19 +14,19 @@ import { printFormatted } from "../format/output.ts";
 import { printBlocking } from "../streams.ts";
 
 export default defineCommand({
-  names: ["inspect", "container inspect", "image inspect"],
-  summary: "Return low-level information on containers and images",
+  names: ["inspect", "container inspect", "image inspect", "network inspect"],
+  summary: "Return low-level information on containers, images and networks",
   usage: "[OPTIONS] NAME|ID [NAME|ID...]",
   flags: {
     format: { short: "f", type: "string", help: "Format output using a Go template, or 'json'" },
-    type: { type: "string", help: "Only inspect objects of the given type (container, image)" },
+    type: { type: "string", help: "Only inspect objects of the given type (container, image, network)" },
   },
   args: { min: 1 },
   examples: ["berth inspect -f '{{.State.ExitCode}}' web"],
   async run({ engine, command }, flags, args) {
-    const type = flags.type ?? /^(container|image) /.exec(command)?.[1];
-    if (type !== undefined && type !== "container" && type !== "image")
-      throw new CommandFailure(`unknown type ${type}: expected container or image`, 1);
+    const type = flags.type ?? /^(container|image|network) /.exec(command)?.[1];
+    if (type !== undefined && !["container", "image", "network"].includes(type))
+      throw new CommandFailure(`unknown type ${type}: expected container, image or network`, 1);
     const found: unknown[] = [];
     const exitCode = await forEach(args, (name) => {
       const value = inspect(engine, name, type);
@@ -37,6 +39,7 @@ export default defineCommand({
 });
 
 function inspect(engine: Engine, name: string, type: string | undefined): Record<string, unknown> {
+  if (type === "network") return inspectNetwork(engine, resolveNetwork(engine, name));
   if (type !== "image") {
     try {
       return inspectContainer(engine, resolveContainer(engine, name));
@@ -47,7 +50,11 @@ function inspect(engine: Engine, name: string, type: string | undefined): Record
   try {
     return inspectImage(engine, resolveImage(engine, name).image);
   } catch (error) {
-    if (type === undefined && (error instanceof NotFound || error instanceof InvalidReference)) throw new NotFound(`No such object: ${name}`);
-    throw error;
+    if (type !== undefined || !(error instanceof NotFound || error instanceof InvalidReference)) throw error;
+  }
+  try {
+    return inspectNetwork(engine, resolveNetwork(engine, name));
+  } catch (error) {
+    throw error instanceof NotFound ? new NotFound(`No such object: ${name}`) : error;
   }
 }

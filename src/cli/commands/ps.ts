@@ -1,9 +1,12 @@
+import type { Engine } from "../../engine/engine.ts";
 import { containerState, listContainers, shownImage } from "../../engine/list-containers.ts";
 import type { ContainerRecord } from "../../store/containers.ts";
+import { endpointsOf, portsOf } from "../../store/networks.ts";
 import { defineCommand } from "../command.ts";
 import { readValue } from "../container-flags.ts";
 import { goTime, humanDuration } from "../format/human.ts";
 import { printListing } from "../format/output.ts";
+import { formatPorts } from "../format/ports.ts";
 import { parseInteger } from "../values.ts";
 
 const HEADERS = {
@@ -48,14 +51,14 @@ export default defineCommand({
       last: flags.latest ? 1 : last === -1 ? undefined : last,
       filters: flags.filter,
     });
-    const listing = { headers: HEADERS, table: TABLE, rows: records.map((record) => toRow(record, !flags["no-trunc"])) };
+    const listing = { headers: HEADERS, table: TABLE, rows: records.map((record) => toRow(engine, record, !flags["no-trunc"])) };
     printListing(listing, flags.quiet ? (flags.format ?? "{{.ID}}") : flags.format);
   },
 });
 
 const shorten = (text: string, length: number) => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
 
-function toRow(record: ContainerRecord, truncate: boolean): Record<string, unknown> {
+function toRow({ db }: Engine, record: ContainerRecord, truncate: boolean): Record<string, unknown> {
   const { config } = record;
   const command = [...config.entrypoint, ...config.cmd].join(" ");
   const names = config.mounts.flatMap((mount) => (mount.type === "volume" ? [mount.name] : mount.type === "bind" ? [mount.source] : []));
@@ -67,14 +70,17 @@ function toRow(record: ContainerRecord, truncate: boolean): Record<string, unkno
     RunningFor: `${humanDuration(Date.now() - record.createdAt)} ago`,
     Status: containerStatus(record),
     State: containerState(record),
-    Ports: "",
+    Ports: record.status === "running" ? formatPorts(portsOf(db, record.id), record.config.exposedPorts) : "",
     Names: record.name,
     Labels: Object.entries(config.labels)
       .map(([name, value]) => `${name}=${value}`)
       .join(","),
     Mounts: names.map((name) => (truncate ? shorten(name, 15) : name)).join(","),
     LocalVolumes: String(config.mounts.filter((mount) => mount.type === "volume").length),
-    Networks: config.network,
+    Networks:
+      endpointsOf(db, record.id)
+        .map(({ network }) => network.name)
+        .join(",") || config.network,
     Size: "0B",
   };
 }

@@ -4,6 +4,7 @@ import { startContainer } from "../../engine/start-container.ts";
 import { defineCommand } from "../command.ts";
 import { forEach } from "../each.ts";
 import { STOP_FLAGS, stopOptions } from "../stop-flags.ts";
+import { warn } from "../warn.ts";
 
 export default defineCommand({
   names: ["restart", "container restart"],
@@ -16,7 +17,7 @@ export default defineCommand({
     return forEach(args, async (name) => {
       const { id } = resolveContainer(engine, name);
       stopContainer(engine, id, options);
-      await startContainer(engine, resolveContainer(engine, id), { attach: false, stdin: false });
+      await startContainer(engine, resolveContainer(engine, id), { attach: false, stdin: false, warn });
       console.log(name);
     });
   },

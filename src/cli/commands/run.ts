@@ -10,6 +10,7 @@ import { CONTAINER_FLAGS, containerOptions } from "../container-flags.ts";
 import { CommandFailure, UsageError } from "../errors.ts";
 import { requireTerminal, runInForeground } from "../foreground.ts";
 import { Progress } from "../format/progress.ts";
+import { warn } from "../warn.ts";
 import { pull } from "./pull.ts";
 
 export default defineCommand({
@@ -40,7 +41,7 @@ export default defineCommand({
     };
     try {
       if (!flags.detach) return await runInForeground(context.engine, record, { monitor, ...streams, sigProxy: flags["sig-proxy"], started });
-      started(await startContainer(context.engine, record, { monitor, attach: false, stdin: false }));
+      started(await startContainer(context.engine, record, { monitor, attach: false, stdin: false, warn }));
       console.log(record.id);
       return 0;
     } catch (error) {

@@ -4,6 +4,7 @@ import { defineCommand } from "../command.ts";
 import { forEach } from "../each.ts";
 import { CommandFailure } from "../errors.ts";
 import { requireTerminal, runInForeground } from "../foreground.ts";
+import { warn } from "../warn.ts";
 
 export default defineCommand({
   names: ["start", "container start"],
@@ -20,7 +21,7 @@ export default defineCommand({
       return forEach(args, async (name) => {
         const record = resolveContainer(engine, name);
         // Docker's start of what runs already is no error.
-        if (record.status !== "running" && record.status !== "paused") await startContainer(engine, record, { attach: false, stdin: false });
+        if (record.status !== "running" && record.status !== "paused") await startContainer(engine, record, { attach: false, stdin: false, warn });
         console.log(name);
       });
     }

@@ -1,0 +1,73 @@
+import { hasLabel } from "../../engine/list-containers.ts";
+import { allNetworks } from "../../engine/networks.ts";
+import type { NetworkRecord } from "../../store/networks.ts";
+import { defineCommand } from "../command.ts";
+import { CommandFailure } from "../errors.ts";
+import { goTime } from "../format/human.ts";
+import { printListing } from "../format/output.ts";
+
+const HEADERS = {
+  ID: "NETWORK ID",
+  Name: "NAME",
+  Driver: "DRIVER",
+  Scope: "SCOPE",
+  IPv4: "IPV4",
+  IPv6: "IPV6",
+  Internal: "INTERNAL",
+  Labels: "LABELS",
+  CreatedAt: "CREATED AT",
+};
+type Listed = Pick<NetworkRecord, "id" | "name" | "createdAt"> & { driver: string; config?: NetworkRecord["config"] };
+
+export default defineCommand({
+  names: ["network ls", "network list"],
+  summary: "List networks",
+  usage: "[OPTIONS]",
+  flags: {
+    filter: { short: "f", type: "list", value: "filter", help: "Provide filter values (driver, id, label, name, scope, type)" },
+    format: { type: "string", help: "Format output using a Go template, 'table TEMPLATE', or 'json'" },
+    "no-trunc": { type: "boolean", help: "Do not truncate the output" },
+    quiet: { short: "q", type: "boolean", help: "Only display network IDs" },
+  },
+  args: { min: 0, max: 0 },
+  async run({ engine }, flags) {
+    const tests = flags.filter.map(parseFilter);
+    const rows = allNetworks(engine)
+      .filter((network) => tests.every((test) => test(network)))
+      .map(({ id, name, driver, config, createdAt }) => ({
+        ID: flags["no-trunc"] ? id : id.slice(0, 12),
+        Name: name,
+        Driver: driver,
+        Scope: "local",
+        IPv4: "true",
+        IPv6: "false",
+        Internal: String(config?.internal ?? false),
+        Labels: Object.entries(config?.labels ?? {})
+          .map(([key, value]) => `${key}=${value}`)
+          .join(","),
+        CreatedAt: goTime(createdAt),
+      }));
+    const table = "{{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}";
+    printListing({ headers: HEADERS, rows, table }, flags.quiet ? (flags.format ?? "{{.ID}}") : flags.format);
+  },
+});
+
+function parseFilter(filter: string): (network: Listed) => boolean {
+  const [, key, value = ""] = /^([^=]+)=(.*)$/.exec(filter) ?? [];
+  switch (key) {
+    case "driver":
+      return ({ driver }) => driver === value;
+    case "id":
+      return ({ id }) => id.startsWith(value);
+    case "name":
+      return ({ name }) => name.includes(value);
+    case "scope":
+      return () => value === "local";
+    case "type":
+      return ({ name }) => ["bridge", "host", "none"].includes(name) === (value === "builtin");
+    case "label":
+      return ({ config }) => hasLabel(config?.labels ?? {}, value);
+    default:
+      throw new CommandFailure(`invalid filter '${filter}': expected driver, id, label, name, scope or type`, 1);
+  }
+}

@@ -1,0 +1,98 @@
+/** Values of the flags about networks. Every function throws {@link ValueError} naming what was expected. */
+import { parseAddress } from "../network/address.ts";
+import type { EndpointConfig, PortRequest, Protocol } from "../store/networks.ts";
+import { ValueError } from "./errors.ts";
+
+const PROTOCOLS: Protocol[] = ["tcp", "udp", "sctp"];
+const EXPECTED = "expected [IP:][HOST_PORT:]CONTAINER_PORT[/tcp|udp|sctp]";
+
+function parseProtocol(text: string): Protocol {
+  const protocol = text.toLowerCase() as Protocol;
+  if (!PROTOCOLS.includes(protocol)) throw new ValueError(`invalid proto ${JSON.stringify(text)}: expected tcp, udp or sctp`);
+  return protocol;
+}
+
+// `80`, or `8000-8010`: first and last.
+function parseRange(text: string): [first: number, last: number] {
+  const [, first, last] = /^(\d+)(?:-(\d+))?$/.exec(text) ?? [];
+  if (first === undefined) throw new ValueError(`invalid port ${JSON.stringify(text)}: ${EXPECTED}`);
+  const range: [number, number] = [Number(first), Number(last ?? first)];
+  for (const port of range)
+    if (port < 1 || port > 65535) throw new ValueError(`invalid port ${JSON.stringify(text)}: expected a number from 1 to 65535`);
+  if (range[1] < range[0]) throw new ValueError(`invalid range ${JSON.stringify(text)}: its end is before its start`);
+  return range;
+}
+
+/** One `-p`: as many ports as its range has; a host port of 0 is any that is free. */
+export function parsePublish(text: string): PortRequest[] {
+  const [main = "", protocolText = "tcp", ...more] = text.split("/");
+  if (more.length > 0) throw new ValueError(EXPECTED);
+  const protocol = parseProtocol(protocolText);
+  const [, ip6, ip4, host, container = ""] = /^(?:(?:\[([^\]]*)\]|([^:]*)):)?(?:([\d-]*):)?([^:]+)$/.exec(main) ?? [];
+  // With a single colon what stands before it is a port.
+  const [hostIp, hostPorts] =
+    host === undefined && ip4 !== undefined && /^[\d-]*$/.test(ip4) ? ["0.0.0.0", ip4] : [ip6 ?? (ip4 || "0.0.0.0"), host ?? ""];
+  const address = parseAddress(hostIp);
+  if (!address) throw new ValueError(`invalid IP address: ${hostIp}`);
+  if (address.length !== 4) throw new ValueError(`published ports on IPv6 addresses are not there yet: ${hostIp}`);
+  const [first, last] = parseRange(container);
+  const count = last - first + 1;
+  if (hostPorts === "") return Array.from({ length: count }, (_, i) => ({ protocol, hostIp, hostPort: 0, containerPort: first + i }));
+  const [hostFirst, hostLast] = parseRange(hostPorts);
+  if (hostLast - hostFirst + 1 !== count)
+    throw new ValueError(`invalid ranges specified for container and host Ports: ${container} and ${hostPorts}`);
+  return Array.from({ length: count }, (_, i) => ({ protocol, hostIp, hostPort: hostFirst + i, containerPort: first + i }));
+}
+
+/** One `--expose`, as images have it: `80/tcp`. */
+export function parseExpose(text: string): string[] {
+  const [ports = "", protocolText = "tcp"] = text.split("/");
+  const [first, last] = parseRange(ports);
+  const protocol = parseProtocol(protocolText);
+  return Array.from({ length: last - first + 1 }, (_, i) => `${first + i}/${protocol}`);
+}
+
+/** A network to connect to, by what the user calls it. */
+export interface NetworkRequest {
+  name: string;
+  config: EndpointConfig;
+}
+
+/** `NAME`, `NAME:alias=A,ip=IP` (podman), or `name=NAME,alias=A,ip=IP` (docker). */
+export function parseNetwork(text: string): NetworkRequest {
+  const config: EndpointConfig = { aliases: [] };
+  if (/^container:.+/.test(text)) return { name: text, config };
+  let name = text;
+  let options: string[] = [];
+  if (/^name=/.test(text)) [name = "", ...options] = [text.slice("name=".length).split(",")[0] ?? "", ...text.split(",").slice(1)];
+  else if (text.includes(":")) [name, options] = [text.slice(0, text.indexOf(":")), text.slice(text.indexOf(":") + 1).split(",")];
+  if (name === "") throw new ValueError("expected the name of a network");
+  for (const option of options) {
+    const [, key, value = ""] = /^([^=]+)=(.+)$/.exec(option) ?? [];
+    if (key === "alias") config.aliases.push(value);
+    else if (key === "ip") config.ip = parseIp(value);
+    else if (key === "mac-address" || key === "mac") config.mac = parseMac(value);
+    else throw new ValueError(`invalid option ${JSON.stringify(option)}: expected alias=NAME, ip=ADDRESS or mac-address=ADDRESS`);
+  }
+  return { name: name === "default" ? "bridge" : name, config };
+}
+
+export function parseIp(text: string): string {
+  if (parseAddress(text)?.length !== 4) throw new ValueError("expected an IPv4 address");
+  return text;
+}
+
+export function parseMac(text: string): string {
+  if (!/^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$/i.test(text)) throw new ValueError("expected a MAC address, such as 92:d0:c6:0a:29:33");
+  const mac = text.toLowerCase().replaceAll("-", ":");
+  if (Number.parseInt(mac.slice(0, 2), 16) & 1) throw new ValueError("expected the MAC address of one machine, not of a group");
+  return mac;
+}
+
+/** `NAME:IP`, or `NAME=IP`; the address may be `host-gateway`. */
+export function parseExtraHost(text: string): string {
+  const [, name, ip = ""] = /^([^:=\s]+)[:=](.+)$/.exec(text) ?? [];
+  const address = ip.replace(/^\[(.*)\]$/, "$1");
+  if (name === undefined || (address !== "host-gateway" && !parseAddress(address))) throw new ValueError("bad format for add-host: expected NAME:IP");
+  return `${name}:${address}`;
+}

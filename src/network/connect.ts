@@ -1,0 +1,259 @@
+/** Gives a container that starts what it is to have of the network: addresses, links, published ports. */
+import type { Database } from "bun:sqlite";
+import { randomBytes } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { AT_FDCWD, O_RDONLY, openat } from "../../ffi/fd.ts";
+import { hasCode, reasonOf } from "../../ffi/libc.ts";
+import { CLONE_NEWNET, setns } from "../../ffi/namespace.ts";
+import { type Link, RouteSocket, route } from "../../ffi/netlink/route.ts";
+import { NetlinkError } from "../../ffi/netlink/socket.ts";
+import { type BoundPort, bindPort } from "../../ffi/socket.ts";
+import { writeTransaction } from "../store/database.ts";
+import {
+  assignAddress,
+  type Endpoint,
+  endpointsIn,
+  endpointsOf,
+  findPort,
+  insertPort,
+  type NetworkRecord,
+  type PortRequest,
+  type PublishedPort,
+  portsOf,
+  releaseNetworking,
+} from "../store/networks.ts";
+import { type Address, contains, firstFree, formatAddress, parseAddress, parseSubnet, type Subnet } from "./address.ts";
+import { NetworkError } from "./errors.ts";
+import { Firewall } from "./firewall.ts";
+import { uplinkMtu } from "./pool.ts";
+
+/** What came of it. */
+export interface Connected {
+  endpoints: Endpoint[];
+  /** Sockets that keep the host's ports from others, until this process ends. */
+  bound: BoundPort[];
+  /** What was changed on the host, in words. */
+  warnings: string[];
+}
+
+const EPHEMERAL = { first: 32768, last: 60999 } as const;
+const VETH_PREFIX = "veth";
+
+/**
+ * Connects a container. It gives back what it took where it fails.
+ *
+ * @param pid a process in the container's network namespace, whose loopback is up
+ * @throws {NetworkError}
+ */
+export function connectContainer(db: Database, data: string, id: string, pid: number, ports: PortRequest[]): Connected {
+  const warnings: string[] = [];
+  const bound: BoundPort[] = [];
+  try {
+    using routes = new RouteSocket();
+    for (const { network } of endpointsOf(db, id)) ensureBridge(routes, network, warnings);
+    writeTransaction(db, () => {
+      for (const endpoint of endpointsOf(db, id)) allot(db, endpoint);
+      const [main] = endpointsOf(db, id);
+      using firewall = new Firewall(db, data);
+      const published = main?.address === undefined ? [] : ports.map((request) => publish(db, id, main.address as string, request, bound));
+      firewall.publish(published);
+    });
+    const endpoints = endpointsOf(db, id);
+    const links = endpoints.map((endpoint, i) => plug(routes, endpoint, i, pid));
+    inNamespaceOf(pid, () => configure(endpoints, links));
+    return { endpoints, bound, warnings };
+  } catch (error) {
+    for (const socket of bound) socket.close();
+    disconnectContainer(db, data, id);
+    throw asNetworkError(error);
+  }
+}
+
+/** Gives back the addresses and ports of a container whose process is gone. To be called before its record says so, in the same transaction. */
+export function disconnectContainer(db: Database, data: string, id: string): void {
+  writeTransaction(db, () => {
+    const ports = portsOf(db, id);
+    releaseNetworking(db, id);
+    if (ports.length === 0) return;
+    using firewall = new Firewall(db, data);
+    firewall.withdraw(ports);
+  });
+}
+
+function asNetworkError(error: unknown): unknown {
+  if (!(error instanceof NetlinkError)) return error;
+  const missing = error.code === "EOPNOTSUPP" || error.code === "ENODEV" ? "; the kernel may lack bridges or veth" : "";
+  return new NetworkError(`cannot set up the container's network: ${error.message}${missing}`, { cause: error });
+}
+
+/** Makes a network's bridge, unless it is there. */
+export function ensureBridge(routes: RouteSocket, { name, config }: NetworkRecord, warnings: string[]): void {
+  if (!config.internal) ensureForwarding(warnings);
+  const found = routes.link(config.bridge);
+  if (found?.isUp) return;
+  const subnet = subnetOf(config.subnet);
+  const mac = Buffer.concat([Buffer.from([0x02, 0x42]), randomBytes(4)]);
+  try {
+    if (!found) routes.request(route.addBridge(config.bridge, config.mtu ?? uplinkMtu(routes), mac));
+  } catch (error) {
+    if (!hasCode(error, "EEXIST"))
+      throw new NetworkError(`cannot make the bridge ${config.bridge} of network ${name}: ${reasonOf(error)}`, { cause: error });
+  }
+  const link = routes.link(config.bridge);
+  if (!link) throw new NetworkError(`the bridge ${config.bridge} of network ${name} was removed by somebody else, try again`);
+  // Published ports are reached from 127.0.0.1, too; the firewall keeps the way back shut.
+  writeFileSync(`/proc/sys/net/ipv4/conf/${config.bridge}/route_localnet`, "1");
+  try {
+    routes.request(route.addAddress(link.index, parseAddress(config.gateway) as Address, subnet.prefix));
+  } catch (error) {
+    if (!hasCode(error, "EEXIST")) throw error;
+  }
+  routes.request(route.setUp(link.index));
+}
+
+function ensureForwarding(warnings: string[]): void {
+  const file = "/proc/sys/net/ipv4/ip_forward";
+  if (readFileSync(file, "latin1").trim() === "1") return;
+  try {
+    writeFileSync(file, "1");
+  } catch (error) {
+    throw new NetworkError(`IPv4 forwarding is off on this host and cannot be switched on (${file}): ${reasonOf(error)}`);
+  }
+  warnings.push("IPv4 forwarding was off on this host; it is on now (net.ipv4.ip_forward=1)");
+}
+
+function subnetOf(text: string): Subnet {
+  const subnet = parseSubnet(text);
+  if (!subnet) throw new NetworkError(`the store has the subnet ${JSON.stringify(text)}, expected ADDRESS/PREFIX`);
+  return subnet;
+}
+
+// Under the write lock: nobody else looks for an address at this moment.
+function allot(db: Database, { containerId, network, config }: Endpoint): void {
+  const subnet = subnetOf(network.config.subnet);
+  const taken = new Set(
+    endpointsIn(db, network.id).flatMap(({ address, containerId: other }) => (address !== undefined && other !== containerId ? [address] : [])),
+  );
+  taken.add(network.config.gateway);
+  let address: Address | undefined;
+  if (config.ip !== undefined) {
+    address = parseAddress(config.ip);
+    if (!address || !contains(subnet, address))
+      throw new NetworkError(`no configured subnet contains IP address ${config.ip}: network ${network.name} has ${network.config.subnet}`);
+    if (taken.has(config.ip)) throw new NetworkError(`Address already in use: ${config.ip} in network ${network.name}`);
+  } else {
+    address = firstFree(subnet, network.config.ipRange === undefined ? subnet : subnetOf(network.config.ipRange), taken);
+    if (!address)
+      throw new NetworkError(
+        `no available IPv4 addresses on this network's address pools: ${network.name} (${network.config.ipRange ?? network.config.subnet})`,
+      );
+  }
+  // By its address, as docker has it: a neighbour's table stays right.
+  const mac = config.mac ?? `02:42:${[...address].map((byte) => byte.toString(16).padStart(2, "0")).join(":")}`;
+  assignAddress(db, containerId, network.id, formatAddress(address), mac);
+}
+
+function publish(db: Database, containerId: string, containerIp: string, request: PortRequest, bound: BoundPort[]): PublishedPort {
+  const tried = request.hostPort !== 0 ? [request.hostPort] : randomPorts();
+  for (const hostPort of tried) {
+    const wanted = { protocol: request.protocol, hostIp: request.hostIp, hostPort };
+    const owner = findPort(db, wanted);
+    const socket = owner ? undefined : bindPort(request.protocol, parseAddress(request.hostIp) as Address, hostPort);
+    if (!owner && !(socket instanceof Error)) {
+      if (socket) bound.push(socket);
+      const port = { ...wanted, containerId, containerIp, containerPort: request.containerPort };
+      insertPort(db, port);
+      return port;
+    }
+    if (request.hostPort === 0) continue;
+    const where = `${request.hostIp}:${hostPort}`;
+    if (owner || hasCode(socket, "EADDRINUSE")) throw new NetworkError(`Bind for ${where} failed: port is already allocated`);
+    throw new NetworkError(`Bind for ${where} failed: ${reasonOf(socket)}`);
+  }
+  throw new NetworkError(`no free port of the host for ${request.containerPort}/${request.protocol}`);
+}
+
+function* randomPorts(): Generator<number> {
+  const count = EPHEMERAL.last - EPHEMERAL.first + 1;
+  const start = Math.floor(Math.random() * count);
+  for (let i = 0; i < count; i++) yield EPHEMERAL.first + ((start + i) % count);
+}
+
+// The pair of links; the name of the container's end.
+function plug(routes: RouteSocket, { network, mac }: Endpoint, position: number, pid: number): string {
+  const bridge = routes.link(network.config.bridge) as Link;
+  const name = `eth${position}`;
+  const host = `${VETH_PREFIX}${randomBytes(4).toString("hex")}`;
+  const address = Buffer.from((mac ?? "").replaceAll(":", ""), "hex");
+  // Where bridged packets pass the firewall (br_netfilter), a published port of its own leads a container back to its own link.
+  routes.request(route.addVeth(host, bridge.index, bridge.mtu, { name, pid, address }), route.hairpin(host));
+  return name;
+}
+
+/** Calls back in the network namespace of a process, on this thread. */
+export function inNamespaceOf<T>(pid: number, action: () => T): T {
+  using own = openat(AT_FDCWD, "/proc/self/ns/net", O_RDONLY);
+  using other = openat(AT_FDCWD, `/proc/${pid}/ns/net`, O_RDONLY);
+  setns(other.fd, CLONE_NEWNET);
+  try {
+    return action();
+  } finally {
+    setns(own.fd, CLONE_NEWNET);
+  }
+}
+
+function configure(endpoints: Endpoint[], names: string[]): void {
+  using routes = new RouteSocket();
+  endpoints.forEach(({ network, address }, i) => {
+    const link = routes.link(names[i] as string) as Link;
+    withoutIPv6(link.name);
+    routes.request(
+      route.addAddress(link.index, parseAddress(address as string) as Address, subnetOf(network.config.subnet).prefix),
+      route.setUp(link.index),
+    );
+    const hasRoute = routes.routes().some(({ destination }) => destination.length === 0);
+    if (!network.config.internal && !hasRoute) routes.request(route.addDefaultRoute(link.index, parseAddress(network.config.gateway) as Address));
+  });
+}
+
+// The network has no IPv6: no address of its own making, and no wait for it.
+function withoutIPv6(link: string): void {
+  try {
+    writeFileSync(`/proc/sys/net/ipv6/conf/${link}/disable_ipv6`, "1");
+  } catch {
+    // a kernel without it
+  }
+}
+
+/** Gives a container that runs a link into one more network; published ports stay where they are. */
+export function plugRunning(db: Database, data: string, id: string, networkId: string, pid: number): void {
+  try {
+    using routes = new RouteSocket();
+    const wanted = () => endpointsOf(db, id).find(({ network }) => network.id === networkId) as Endpoint;
+    ensureBridge(routes, wanted().network, []);
+    writeTransaction(db, () => {
+      allot(db, wanted());
+      using firewall = new Firewall(db, data);
+      firewall.publish([]);
+    });
+    const endpoint = wanted();
+    const position = inNamespaceOf(pid, () => {
+      using inside = new RouteSocket();
+      const taken = new Set(inside.links().map(({ name }) => name));
+      return Array.from({ length: taken.size + 1 }, (_, i) => i).find((i) => !taken.has(`eth${i}`)) as number;
+    });
+    const name = plug(routes, endpoint, position, pid);
+    inNamespaceOf(pid, () => configure([endpoint], [name]));
+  } catch (error) {
+    throw asNetworkError(error);
+  }
+}
+
+/** Takes the link with this address from a container that runs, and its other end with it. */
+export function unplugRunning(pid: number, mac: string): void {
+  inNamespaceOf(pid, () => {
+    using routes = new RouteSocket();
+    const link = routes.links().find(({ address }) => address.toString("hex") === mac.replaceAll(":", ""));
+    if (link) routes.request(route.deleteLink(link.index));
+  });
+}

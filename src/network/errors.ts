@@ -1,0 +1,4 @@
+/** A network that cannot be had, in words for a user. */
+export class NetworkError extends Error {
+  override name = "NetworkError";
+}

@@ -1,0 +1,258 @@
+/**
+ * Bridges, published ports and walls, seen from every side: this process's network
+ * namespace stands for the host, two more for a machine on the internet and another host.
+ */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { TestEngine, until } from "./engine.ts";
+
+let engine: TestEngine;
+const peers: Bun.Subprocess[] = [];
+/** Addresses of a link between the host and the outside. */
+const HOST = "198.51.100.1";
+const INTERNET = "198.51.100.2";
+
+const sh = (script: string) => {
+  const { stdout, stderr, exitCode } = Bun.spawnSync(["sh", "-c", script]);
+  return { out: stdout.toString().trim(), err: stderr.toString().trim(), code: exitCode };
+};
+const inside = (pid: number, script: string) => sh(`nsenter -t ${pid} -n sh -c '${script}'`);
+let internet: number;
+
+beforeAll(async () => {
+  if (readFileSync("/proc/net/dev", "utf8").includes("eth0:")) throw new Error("these tests want a network namespace of their own: npm run test:e2e");
+  const peer = Bun.spawn(["unshare", "-n", "sleep", "600"]);
+  peers.push(peer);
+  internet = peer.pid;
+  await until("the other namespace", () => sh(`readlink /proc/${internet}/ns/net`).out !== sh("readlink /proc/self/ns/net").out);
+  const made = sh(`ip link add out0 type veth peer name eth0 netns ${internet} && ip addr add ${HOST}/24 dev out0 && ip link set out0 up &&
+    nsenter -t ${internet} -n sh -c 'ip addr add ${INTERNET}/24 dev eth0; ip link set eth0 up; ip link set lo up' && ip route add default via ${INTERNET}`);
+  expect(made.err).toBe("");
+  engine = await TestEngine.make();
+  peers.push(Bun.spawn(["nsenter", "-t", String(internet), "-n", "busybox", "httpd", "-f", "-p", "80", "-h", "/etc"]));
+});
+afterAll(async () => {
+  await engine[Symbol.asyncDispose]();
+  for (const peer of peers) peer.kill("SIGKILL");
+  sh("ip link del out0");
+});
+
+const PAGE = "echo hello > /index.html; exec httpd -f -h /";
+const fetchPage = "busybox wget -qO- -T 3";
+const rules = () => sh("nft list ruleset").out;
+
+async function web(name: string, ...flags: string[]): Promise<void> {
+  await engine.ok("run", "-d", "--name", name, ...flags, "bb", "sh", "-c", PAGE);
+  await until("the server", async () => (await engine.run("exec", name, "wget", "-qO-", "http://127.0.0.1/index.html")).exitCode === 0);
+}
+
+describe("the default network", () => {
+  test("an address, a route, names; and the way out, under the host's address", async () => {
+    const out = await engine.ok(
+      "run",
+      "--rm",
+      "--hostname",
+      "me",
+      "bb",
+      "sh",
+      "-c",
+      "ip -o -4 addr show eth0; ip route; cat /etc/hosts; cat /sys/class/net/eth0/address",
+    );
+    expect(out).toMatch(/inet 172\.17\.0\.2\/16 brd 172\.17\.255\.255/);
+    expect(out).toMatch(/default via 172\.17\.0\.1 dev eth0/);
+    expect(out).toContain("172.17.0.2\tme");
+    expect(out).toMatch(/02:42:ac:11:00:02$/);
+    peers.push(
+      Bun.spawn(["nsenter", "-t", String(internet), "-n", "sh", "-c", "busybox nc -l -p 99 -e sh -c 'echo $NCAT_REMOTE_ADDR; cat /proc/net/tcp'"]),
+    );
+    await until("the listener", () => inside(internet, "cat /proc/net/tcp").out.includes(":0063"));
+    const seen = await engine.ok("run", "--rm", "bb", "sh", "-c", `nc -w 3 ${INTERNET} 99 </dev/null`);
+    // The peer's address as /proc/net/tcp has it: the host's.
+    expect(seen).toContain("016433C6:");
+    expect(await engine.ok("run", "--rm", "bb", "wget", "-qO-", `http://${INTERNET}/hostname`)).toBe(readFileSync("/etc/hostname", "utf8").trim());
+  });
+
+  test("a published port: from the host, from outside, from 127.0.0.1, from containers", async () => {
+    await web("web", "-p", "8080:80");
+    for (const address of ["127.0.0.1", HOST, "172.17.0.1"])
+      expect(sh(`${fetchPage} http://${address}:8080/index.html`)).toMatchObject({ out: "hello", code: 0 });
+    expect(inside(internet, `${fetchPage} http://${HOST}:8080/index.html`).out).toBe("hello");
+    for (const address of ["172.17.0.1:8080", `${HOST}:8080`, "172.17.0.2"])
+      expect(await engine.ok("run", "--rm", "bb", "wget", "-qO-", `http://${address}/index.html`)).toBe("hello");
+    // By its own published port.
+    expect(await engine.ok("exec", "web", "wget", "-qO-", `http://${HOST}:8080/index.html`)).toBe("hello");
+    expect(await engine.ok("port", "web")).toBe("80/tcp -> 0.0.0.0:8080");
+    expect(await engine.ok("port", "web", "80")).toBe("0.0.0.0:8080");
+    expect(await engine.ok("ps", "--format", "{{.Ports}} {{.Networks}}")).toBe("0.0.0.0:8080->80/tcp bridge");
+    expect(
+      await engine.inspect(
+        "web",
+        '{{.NetworkSettings.IPAddress}} {{(index (index .NetworkSettings.Ports "80/tcp") 0).HostPort}} {{.NetworkSettings.Networks.bridge.Gateway}}',
+      ),
+    ).toBe("172.17.0.2 8080 172.17.0.1");
+    await engine.ok("rm", "-f", "web");
+    expect(rules()).not.toContain("8080");
+    expect(sh(`${fetchPage} http://127.0.0.1:8080/index.html`).code).not.toBe(0);
+  });
+
+  test("ports: one address of the host, ranges, any that is free, all that are exposed", async () => {
+    await web("web", "-p", `${HOST}:81:80`, "-p", "9000-9001:80-81/udp", "-p", "80", "--expose", "99", "-P");
+    expect(sh(`${fetchPage} http://${HOST}:81/index.html`).out).toBe("hello");
+    expect(sh(`${fetchPage} http://127.0.0.1:81/index.html`).code).not.toBe(0);
+    const ports = await engine.ok("ps", "--format", "{{.Ports}}");
+    expect(ports).toContain("0.0.0.0:9000-9001->80-81/udp");
+    const any = /0\.0\.0\.0:(\d+)->80\/tcp/.exec(ports)?.[1];
+    expect(sh(`${fetchPage} http://127.0.0.1:${any}/index.html`).out).toBe("hello");
+    expect(ports).toMatch(/0\.0\.0\.0:\d+->99\/tcp/);
+    await engine.ok("rm", "-f", "web");
+  });
+
+  test("a port that is taken is refused before anything starts", async () => {
+    await web("web", "-p", "8080:80");
+    expect(await engine.fails(125, "run", "-p", "8080:80", "--name", "second", "bb", "true")).toContain(
+      "Bind for 0.0.0.0:8080 failed: port is already allocated",
+    );
+    expect(await engine.fails(125, "run", "--rm", "-p", `${HOST}:8080:80`, "bb", "true")).toContain("port is already allocated");
+    const other = Bun.listen({ hostname: "127.0.0.1", port: 8090, socket: { data() {} } });
+    expect(await engine.fails(125, "run", "--rm", "-p", "8090:80", "bb", "true")).toContain(
+      "Bind for 0.0.0.0:8090 failed: port is already allocated",
+    );
+    other.stop(true);
+    // And nobody else on the host takes a published one.
+    expect(() => Bun.listen({ hostname: "127.0.0.1", port: 8080, socket: { data() {} } })).toThrow();
+    expect(await engine.inspect("second", "{{.State.Status}} {{.NetworkSettings.IPAddress}}")).toBe("created ");
+    await engine.ok("rm", "-f", "web", "second");
+  });
+
+  test("what is killed leaves no rule, address, port or link", async () => {
+    await web("web", "-p", "8080:80");
+    const [monitor] = engine.processes();
+    const pid = Number(await engine.inspect("web", "{{.State.Pid}}"));
+    process.kill(monitor as number, "SIGKILL");
+    process.kill(pid, "SIGKILL");
+    await until("its end", () => !sh("ip -o link").out.includes("veth"));
+    expect(await engine.ok("ps", "-q")).toBe("");
+    expect(rules()).not.toContain("8080");
+    await engine.ok("rm", "web");
+    await web("web", "-p", "8080:80");
+    expect(await engine.inspect("web", "{{.NetworkSettings.IPAddress}}")).toBe("172.17.0.2");
+    await engine.ok("rm", "-f", "web");
+  });
+});
+
+describe("networks", () => {
+  test("made, listed, inspected, removed", async () => {
+    const id = await engine.ok(
+      "network",
+      "create",
+      "--subnet",
+      "10.20.0.0/24",
+      "--ip-range",
+      "10.20.0.128/25",
+      "--gateway",
+      "10.20.0.254",
+      "--label",
+      "a=b",
+      "net1",
+    );
+    expect(id).toMatch(/^[0-9a-f]{64}$/);
+    expect(await engine.ok("network", "ls", "--filter", "label=a", "--format", "{{.ID}} {{.Name}} {{.Driver}}")).toBe(
+      `${id.slice(0, 12)} net1 bridge`,
+    );
+    expect((await engine.ok("network", "ls", "--format", "{{.Name}}")).split("\n")).toEqual(["bridge", "host", "net1", "none"]);
+    expect(
+      await engine.ok("run", "--rm", "--network", "net1", "bb", "sh", "-c", "ip -o -4 addr show eth0 | cut -d/ -f1; ip route | head -1"),
+    ).toMatch(/inet 10\.20\.0\.128\ndefault via 10\.20\.0\.254/);
+    await engine.ok("run", "-d", "--name", "fixed", "--network", "net1:ip=10.20.0.5", "--mac-address", "02:00:00:00:00:09", "bb", "sleep", "100");
+    const [network] = JSON.parse(await engine.ok("network", "inspect", "net1"));
+    expect(network.IPAM.Config).toEqual([{ Subnet: "10.20.0.0/24", IPRange: "10.20.0.128/25", Gateway: "10.20.0.254" }]);
+    expect(Object.values(network.Containers)).toMatchObject([{ Name: "fixed", MacAddress: "02:00:00:00:00:09", IPv4Address: "10.20.0.5/24" }]);
+    expect(await engine.fails(125, "run", "--rm", "--network", "net1", "--ip", "10.20.0.5", "bb", "true")).toContain("Address already in use");
+    expect(await engine.fails(1, "network", "rm", "net1")).toContain("has active endpoints");
+    await engine.ok("rm", "-f", "fixed");
+    expect(await engine.ok("network", "rm", "net1")).toBe("net1");
+    expect(sh("ip -o link").out).not.toContain(id.slice(0, 12));
+  });
+
+  test("bad input", async () => {
+    await engine.ok("network", "create", "--subnet", "10.21.0.0/30", "tiny");
+    const create = (...args: string[]) => engine.fails(1, "network", "create", ...args);
+    expect(await create("--subnet", "10.21.0.0/24", "x")).toContain("Pool overlaps with other one on this address space");
+    expect(await create("--subnet", "198.51.0.0/16", "x")).toContain("Pool overlaps");
+    expect(await create("--subnet", "10.300.0.0/24", "x")).toContain("invalid subnet 10.300.0.0/24");
+    expect(await create("--subnet", "10.22.0.0/24", "--gateway", "10.23.0.1", "x")).toContain("no matching subnet for gateway 10.23.0.1");
+    expect(await create("tiny")).toContain("network with name tiny already exists");
+    expect(await create("-o", "com.docker.network.bridge.name=out0", "x")).toContain("the host has an interface out0 already");
+    await engine.ok("run", "-d", "--name", "only", "--network", "tiny", "bb", "sleep", "100");
+    expect(await engine.fails(125, "run", "--rm", "--network", "tiny", "bb", "true")).toContain("no available IPv4 addresses");
+    expect(await engine.fails(125, "run", "--network", "nope", "bb", "true")).toContain("network nope not found");
+    expect(await engine.fails(125, "run", "--ip", "172.17.0.9", "bb", "true")).toContain(
+      "user specified IP address is supported on user defined networks only",
+    );
+    expect(await engine.fails(125, "run", "-p", "70000:80", "bb", "true")).toContain("expected a number from 1 to 65535");
+    expect(await engine.fails(125, "run", "-p", "0:80", "bb", "true")).toContain("expected a number from 1 to 65535");
+    expect(await engine.fails(125, "run", "-p", "9-8:80", "bb", "true")).toContain("its end is before its start");
+    expect(await engine.fails(125, "run", "-p", "80-82:80-81", "bb", "true")).toContain("invalid ranges specified");
+    await engine.ok("rm", "-f", "only");
+    await engine.ok("network", "rm", "tiny");
+  });
+
+  test("walls between two, and around one that is internal; connect and disconnect open and shut them", async () => {
+    await engine.ok("network", "create", "--subnet", "10.31.0.0/24", "left");
+    await engine.ok("network", "create", "--subnet", "10.32.0.0/24", "--internal", "right");
+    await web("server", "--network", "left");
+    await engine.ok("run", "-d", "--name", "client", "--network", "right", "bb", "sleep", "100");
+    const ask = (url: string) => engine.run("exec", "client", "timeout", "2", "wget", "-qO-", url);
+    expect((await ask("http://10.31.0.2/index.html")).exitCode).not.toBe(0);
+    expect((await ask(`http://${INTERNET}/hostname`)).exitCode).not.toBe(0);
+    // From outside, a container is reached by published ports only.
+    inside(internet, `ip route add 10.31.0.0/24 via ${HOST}`);
+    expect(inside(internet, "timeout 2 busybox wget -qO- http://10.31.0.2/index.html").code).not.toBe(0);
+    await engine.ok("network", "connect", "left", "client");
+    expect((await ask("http://10.31.0.2/index.html")).stdout).toBe("hello\n");
+    expect((await ask(`http://${INTERNET}/hostname`)).exitCode).toBe(0);
+    expect(await engine.inspect("client", "{{range $name, $net := .NetworkSettings.Networks}}{{$name}}={{$net.IPAddress}} {{end}}")).toBe(
+      "left=10.31.0.3 right=10.32.0.2 ",
+    );
+    await engine.ok("network", "disconnect", "left", "client");
+    expect((await ask("http://10.31.0.2/index.html")).exitCode).not.toBe(0);
+    await engine.ok("rm", "-f", "server", "client");
+    expect((await engine.ok("network", "prune", "-f")).split("\n").sort()).toEqual(["Deleted Networks:", "left", "right"]);
+  });
+
+  test("a pod: a proxy and a backend in the namespaces of a container that only holds them", async () => {
+    await engine.ok("run", "-d", "--name", "pause", "-p", "8088:80", "bb", "sleep", "100");
+    const shared = ["--network", "container:pause", "--ipc", "container:pause", "--pid", "container:pause"];
+    await engine.ok(
+      "run",
+      "-d",
+      "--name",
+      "backend",
+      ...shared,
+      "bb",
+      "sh",
+      "-c",
+      "echo from the backend > /index.html; httpd -f -p 127.0.0.1:81 -h /",
+    );
+    await engine.ok("run", "-d", "--name", "proxy", ...shared, "bb", "nc", "-lk", "-p", "80", "-e", "nc", "127.0.0.1", "81");
+    await until("the pod", () => inside(internet, `${fetchPage} http://${HOST}:8088/index.html`).out === "from the backend");
+    await engine.ok("rm", "-f", "proxy", "backend", "pause");
+  });
+
+  test("names and name servers that are asked for", async () => {
+    const flags = [
+      "--add-host",
+      "db:10.0.0.9",
+      "--add-host",
+      "host:host-gateway",
+      "--dns",
+      "10.0.0.53",
+      "--dns-search",
+      "example.com",
+      "--dns-option",
+      "ndots:3",
+    ];
+    const out = await engine.ok("run", "--rm", ...flags, "bb", "sh", "-c", "grep -E 'db|host$' /etc/hosts; cat /etc/resolv.conf");
+    expect(out).toMatch(/10\.0\.0\.9\tdb\n172\.17\.0\.1\thost\n[\s\S]*nameserver 10\.0\.0\.53\nsearch example\.com\noptions ndots:3/u);
+  });
+});

@@ -225,7 +225,7 @@ describe("the command line", () => {
     const missing = await engine.run("run", "localhost:1/nosuch", "true");
     expect(missing.exitCode).toBe(125);
     expect(missing.stderr).toMatch(/^Unable to find image 'localhost:1\/nosuch' locally\n.*\nberth: localhost:1: cannot be reached: ECONNREFUSED\n$/);
-    expect(await engine.fails(125, "run", "--network", "bridge", "bb", "true")).toContain("bridge networks are not there yet");
+    expect(await engine.fails(125, "run", "--network", "nope", "bb", "true")).toContain("network nope not found");
     for (const [flag, value] of [
       ["-m", "1x"],
       ["-m", "1k"],

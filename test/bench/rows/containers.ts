@@ -43,6 +43,6 @@ export function runRow(folder: string): Row {
   return {
     name: "run",
     title: "run --rm, no network, true",
-    commands: { berth: `${berth} run --rm bb true`, podman: `${shellCommand(podman)} run --rm --network none bb true` },
+    commands: { berth: `${berth} run --rm --network none bb true`, podman: `${shellCommand(podman)} run --rm --network none bb true` },
   };
 }

@@ -89,6 +89,8 @@ export const expr = {
   /** To the address in one register and the port in another. */
   dnat: (family: number, address: number, port: number) =>
     expression("nat", attribute(1, be32(1)), attribute(2, be32(family)), attribute(3, be32(address)), attribute(5, be32(port))),
+  /** Puts bytes into a register. */
+  immediate: (register: number, bytes: Uint8Array) => expression("immediate", attribute(1, be32(register)), nested(2, [value(bytes)])),
   masquerade: () => expression("masq"),
   verdict: (name: keyof typeof VERDICTS) =>
     expression("immediate", attribute(1, be32(0)), nested(2, [nested(NFTA_DATA_VERDICT, [attribute(NFTA_VERDICT_CODE, be32(VERDICTS[name]))])])),

@@ -17,6 +17,7 @@ import { endpointsOf, type PortRequest } from "../store/networks.ts";
 import { buildContainerSpec } from "./container-spec.ts";
 import type { Engine } from "./engine.ts";
 import { StartError } from "./errors.ts";
+import { DEFAULT_NETWORK } from "./networks.ts";
 
 export interface StartOptions {
   /** One that was launched before; else it is now. */
@@ -85,6 +86,7 @@ function networkingOf(config: ContainerConfig): NetworkSettings {
  */
 export async function startContainer(engine: Engine, record: ContainerRecord, options: StartOptions): Promise<StartedContainer> {
   const { config, id } = record;
+  const networks = endpointsOf(engine.db, id).map(({ network }) => network.name);
   const request: StartRequest = {
     id,
     layout: engine.layout.arguments,
@@ -93,7 +95,8 @@ export async function startContainer(engine: Engine, record: ContainerRecord, op
     hostname: config.hostname,
     domainname: config.domainname,
     hostNetwork: config.network === "host",
-    bridged: endpointsOf(engine.db, id).length > 0,
+    bridged: networks.length > 0,
+    named: networks.some((name) => name !== DEFAULT_NETWORK),
     networking: networkingOf(config),
     autoRemove: record.autoRemove,
     stdin: !config.openStdin ? "none" : config.attachStdin ? "once" : "open",

@@ -57,6 +57,7 @@ class Monitor {
   #cgroup: Cgroup | undefined;
   #network: Network | undefined;
   #warnings: string[] = [];
+  #names: typeof import("../network/resolver.ts") | undefined;
   /** Keeps published ports from others on this host. */
   protected bound: BoundPort[] = [];
 
@@ -74,6 +75,7 @@ class Monitor {
       if (!claimForStart(db, id)) throw new RuntimeFailure(`container ${id} is already running, being started or being removed`);
       // A container without a network of its own needs none of that.
       if (this.#request.bridged) this.#network = await import("../network/connect.ts");
+      if (this.#request.named) this.#names = await import("../network/resolver.ts");
       await this.#superviseClaimed(db);
     } catch (error) {
       const failure = error instanceof RuntimeFailure ? error : new RuntimeFailure(error instanceof Error ? error.message : String(error));
@@ -169,6 +171,9 @@ class Monitor {
     const { id, networking } = this.#request;
     const { endpoints, warnings, bound } = network.connectContainer(db, this.#layout.data, id, pid, networking.ports);
     this.#warnings = warnings;
+    // On networks of users' own making containers find each other by name.
+    const forwards = endpoints.some((endpoint) => !endpoint.network.config.internal);
+    this.#names?.startResolver({ db, containerId: id, pid, servers: networking.dns, forwards });
     this.bound = bound;
     writeNetworkFiles(this.#layout.container(id), { ...this.#request, endpoints });
   }

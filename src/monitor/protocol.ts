@@ -40,6 +40,8 @@ export interface StartRequest {
   hostNetwork: boolean;
   /** Whether it has networks of its own. */
   bridged: boolean;
+  /** Whether it knows its neighbours there by name. */
+  named: boolean;
   networking: NetworkSettings;
   autoRemove: boolean;
   /** Whether the container has a standard input, and whether it ends with this connection. */

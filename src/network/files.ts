@@ -16,6 +16,8 @@ export interface NetworkFiles {
 
 const LOCALHOST =
   "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\nff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n";
+/** The monitor's, on networks whose containers know each other by name; see resolver.ts. */
+const RESOLVER = "127.0.0.11";
 /** Where a host has no resolver that a container could reach; dockerd's choice. */
 const PUBLIC_RESOLVERS = ["8.8.8.8", "8.8.4.4"];
 
@@ -25,8 +27,13 @@ export function writeNetworkFiles(folder: string, files: NetworkFiles): void {
   writeFileSync(join(folder, "hostname"), `${hostname}\n`);
   writeFileSync(join(folder, "hosts"), hostsFile(files));
   const host = readOr("/etc/resolv.conf", "");
+  const hasResolver = files.endpoints.some(({ network }) => network.name !== "bridge");
   const isPlain = networking.dns.length + networking.dnsSearch.length + networking.dnsOptions.length === 0;
-  writeFileSync(join(folder, "resolv.conf"), hostNetwork && isPlain ? host : resolvConf(host, networking, files.endpoints.length > 0));
+  // Whom that one asks, it knows by itself.
+  const wanted = hasResolver
+    ? { ...networking, dns: [RESOLVER], dnsOptions: networking.dnsOptions.length > 0 ? networking.dnsOptions : ["ndots:0"] }
+    : networking;
+  writeFileSync(join(folder, "resolv.conf"), hostNetwork && isPlain ? host : resolvConf(host, wanted, files.endpoints.length > 0));
 }
 
 function hostsFile({ hostname, domainname, hostNetwork, endpoints, networking }: NetworkFiles): string {

@@ -162,3 +162,23 @@ export function releaseNetworking(db: Database, containerId: string): void {
   change(db, "UPDATE endpoints SET address = NULL, mac = NULL WHERE container_id = ? AND address IS NOT NULL", containerId);
   change(db, "DELETE FROM published_ports WHERE container_id = ?", containerId);
 }
+
+// Those that a container shares a network with, the default one left out: there nobody is known by name. It is its own neighbour.
+const NEIGHBOURS = `FROM endpoints AS own JOIN endpoints AS other USING (network_id) JOIN networks ON networks.id = network_id
+  JOIN containers ON containers.id = other.container_id
+  WHERE own.container_id = ?1 AND other.address IS NOT NULL AND networks.name != 'bridge'`;
+
+/** Addresses of the neighbours that have a name: the container's, its short id or an alias, with or without the network's name behind it. */
+export function addressOfNeighbour(db: Database, containerId: string, name: string): string[] {
+  const sql = `SELECT other.address AS address ${NEIGHBOURS} AND (
+      containers.name = ?2 COLLATE NOCASE OR substr(containers.id, 1, 12) = ?2 OR containers.name || '.' || networks.name = ?2 COLLATE NOCASE
+      OR EXISTS (SELECT 1 FROM json_each(other.config, '$.aliases') WHERE value = ?2 COLLATE NOCASE OR value || '.' || networks.name = ?2 COLLATE NOCASE)
+    ) ORDER BY other.address`;
+  return all<{ address: string }>(db, sql, containerId, name).map((row) => row.address);
+}
+
+/** The name of the neighbour with an address, its network's behind it. */
+export function nameOfNeighbour(db: Database, containerId: string, address: string): string | undefined {
+  const sql = `SELECT containers.name || '.' || networks.name AS name ${NEIGHBOURS} AND other.address = ?2 LIMIT 1`;
+  return first<{ name: string }>(db, sql, containerId, address)?.name;
+}

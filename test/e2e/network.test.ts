@@ -256,4 +256,41 @@ describe("networks", () => {
     const out = await engine.ok("run", "--rm", ...flags, "bb", "sh", "-c", "grep -E 'db|host$' /etc/hosts; cat /etc/resolv.conf");
     expect(out).toMatch(/10\.0\.0\.9\tdb\n172\.17\.0\.1\thost\n[\s\S]*nameserver 10\.0\.0\.53\nsearch example\.com\noptions ndots:3/u);
   });
+
+  test("neighbours by name, alias and id, coming and going; other names from the host's resolver", async () => {
+    await engine.ok("network", "create", "names");
+    const id = await engine.ok("run", "-d", "--name", "one", "--network", "names", "--network-alias", "www", "bb", "sleep", "100");
+    await engine.ok("run", "-d", "--name", "asker", "--network", "names", "--dns", INTERNET, "bb", "sleep", "100");
+    const ask = async (name: string, ...more: string[]) => {
+      const { stdout } = await engine.run("exec", "asker", "nslookup", ...more, name);
+      return [...stdout.matchAll(/^(?:Address: |.*name = )(\S+)$/gm)].map(([, found]) => found).join(" ");
+    };
+    const address = await engine.inspect("one", "{{.NetworkSettings.Networks.names.IPAddress}}");
+    for (const name of ["one", "ONE", "www", "one.names", id.slice(0, 12)]) expect(await ask(name)).toBe(address);
+    expect(await ask(address)).toBe("one.names");
+    expect(await ask("asker")).not.toBe("");
+    // A resolver on "the internet" that knows one name.
+    const program = `Bun.udpSocket({ port: 53, hostname: "${INTERNET}", socket: { data(s, q, port, address) {
+      q = Buffer.from(q); const known = q.includes("example"); const a = Buffer.concat([q, Buffer.from("c00c00010001000000050004cb007107", "hex")]);
+      q.writeUInt16BE(known ? 0x8180 : 0x8183, 2); a.writeUInt16BE(0x8180, 2); a.writeUInt16BE(1, 6);
+      s.send(known && q.readUInt16BE(q.length - 4) === 1 ? a : q, port, address); } } })`;
+    const resolver = Bun.spawn(["nsenter", "-t", String(internet), "-n", process.execPath, "-e", program]);
+    await until("the resolver", async () => (await ask("example.com")) === "203.0.113.7");
+    expect(await ask("nobody.example.org.invalid", "-type=a")).toBe("203.0.113.7");
+    expect(await ask("nothing")).toBe("");
+    resolver.kill("SIGKILL");
+    // Over TCP, too; and what is no query gets no answer and does no harm.
+    const query = "\\000\\035\\022\\064\\001\\000\\000\\001\\000\\000\\000\\000\\000\\000\\003one\\000\\000\\001\\000\\001".replace("\\035", "\\025");
+    const tcp = await engine.ok("exec", "asker", "sh", "-c", `(printf '${query}'; sleep 1) | nc 127.0.0.11 53 | od -An -tu1 | tr -s ' \\n' ' '`);
+    expect(tcp.trim()).toEndWith(address.replaceAll(".", " "));
+    await engine.run("exec", "asker", "sh", "-c", "for i in $(seq 200); do head -c 40 /dev/urandom; done | nc -u -w 1 127.0.0.11 53");
+    await engine.ok("network", "disconnect", "names", "one");
+    expect(await ask("one")).toBe("");
+    await engine.ok("network", "connect", "--alias", "again", "names", "one");
+    expect(await ask("again")).toBe(await engine.inspect("one", "{{.NetworkSettings.Networks.names.IPAddress}}"));
+    await engine.ok("rm", "-f", "one");
+    expect(await ask("one")).toBe("");
+    await engine.ok("rm", "-f", "asker");
+    await engine.ok("network", "rm", "names");
+  });
 });

@@ -1,0 +1,213 @@
+/**
+ * A container's name server: it answers on 127.0.0.11 in the container's network namespace,
+ * for neighbours out of the store, for others with what the host's own resolvers say.
+ */
+import type { Database } from "bun:sqlite";
+import { readFileSync } from "node:fs";
+import { expr, NFPROTO_IPV4, Nftable, NftSocket, REG_1, REG_2 } from "../../ffi/netlink/nftables.ts";
+import { addressOfNeighbour, nameOfNeighbour } from "../store/networks.ts";
+import { parseAddress } from "./address.ts";
+import { inNamespaceOf } from "./connect.ts";
+import { buildAnswer, encodeDomain, parseQuery, type Question, RCODE, reversedAddress, TYPE } from "./dns-message.ts";
+
+export const RESOLVER_ADDRESS = "127.0.0.11";
+const DNS_PORT = 53;
+const TCP = 6;
+const UDP = 17;
+/** Questions to others under way at once; more are turned away. */
+const MAX_FORWARDED = 256;
+const MAX_CONNECTIONS = 32;
+/** Milliseconds before the next resolver is asked. */
+const PATIENCE = 2000;
+
+export interface ResolverOptions {
+  db: Database;
+  containerId: string;
+  /** A process in the container's network namespace. */
+  pid: number;
+  /** Whom to ask for other names, instead of the host's resolvers. */
+  servers: string[];
+  /** Whether other names are asked for at all. */
+  forwards: boolean;
+}
+
+type Reply = (message: Buffer) => void;
+
+/** Starts it; it ends with this process. To be called before the container's command runs, with its loopback up. */
+export function startResolver(options: ResolverOptions): void {
+  const resolver = new Resolver(options);
+  inNamespaceOf(options.pid, () => {
+    let connections = 0;
+    const listener = Bun.listen<MessageStream>({
+      hostname: RESOLVER_ADDRESS,
+      port: 0,
+      socket: {
+        open(socket) {
+          socket.data = new MessageStream((message) => void resolver.answer(message, "tcp", (reply) => socket.write(withLength(reply))));
+          if (++connections > MAX_CONNECTIONS) socket.end();
+        },
+        close() {
+          connections--;
+        },
+        data: (socket, chunk) => socket.data.receive(chunk),
+      },
+    });
+    // The same port for both: nobody else has one in this namespace yet.
+    const datagrams = Bun.udpSocket({
+      hostname: RESOLVER_ADDRESS,
+      port: listener.port,
+      socket: {
+        data: (socket, message, port, address) => void resolver.answer(Buffer.from(message), "udp", (reply) => socket.send(reply, port, address)),
+      },
+    });
+    datagrams.catch(() => {}); // then names are asked for by TCP
+    redirect(listener.port);
+  });
+}
+
+// From the usual port to ours: a name server of the container's own may want port 53.
+function redirect(port: number): void {
+  using socket = new NftSocket();
+  const table = new Nftable(NFPROTO_IPV4, "berth-names");
+  const address = parseAddress(RESOLVER_ADDRESS) as Buffer;
+  const rule = (protocol: number) =>
+    table.rule(
+      "output",
+      expr.payload(1, 16, 4, REG_1),
+      expr.equals(REG_1, address),
+      expr.meta("l4proto", REG_1),
+      expr.equals(REG_1, Buffer.of(protocol)),
+      expr.payload(2, 2, 2, REG_1),
+      expr.equals(REG_1, Buffer.from([0, DNS_PORT])),
+      expr.immediate(REG_1, address),
+      expr.immediate(REG_2, Buffer.from([port >> 8, port & 0xff])),
+      expr.dnat(NFPROTO_IPV4, REG_1, REG_2),
+    );
+  socket.transaction([table.add(), table.chain("output", { type: "nat", hook: "output", priority: -100 }), rule(UDP), rule(TCP)]);
+}
+
+class Resolver {
+  readonly #options: ResolverOptions;
+  #forwarded = 0;
+
+  constructor(options: ResolverOptions) {
+    this.#options = options;
+  }
+
+  /** Answers one message; what is no query gets no answer. */
+  async answer(message: Buffer, protocol: "udp" | "tcp", reply: Reply): Promise<void> {
+    const question = parseQuery(message);
+    if (!question) return;
+    try {
+      reply(this.#ownAnswer(message, question) ?? (await this.#forward(message, question, protocol)));
+    } catch {
+      // the store is busy, or the asker is gone
+    }
+  }
+
+  #ownAnswer(message: Buffer, question: Question): Buffer | undefined {
+    const { db, containerId } = this.#options;
+    if (!question.isInternet) return undefined;
+    if (question.type === TYPE.PTR) {
+      const address = reversedAddress(question.name);
+      const name = address === undefined ? undefined : nameOfNeighbour(db, containerId, address);
+      return name === undefined ? undefined : buildAnswer(message, question, RCODE.ok, [encodeDomain(name)]);
+    }
+    if (question.type !== TYPE.A && question.type !== TYPE.AAAA) return undefined;
+    const addresses = addressOfNeighbour(db, containerId, question.name);
+    if (addresses.length === 0) return undefined;
+    // Who asks again begins with another one.
+    const start = Math.floor(Math.random() * addresses.length);
+    const turned = [...addresses.slice(start), ...addresses.slice(0, start)];
+    const data = question.type === TYPE.A ? turned.flatMap((address) => parseAddress(address) ?? []) : [];
+    return buildAnswer(message, question, RCODE.ok, data);
+  }
+
+  async #forward(message: Buffer, question: Question, protocol: "udp" | "tcp"): Promise<Buffer> {
+    const { forwards, servers } = this.#options;
+    if (!forwards) return buildAnswer(message, question, RCODE.noSuchName, []);
+    if (this.#forwarded >= MAX_FORWARDED) return buildAnswer(message, question, RCODE.serverFailure, []);
+    this.#forwarded++;
+    try {
+      for (const server of servers.length > 0 ? servers : hostResolvers()) {
+        const answer = await ask(server, message, protocol);
+        if (answer) return answer;
+      }
+    } finally {
+      this.#forwarded--;
+    }
+    return buildAnswer(message, question, RCODE.serverFailure, []);
+  }
+}
+
+function hostResolvers(): string[] {
+  try {
+    const servers = [...readFileSync("/etc/resolv.conf", "utf8").matchAll(/^\s*nameserver\s+(\S+)/gm)].map(([, address = ""]) => address);
+    if (servers.length > 0) return servers;
+  } catch {
+    // then there is none
+  }
+  return [];
+}
+
+// From this process's own network namespace, the host's. A socket for each question: its port is a secret, as its id is.
+async function ask(server: string, message: Buffer, protocol: "udp" | "tcp"): Promise<Buffer | undefined> {
+  const answer = Promise.withResolvers<Buffer | undefined>();
+  const timer = setTimeout(() => answer.resolve(undefined), PATIENCE);
+  const take = (bytes: Buffer) => {
+    if (bytes.length >= 12 && bytes.readUInt16BE(0) === message.readUInt16BE(0)) answer.resolve(bytes);
+  };
+  const failed = () => answer.resolve(undefined);
+  let close = () => {};
+  try {
+    if (protocol === "udp") {
+      const socket = await Bun.udpSocket({
+        connect: { hostname: server, port: DNS_PORT },
+        socket: { data: (_, reply) => take(Buffer.from(reply)), error: failed },
+      });
+      close = () => socket.close();
+      socket.send(message);
+    } else {
+      const stream = new MessageStream(take);
+      const socket = await Bun.connect({
+        hostname: server,
+        port: DNS_PORT,
+        socket: { data: (_, chunk) => stream.receive(chunk), close: failed, error: failed },
+      });
+      close = () => socket.end();
+      socket.write(withLength(message));
+    }
+    return await answer.promise;
+  } catch {
+    return undefined; // no way there
+  } finally {
+    clearTimeout(timer);
+    close();
+  }
+}
+
+// On a stream each message has its length before it (RFC 1035, 4.2.2).
+function withLength(message: Buffer): Buffer {
+  const length = Buffer.alloc(2);
+  length.writeUInt16BE(message.length);
+  return Buffer.concat([length, message]);
+}
+
+class MessageStream {
+  readonly #take: (message: Buffer) => void;
+  #pending = Buffer.alloc(0);
+
+  constructor(take: (message: Buffer) => void) {
+    this.#take = take;
+  }
+
+  receive(chunk: Uint8Array): void {
+    let pending = Buffer.concat([this.#pending, chunk]);
+    while (pending.length >= 2 && pending.length >= 2 + pending.readUInt16BE(0)) {
+      const message = Buffer.from(pending.subarray(2, 2 + pending.readUInt16BE(0)));
+      pending = pending.subarray(2 + message.length);
+      this.#take(message);
+    }
+    this.#pending = pending;
+  }
+}

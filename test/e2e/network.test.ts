@@ -2,9 +2,12 @@
  * Bridges, published ports and walls, seen from every side: this process's network
  * namespace stands for the host, two more for a machine on the internet and another host.
  */
+
+import { Database } from "bun:sqlite";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { TestEngine, until } from "./engine.ts";
+import { join } from "node:path";
+import { BERTH, TestEngine, until } from "./engine.ts";
 
 let engine: TestEngine;
 const peers: Bun.Subprocess[] = [];
@@ -294,3 +297,65 @@ describe("networks", () => {
     await engine.ok("network", "rm", "names");
   });
 });
+
+test("killed in every combination, nothing is left: no link, address, rule or port", async () => {
+  const count = Number(process.env.BERTH_STRESS ?? 30);
+  const names = ["n-a", "n-b"];
+  for (const name of names) await engine.ok("network", "create", name);
+  const networks = [
+    ["--network", "bridge"],
+    ["--network", "n-a"],
+    ["--network", "n-a", "--network", "n-b"],
+  ];
+  const one = async (i: number) => {
+    const flags = [...(networks[i % 3] as string[]), "-p", `${20_000 + i}:80`, ...(i % 4 === 0 ? ["--rm"] : [])];
+    const child = Bun.spawn([BERTH, "run", "-d", "--name", `chaos-${i}`, ...flags, "bb", "sleep", "1000"], {
+      env: engine.env,
+      stdout: "ignore",
+      stderr: "ignore",
+    });
+    if (i % 3 === 0) {
+      // Somewhere on its way.
+      await Bun.sleep(Math.random() * 80);
+      child.kill("SIGKILL");
+    }
+    await child.exited;
+    const pid = Number((await engine.run("inspect", "-f", "{{.State.Pid}}", `chaos-${i}`)).stdout);
+    if (!pid) return;
+    const monitor = Number(/^PPid:\t(\d+)$/m.exec(readStatus(pid))?.[1]);
+    const victims = [[monitor], [pid], [monitor, pid], [pid, monitor], []][i % 5] as number[];
+    for (const victim of victims) kill(victim);
+  };
+  for (let i = 0; i < count; i += 6) await Promise.all(Array.from({ length: Math.min(6, count - i) }, (_, k) => one(i + k)));
+  // Containers whose monitor alone was killed go on, with their address and port.
+  const ids = (await engine.ok("ps", "-aq")).split("\n").filter(Boolean);
+  if (ids.length > 0) await engine.ok("rm", "-f", ...ids);
+  await until("the links' end", () => !sh("ip -o link").out.includes("veth"));
+  expect((await engine.ok("network", "prune", "-f")).trim().split("\n")).toEqual(["Deleted Networks:", ...names]);
+  expect(sh("ip -j link").out).not.toContain("br-");
+  expect(rules()).toBe("");
+  using db = new Database(join(engine.root, "berth.db"), { readonly: true });
+  expect(
+    db
+      .query("SELECT * FROM endpoints UNION ALL SELECT container_id, protocol, host_port, host_ip, container_ip, container_port FROM published_ports")
+      .all(),
+  ).toEqual([]);
+  // And all of it can be had again.
+  expect(await engine.ok("run", "--rm", "-p", "20000:80", "bb", "ip", "-o", "-4", "addr", "show", "eth0")).toMatch(/inet \d+\.\d+\.0\.2\/16/);
+});
+
+function readStatus(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/status`, "utf8");
+  } catch {
+    return ""; // gone
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    if (pid > 1) process.kill(pid, "SIGKILL");
+  } catch {
+    // gone
+  }
+}

@@ -11,6 +11,9 @@ const PACKAGES: Record<string, string> = {
   "/usr/bin/xz": "xz-utils",
   "/bin/bzip2": "bzip2",
   "/usr/bin/openssl": "openssl",
+  "/usr/sbin/iptables": "iptables",
+  "/usr/sbin/nft": "nftables",
+  "/usr/sbin/ip": "iproute2",
 };
 const PEER_PACKAGES: Record<string, string> = {
   "/usr/sbin/dockerd": "docker.io",

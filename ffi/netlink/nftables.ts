@@ -3,7 +3,7 @@
  * transactions. Numbers in attributes are in network byte order, in registers as they come
  * from packets, or in the machine's where the kernel made them.
  */
-import { attribute, type Message, NETLINK_NETFILTER, NetlinkSocket, NLM_F_APPEND, NLM_F_CREATE, nested } from "./socket.ts";
+import { attribute, type Message, NETLINK_NETFILTER, NetlinkSocket, NLM_F_APPEND, NLM_F_CREATE, nested, parseAttributes } from "./socket.ts";
 
 const NFNL_SUBSYS_NFTABLES = 10;
 const NFNL_MSG_BATCH_BEGIN = 16;
@@ -12,11 +12,15 @@ const NFT_MSG_NEWTABLE = 0;
 const NFT_MSG_GETTABLE = 1;
 const NFT_MSG_DELTABLE = 2;
 const NFT_MSG_NEWCHAIN = 3;
+const NFT_MSG_GETCHAIN = 4;
 const NFT_MSG_NEWRULE = 6;
+const NFT_MSG_GETRULE = 7;
+const NFT_MSG_DELRULE = 8;
 const NFT_MSG_NEWSET = 9;
 const NFT_MSG_NEWSETELEM = 12;
 const NFT_MSG_DELSETELEM = 14;
 /** Families of tables (linux/netfilter.h). */
+export const NFPROTO_INET = 1;
 export const NFPROTO_IPV4 = 2;
 
 const be32 = (value: number) => {
@@ -124,6 +128,11 @@ export interface SetElement {
 /** Hooks of IPv4 (linux/netfilter.h). */
 const HOOKS = { prerouting: 0, input: 1, forward: 2, output: 3, postrouting: 4 } as const;
 
+/** Where a hook is among those of IPv4. */
+export const HOOK_FORWARD = HOOKS.forward;
+
+const textOf = (bytes: Buffer | undefined) => bytes?.toString("utf8", 0, Math.max(0, bytes.length - 1)) ?? "";
+
 /** Requests on one table. */
 export class Nftable {
   readonly #family: number;
@@ -148,9 +157,18 @@ export class Nftable {
   }
 
   rule(chain: string, ...expressions: Expression[]): Message {
+    return this.markedRule(chain, undefined, ...expressions);
+  }
+
+  /** A rule that {@link NftSocket.rules} finds again by its mark. */
+  markedRule(chain: string, mark: string | undefined, ...expressions: Expression[]): Message {
     const attributes = [attribute(1, this.#name), attribute(2, chain), nested(4, expressions)];
+    if (mark !== undefined) attributes.push(attribute(7, comment(mark)));
     return message(NFT_MSG_NEWRULE, this.#family, attributes, NLM_F_CREATE | NLM_F_APPEND);
   }
+
+  deleteRule = (chain: string, handle: Uint8Array): Message =>
+    message(NFT_MSG_DELRULE, this.#family, [attribute(1, this.#name), attribute(2, chain), attribute(3, handle)], 0);
 
   set(name: string, shape: SetShape): Message {
     const flags = (shape.interval ? SET_INTERVAL : 0) | (shape.data ? SET_MAP : 0);
@@ -184,6 +202,22 @@ export class Nftable {
   query = (): Message => message(NFT_MSG_GETTABLE, this.#family, [attribute(1, this.#name)], 0);
 }
 
+// As nft(8) keeps its comments (NFTNL_UDATA_RULE_COMMENT): type, length, text.
+function comment(text: string): Buffer {
+  const bytes = Buffer.from(`${text}\0`);
+  return Buffer.concat([Buffer.of(0, bytes.length), bytes]);
+}
+
+/** A chain at a hook, whoever's. */
+export interface BaseChain {
+  family: number;
+  table: string;
+  name: string;
+  hook: number;
+  type: string;
+  drops: boolean;
+}
+
 /** A connection to the nf_tables of the network namespace it is made in. */
 export class NftSocket extends NetlinkSocket {
   constructor() {
@@ -197,6 +231,38 @@ export class NftSocket extends NetlinkSocket {
     const begin = { type: NFNL_MSG_BATCH_BEGIN, flags: 0, payload: header };
     const end = { type: NFNL_MSG_BATCH_END, flags: 0, payload: header };
     this.batch([begin, ...messages, end], messages.length);
+  }
+
+  /** All chains at hooks of IPv4's packets. */
+  baseChains(): BaseChain[] {
+    return this.dump((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETCHAIN, Buffer.from([0, 0, 0, 0])).flatMap((payload) => {
+      const attributes = parseAttributes(payload.subarray(4));
+      const hook = attributes.get(4);
+      const family = payload[0] as number;
+      if (!hook || (family !== NFPROTO_IPV4 && family !== NFPROTO_INET)) return [];
+      return [
+        {
+          family,
+          table: textOf(attributes.get(1)),
+          name: textOf(attributes.get(3)),
+          hook: parseAttributes(hook).get(1)?.readUInt32BE() ?? -1,
+          type: textOf(attributes.get(7)),
+          drops: attributes.get(5)?.readUInt32BE() === VERDICTS.drop,
+        },
+      ];
+    });
+  }
+
+  /** Marks and handles of the rules of a chain that have a mark. */
+  rules({ family, table, name }: BaseChain): { mark: string; handle: Buffer }[] {
+    const header = Buffer.from([family, 0, 0, 0]);
+    const query = Buffer.concat([header, attribute(1, table), attribute(2, name)]);
+    return this.dump((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETRULE, query).flatMap((payload) => {
+      const attributes = parseAttributes(payload.subarray(4));
+      const [handle, data] = [attributes.get(3), attributes.get(7)];
+      const isHere = textOf(attributes.get(1)) === table && textOf(attributes.get(2)) === name;
+      return isHere && handle && data && data[0] === 0 ? [{ mark: textOf(data.subarray(2)), handle }] : [];
+    });
   }
 
   has(table: Nftable): boolean {

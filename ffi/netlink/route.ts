@@ -20,6 +20,7 @@ const RTA_TABLE = 15;
 const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
 const IFLA_MTU = 4;
+const IFLA_LINK = 5;
 const IFLA_MASTER = 10;
 const IFLA_LINKINFO = 18;
 const IFLA_NET_NS_PID = 19;
@@ -44,6 +45,8 @@ export interface Link {
   name: string;
   isUp: boolean;
   mtu: number;
+  /** Index of the other end of a pair, in that one's network namespace; 0 for none. */
+  peer: number;
   /** Index of the bridge it is a port of; 0 for none. */
   master: number;
   address: Buffer;
@@ -158,6 +161,7 @@ function parseLink(payload: Buffer): Link {
     name: name?.toString("utf8", 0, name.length - 1) ?? "",
     isUp: (payload.readUInt32LE(8) & IFF_UP) !== 0,
     mtu: attributes.get(IFLA_MTU)?.readUInt32LE() ?? 0,
+    peer: attributes.get(IFLA_LINK)?.readUInt32LE() ?? 0,
     master: attributes.get(IFLA_MASTER)?.readUInt32LE() ?? 0,
     address: Buffer.from(attributes.get(IFLA_ADDRESS) ?? []),
   };

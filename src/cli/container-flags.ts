@@ -6,12 +6,12 @@ import { signalNumber } from "../../ffi/signal.ts";
 import { getWindowSize } from "../../ffi/tty.ts";
 import type { ContainerOptions } from "../engine/create-container.ts";
 import { readProfile } from "../engine/seccomp/profile.ts";
-import type { ContainerConfig, Limits } from "../store/container-config.ts";
+import type { Bandwidth, ContainerConfig, Limits } from "../store/container-config.ts";
 import { flagLabel } from "./arguments.ts";
 import type { Flags, FlagValues } from "./command.ts";
 import { UsageError, ValueError } from "./errors.ts";
 import { parseDevice, parseMount, parseTmpfs, parseUlimit, parseVolume } from "./mount-flags.ts";
-import { parseExpose, parseExtraHost, parseIp, parseMac, parseNetwork, parsePublish } from "./network-flags.ts";
+import { parseExpose, parseExtraHost, parseIp, parseMac, parseNetwork, parsePublish, parseRate } from "./network-flags.ts";
 import { parseInteger, parsePair, parseSize } from "./values.ts";
 
 export const CONTAINER_FLAGS = {
@@ -43,6 +43,9 @@ export const CONTAINER_FLAGS = {
   "memory-swap": { type: "string", value: "bytes", help: "Swap limit equal to memory plus swap: '-1' to enable unlimited swap" },
   mount: { type: "list", value: "mount", help: "Attach a filesystem mount to the container" },
   name: { type: "string", help: "Assign a name to the container" },
+  bandwidth: { type: "string", value: "rate", help: "What the container may receive, and may send, a second (8mbit, 10MB/s)" },
+  "bandwidth-in": { type: "string", value: "rate", help: "What it may receive" },
+  "bandwidth-out": { type: "string", value: "rate", help: "What it may send" },
   expose: { type: "list", help: "Expose a port or a range of ports" },
   network: { type: "list", help: "Connect a container to a network (NAME[:alias=…,ip=…], none, host, container:NAME)" },
   net: { type: "list", help: "Same as --network", hidden: true },
@@ -293,6 +296,10 @@ function networkOptions(
     throw new UsageError("conflicting options: host, none and container: networks stand alone");
   if (shares && (ports.length > 0 || values["publish-all"]))
     throw new UsageError("conflicting options: port publishing and the container type network mode");
+  const both = read("bandwidth", parseRate);
+  const bandwidth = bandwidthOf(both, read("bandwidth-in", parseRate), read("bandwidth-out", parseRate));
+  if (bandwidth && (shares || OWN_STACK.includes(main.name)))
+    throw new UsageError("conflicting options: a bandwidth needs a network of the container's own");
   const ip = read("ip", parseIp);
   const mac = read("mac-address", parseMac);
   if (ip !== undefined) main.config.ip = ip;
@@ -309,8 +316,15 @@ function networkOptions(
       dns: readAll("dns", parseIp),
       dnsSearch: values["dns-search"],
       dnsOptions: values["dns-option"],
+      ...(bandwidth && { bandwidth }),
     },
   };
+}
+
+/** What flags say of the bandwidth; undefined where they say nothing. */
+export function bandwidthOf(both: number | undefined, to: number | undefined, from: number | undefined): Bandwidth | undefined {
+  const bandwidth = { ...optional("in", to ?? both), ...optional("out", from ?? both) };
+  return Object.keys(bandwidth).length > 0 ? bandwidth : undefined;
 }
 
 const NAMESPACED_SYSCTLS = /^(kernel\.(msgmax|msgmnb|msgmni|sem|shmall|shmmax|shmmni|shm_rmid_forced|domainname)|fs\.mqueue\..+|net\..+)$/;

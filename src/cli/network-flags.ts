@@ -82,6 +82,16 @@ export function parseIp(text: string): string {
   return text;
 }
 
+const RATE_UNITS: Record<string, number> = { "": 1, k: 1e3, m: 1e6, g: 1e9 };
+
+/** `8mbit`, `10MB/s`, in bytes a second. */
+export function parseRate(text: string): number {
+  const [, number, unit = "", kind = ""] = /^(\d+(?:\.\d+)?)([kmg]?)(bit|b)(?:\/s|ps)?$/i.exec(text) ?? [];
+  const rate = Math.floor((Number(number) * (RATE_UNITS[unit.toLowerCase()] ?? Number.NaN)) / (kind.toLowerCase() === "bit" ? 8 : 1));
+  if (number === undefined || !(rate >= 1000)) throw new ValueError("expected a rate of at least 8kbit, such as 8mbit, 1gbit or 10MB/s");
+  return rate;
+}
+
 export function parseMac(text: string): string {
   if (!/^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$/i.test(text)) throw new ValueError("expected a MAC address, such as 92:d0:c6:0a:29:33");
   const mac = text.toLowerCase().replaceAll("-", ":");

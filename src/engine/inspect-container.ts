@@ -111,6 +111,7 @@ function inspectHostConfig(record: ContainerRecord): Record<string, unknown> {
     Init: config.init,
     PidMode: config.pid,
     Privileged: config.privileged,
+    ...(config.networking?.bandwidth && { Bandwidth: config.networking.bandwidth }),
     PublishAllPorts: config.networking?.publishAll ?? false,
     ReadonlyRootfs: config.readOnly,
     SecurityOpt: securityOptions(config.security),

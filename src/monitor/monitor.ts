@@ -56,6 +56,7 @@ class Monitor {
   readonly #stdio: ContainerStdio;
   #cgroup: Cgroup | undefined;
   #network: Network | undefined;
+  #bandwidth: typeof import("../network/bandwidth.ts") | undefined;
   #warnings: string[] = [];
   #names: typeof import("../network/resolver.ts") | undefined;
   /** Keeps published ports from others on this host. */
@@ -75,6 +76,7 @@ class Monitor {
       if (!claimForStart(db, id)) throw new RuntimeFailure(`container ${id} is already running, being started or being removed`);
       // A container without a network of its own needs none of that.
       if (this.#request.bridged) this.#network = await import("../network/connect.ts");
+      if (this.#request.networking.bandwidth) this.#bandwidth = await import("../network/bandwidth.ts");
       if (this.#request.named) this.#names = await import("../network/resolver.ts");
       await this.#superviseClaimed(db);
     } catch (error) {
@@ -175,6 +177,7 @@ class Monitor {
     const forwards = endpoints.some((endpoint) => !endpoint.network.config.internal);
     this.#names?.startResolver({ db, containerId: id, pid, servers: networking.dns, forwards });
     this.bound = bound;
+    if (networking.bandwidth) this.#bandwidth?.setBandwidth(pid, networking.bandwidth);
     writeNetworkFiles(this.#layout.container(id), { ...this.#request, endpoints });
   }
 

@@ -57,6 +57,7 @@ export function connectContainer(db: Database, data: string, id: string, pid: nu
       using firewall = new Firewall(db, data);
       const published = main?.address === undefined ? [] : ports.map((request) => publish(db, id, main.address as string, request, bound));
       firewall.publish(published);
+      firewall.passOthers();
     });
     const endpoints = endpointsOf(db, id);
     const links = endpoints.map((endpoint, i) => plug(routes, endpoint, i, pid));

@@ -23,6 +23,7 @@ import { type Message, NetlinkError, u32 } from "../../ffi/netlink/socket.ts";
 import { allPorts, listNetworks, type NetworkRecord, type Protocol, type PublishedPort } from "../store/networks.ts";
 import { type Address, fromNumber, nthAddress, parseAddress, parseSubnet, toNumber } from "./address.ts";
 import { NetworkError } from "./errors.ts";
+import { passForeignFirewalls } from "./foreign-firewalls.ts";
 
 const IP_DESTINATION = 16; // offsets in the header of IPv4
 const IP_SOURCE = 12;
@@ -31,21 +32,32 @@ const RTN_LOCAL = 2;
 const PROTOCOLS: Record<Protocol, number> = { tcp: 6, udp: 17, sctp: 132 };
 const LOOPBACK = Buffer.from([127]);
 
-/** The table of an engine, named after its folder where that is not the usual one. */
-export function engineTable(data: string): Nftable {
-  const name = data === "/var/lib/berth" ? "berth" : `berth-${new Bun.CryptoHasher("sha256").update(data).digest("hex").slice(0, 12)}`;
-  return new Nftable(NFPROTO_IPV4, name);
+/** The name of an engine's table, after its folder where that is not the usual one. */
+function tableName(data: string): string {
+  return data === "/var/lib/berth" ? "berth" : `berth-${new Bun.CryptoHasher("sha256").update(data).digest("hex").slice(0, 12)}`;
 }
 
 /** Changes what the kernel has in step with the store; under the store's write lock. */
 export class Firewall implements Disposable {
   readonly #socket = new NftSocket();
+  readonly #name: string;
   readonly #table: Nftable;
   readonly #db: Database;
 
   constructor(db: Database, data: string) {
     this.#db = db;
-    this.#table = engineTable(data);
+    this.#name = tableName(data);
+    this.#table = new Nftable(NFPROTO_IPV4, this.#name);
+  }
+
+  /** Where another firewall of the host drops what it does not know, our bridges are made known to it. */
+  passOthers(): void {
+    const bridges = listNetworks(this.#db).map(({ config }) => config.bridge);
+    try {
+      passForeignFirewalls(this.#socket, this.#name, bridges);
+    } catch (error) {
+      throw wrap(error);
+    }
   }
 
   /** Adds ports, and the table with all that is in it where it is not there. */
@@ -82,11 +94,13 @@ export class Firewall implements Disposable {
     for (const network of networks) messages.push(...this.#networkMessages(network));
     messages.push(...this.#portMessages(allPorts(this.#db)));
     this.#do(messages);
+    this.passOthers();
   }
 
   /** Takes the whole table away. */
   remove(): void {
     if (this.#has()) this.#do([this.#table.delete()]);
+    passForeignFirewalls(this.#socket, this.#name, []);
   }
 
   [Symbol.dispose](): void {

@@ -45,6 +45,13 @@ export interface NetworkSettings {
   dns: string[];
   dnsSearch: string[];
   dnsOptions: string[];
+  /** Bytes a second to the container, and from it. */
+  bandwidth?: Bandwidth;
+}
+
+export interface Bandwidth {
+  in?: number;
+  out?: number;
 }
 
 export interface ContainerConfig {

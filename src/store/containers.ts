@@ -205,6 +205,11 @@ export function claimForRemoval(db: Database, record: ContainerRecord, volumes: 
   );
 }
 
+/** Keeps a changed configuration. */
+export function updateConfig(db: Database, id: string, config: ContainerConfig): void {
+  change(db, "UPDATE containers SET config = ? WHERE id = ?", JSON.stringify(config), id);
+}
+
 /** Lets go of a container that was only made, so that nobody takes it for abandoned. */
 export function releaseCreated(db: Database, id: string): void {
   change(db, "UPDATE containers SET owner_pid = NULL, owner_start = NULL WHERE id = ? AND status = 'created'", id);

@@ -298,6 +298,80 @@ describe("networks", () => {
   });
 });
 
+test("beside docker's firewall, which drops what it does not know", async () => {
+  const iptables = `iptables -P FORWARD DROP; iptables -N DOCKER-USER; iptables -A DOCKER-USER -j RETURN; iptables -I FORWARD -j DOCKER-USER
+    iptables -A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT; iptables -A FORWARD -i docker0 ! -o docker0 -j ACCEPT`;
+  expect(sh(iptables).err).toBe("");
+  const before = sh("iptables-save -t filter").out;
+  const untimed = (text: string) =>
+    text
+      .replace(/^#.*$/gm, "")
+      .replace(/\[\d+:\d+\]/g, "")
+      .trim();
+  await engine.ok("network", "create", "beside");
+  await web("web", "--network", "beside", "-p", "8080:80");
+  expect(inside(internet, `${fetchPage} http://${HOST}:8080/index.html`).out).toBe("hello");
+  expect((await engine.ok("exec", "web", "wget", "-qO-", `http://${INTERNET}/`)).replace("::ffff:", "")).toBe(HOST);
+  // Somebody starts his firewall anew: the next container finds out.
+  sh("iptables -F FORWARD; iptables -I FORWARD -j DOCKER-USER");
+  expect(inside(internet, `${fetchPage} http://${HOST}:8080/index.html`).out).toBe("");
+  expect((await engine.ok("run", "--rm", "bb", "wget", "-qO-", `http://${INTERNET}/`)).replace("::ffff:", "")).toBe(HOST);
+  expect(inside(internet, `${fetchPage} http://${HOST}:8080/index.html`).out).toBe("hello");
+  sh("iptables -A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT; iptables -A FORWARD -i docker0 ! -o docker0 -j ACCEPT");
+  await engine.ok("rm", "-f", "web");
+  await engine.ok("network", "rm", "beside");
+  await engine.ok("network", "prune", "-f");
+  expect(untimed(sh("iptables-save -t filter").out)).toBe(untimed(before));
+  sh("nft delete table ip filter");
+});
+
+test("bandwidth: both ways, changed while it runs", async () => {
+  const bytes = 3_000_000;
+  await engine.ok(
+    "run",
+    "-d",
+    "--name",
+    "slow",
+    "--bandwidth",
+    "8mbit",
+    "-p",
+    "8080:80",
+    "bb",
+    "sh",
+    "-c",
+    `head -c ${bytes} /dev/zero > /zeros; httpd -f -h /`,
+  );
+  await until("the server", () => sh("timeout 1 busybox nc 127.0.0.1 8080 </dev/null").code === 0);
+  // Bytes a second that came through, as a share of what may.
+  const share = async (rate: number, move: () => Promise<unknown>) => {
+    const start = performance.now();
+    await move();
+    return bytes / ((performance.now() - start) / 1000) / rate;
+  };
+  const out = () => fetch("http://127.0.0.1:8080/zeros").then((response) => response.arrayBuffer());
+  const into = async () => {
+    const server = Bun.serve({ hostname: HOST, port: 0, fetch: () => new Response(new Uint8Array(bytes)) });
+    await engine.ok("exec", "slow", "wget", "-qO", "/dev/null", `http://${HOST}:${server.port}/`);
+    await server.stop(true);
+  };
+  for (const [rate, text] of [
+    [1e6, "8mbit"],
+    [2e6, "2MB/s"],
+  ] as const) {
+    if (text !== "8mbit") await engine.ok("update", "--bandwidth", text, "slow");
+    for (const move of [out, into]) {
+      const measured = await share(rate, move);
+      expect(measured).toBeGreaterThan(0.85);
+      expect(measured).toBeLessThan(1.15);
+    }
+  }
+  expect(await engine.inspect("slow", "{{.HostConfig.Bandwidth.in}}")).toBe("2000000");
+  expect(await engine.fails(125, "run", "--bandwidth", "fast", "bb", "true")).toContain("such as 8mbit, 1gbit or 10MB/s");
+  expect(await engine.fails(125, "run", "--network", "host", "--bandwidth", "8mbit", "bb", "true")).toContain(
+    "needs a network of the container's own",
+  );
+});
+
 test("killed in every combination, nothing is left: no link, address, rule or port", async () => {
   const count = Number(process.env.BERTH_STRESS ?? 30);
   const names = ["n-a", "n-b"];

@@ -1,0 +1,31 @@
+/**
+ * Other firewalls of this host whose chain for forwarded packets drops what no rule of
+ * theirs lets pass, as docker's and ufw's do: a drop there is final, whatever our own table
+ * says. At the end of such a chain each of our bridges gets its rules, so that their own
+ * come first.
+ */
+import { type BaseChain, expr, HOOK_FORWARD, interfaceName, Nftable, type NftSocket, REG_1 } from "../../ffi/netlink/nftables.ts";
+
+const MARK = "berth ";
+
+/** Lets the bridges pass, where need be, and takes away rules of ours for others of this engine. */
+export function passForeignFirewalls(socket: NftSocket, engine: string, bridges: string[]): void {
+  for (const chain of socket.baseChains()) {
+    if (chain.hook !== HOOK_FORWARD || chain.type !== "filter" || !chain.drops) continue;
+    pass(socket, chain, `${MARK}${engine} `, bridges);
+  }
+}
+
+function pass(socket: NftSocket, chain: BaseChain, mark: string, bridges: string[]): void {
+  const table = new Nftable(chain.family, chain.table);
+  const own = socket.rules(chain).filter((rule) => rule.mark.startsWith(mark));
+  const there = new Set(own.map((rule) => rule.mark.slice(mark.length)));
+  const missing = bridges.filter((bridge) => !there.has(bridge));
+  const stale = own.filter((rule) => !bridges.includes(rule.mark.slice(mark.length)));
+  const rule = (key: "iifname" | "oifname", bridge: string) =>
+    table.markedRule(chain.name, mark + bridge, expr.meta(key, REG_1), expr.equals(REG_1, interfaceName(bridge)), expr.verdict("accept"));
+  socket.transaction([
+    ...stale.map(({ handle }) => table.deleteRule(chain.name, handle)),
+    ...missing.flatMap((bridge) => [rule("iifname", bridge), rule("oifname", bridge)]),
+  ]);
+}

@@ -97,8 +97,10 @@ export function ensureBridge(routes: RouteSocket, { name, config }: NetworkRecor
   try {
     if (!found) routes.request(route.addBridge(config.bridge, config.mtu ?? uplinkMtu(routes), mac));
   } catch (error) {
-    if (!hasCode(error, "EEXIST"))
-      throw new NetworkError(`cannot make the bridge ${config.bridge} of network ${name}: ${reasonOf(error)}`, { cause: error });
+    if (!hasCode(error, "EEXIST")) {
+      const hint = hasCode(error, "EOPNOTSUPP") ? "; the kernel has no bridges (module bridge): --network none or host does without" : "";
+      throw new NetworkError(`cannot make the bridge ${config.bridge} of network ${name}: ${reasonOf(error)}${hint}`, { cause: error });
+    }
   }
   const link = routes.link(config.bridge);
   if (!link) throw new NetworkError(`the bridge ${config.bridge} of network ${name} was removed by somebody else, try again`);

@@ -144,7 +144,6 @@ export function buildRoot(engine: Engine, record: ContainerRecord): Root {
 /** All mounts of a container, inner ones after outer ones. */
 export function buildContainerMounts(engine: Engine, record: ContainerRecord): Mount[] {
   const { config, id } = record;
-  const folder = engine.layout.container(id);
   const access = config.privileged ? "rw" : "ro";
   const mounts: Mount[] = [
     { destination: "/proc", type: "proc", source: "proc", options: ["nosuid", "noexec", "nodev"] },
@@ -160,8 +159,11 @@ export function buildContainerMounts(engine: Engine, record: ContainerRecord): M
     { destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: ["nosuid", "noexec", "nodev"] },
     sharedMemory(engine, config),
   ];
+  // Who shares a network knows the names that belong to it.
+  const shared = /^container:(.+)$/.exec(config.network)?.[1];
+  const names = engine.layout.container(shared ?? id);
   for (const name of ["resolv.conf", "hostname", "hosts"]) {
-    mounts.push({ destination: `/etc/${name}`, type: "bind", source: `${folder}/${name}`, options: ["rbind", "rprivate"] });
+    mounts.push({ destination: `/etc/${name}`, type: "bind", source: `${names}/${name}`, options: ["rbind", "rprivate"] });
   }
   // What the user mounts takes the place of what everybody gets.
   const replaced = new Set(config.mounts.map((mount) => mount.target.replace(/\/+$/, "")));

@@ -129,14 +129,17 @@ function completeConfig(engine: Engine, options: ContainerOptions, image: NonNul
   if (entrypoint.length === 0 && cmd.length === 0) throw new EngineError("No command specified");
   const shareOf = (kind: string, value: string) => resolveShared(engine, kind, value);
   const network = shareOf("network", options.network);
+  const shared = /^container:(.+)$/.exec(network)?.[1];
+  if (shared !== undefined && options.hostname !== undefined) throw new EngineError("conflicting options: hostname and the network mode");
   const sharesHostName = options.uts === "host" || network === "host";
+  const sharedName = sharesHostName ? hostname() : shared === undefined ? undefined : getContainer(engine.db, shared)?.config.hostname;
   return {
     ...rest,
     ...(rootfs !== undefined && { rootfs: resolve(rootfs) }),
     entrypoint,
     cmd,
     env: mergeEnvironment(image.Env ?? [], options.env),
-    hostname: options.hostname ?? (sharesHostName ? hostname() : id.slice(0, 12)),
+    hostname: options.hostname ?? sharedName ?? id.slice(0, 12),
     user: options.user ?? image.User ?? "",
     workingDir: options.workingDir ?? (image.WorkingDir || "/"),
     labels: { ...image.Labels, ...options.labels },

@@ -1,7 +1,7 @@
 /** The verbs of networks: made, found, removed. */
 import { randomBytes } from "node:crypto";
 import { RouteSocket, route } from "../../ffi/netlink/route.ts";
-import { contains, formatAddress, formatSubnet, overlaps, parseAddress, parseSubnet, type Subnet } from "../network/address.ts";
+import { contains, formatAddress, formatSubnet, overlaps, parseAddress, parseSubnet, type Subnet, subnetOf } from "../network/address.ts";
 import { Firewall } from "../network/firewall.ts";
 import { chooseSubnet, defaultGateway, hostSubnets } from "../network/pool.ts";
 import { writeTransaction } from "../store/database.ts";
@@ -135,7 +135,7 @@ export function networkForContainer(engine: Engine, name: string, config: Endpoi
     if (config.aliases.length > 0) throw new EngineError("network-scoped alias is supported only for containers in user defined networks");
   }
   if (config.ip !== undefined) {
-    const subnet = parseSubnet(network.config.subnet) as Subnet;
+    const subnet = subnetOf(network.config.subnet);
     const address = parseAddress(config.ip);
     if (!address || !contains(subnet, address))
       throw new EngineError(`invalid config for network ${network.name}: no configured subnet contains IP address ${config.ip}`);

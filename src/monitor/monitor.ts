@@ -6,7 +6,6 @@ import type { Database } from "bun:sqlite";
 import { mkdirSync } from "node:fs";
 import { OwnedFd } from "../../ffi/fd.ts";
 import { exitNow } from "../../ffi/process.ts";
-import type { BoundPort } from "../../ffi/socket.ts";
 import { writeNetworkFiles } from "../network/files.ts";
 import { type Cgroup, CgroupError } from "../runtime/cgroup/cgroup.ts";
 import { enterCgroup } from "../runtime/cgroup/enter.ts";
@@ -59,8 +58,6 @@ class Monitor {
   #bandwidth: typeof import("../network/bandwidth.ts") | undefined;
   #warnings: string[] = [];
   #names: typeof import("../network/resolver.ts") | undefined;
-  /** Keeps published ports from others on this host. */
-  protected bound: BoundPort[] = [];
 
   constructor(request: StartRequest, client: FrameSocket) {
     this.#request = request;
@@ -171,12 +168,11 @@ class Monitor {
   // While init waits: its mounts include the files that tell its addresses.
   #connect(db: Database, pid: number, network: Network): void {
     const { id, networking } = this.#request;
-    const { endpoints, warnings, bound } = network.connectContainer(db, this.#layout.data, id, pid, networking.ports);
+    const { endpoints, warnings } = network.connectContainer(db, this.#layout.data, id, pid, networking.ports);
     this.#warnings = warnings;
     // On networks of users' own making containers find each other by name.
     const forwards = endpoints.some((endpoint) => !endpoint.network.config.internal);
     this.#names?.startResolver({ db, containerId: id, pid, servers: networking.dns, forwards });
-    this.bound = bound;
     if (networking.bandwidth) this.#bandwidth?.setBandwidth(pid, networking.bandwidth);
     writeNetworkFiles(this.#layout.container(id), { ...this.#request, endpoints });
   }

@@ -60,6 +60,13 @@ export function parseSubnet(text: string): Subnet | undefined {
   return { base: fromNumber((toNumber(bytes) / size) * size, bytes.length), prefix: Number(prefix) };
 }
 
+/** A subnet that was checked before. */
+export function subnetOf(text: string): Subnet {
+  const subnet = parseSubnet(text);
+  if (!subnet) throw new TypeError(`no subnet: ${JSON.stringify(text)}`);
+  return subnet;
+}
+
 export const formatSubnet = ({ base, prefix }: Subnet) => `${formatAddress(base)}/${prefix}`;
 
 export function contains(subnet: Subnet, address: Address): boolean {

@@ -7,22 +7,11 @@ import { hasCode, reasonOf } from "../../ffi/libc.ts";
 import { CLONE_NEWNET, setns } from "../../ffi/namespace.ts";
 import { type Link, RouteSocket, route } from "../../ffi/netlink/route.ts";
 import { NetlinkError } from "../../ffi/netlink/socket.ts";
-import { type BoundPort, bindPort } from "../../ffi/socket.ts";
+import type { BoundPort } from "../../ffi/socket.ts";
 import { writeTransaction } from "../store/database.ts";
-import {
-  assignAddress,
-  type Endpoint,
-  endpointsIn,
-  endpointsOf,
-  findPort,
-  insertPort,
-  type NetworkRecord,
-  type PortRequest,
-  type PublishedPort,
-  portsOf,
-  releaseNetworking,
-} from "../store/networks.ts";
-import { type Address, contains, firstFree, formatAddress, parseAddress, parseSubnet, type Subnet } from "./address.ts";
+import { type Endpoint, endpointsOf, type NetworkRecord, type PortRequest, portsOf, releaseNetworking } from "../store/networks.ts";
+import { type Address, parseAddress, subnetOf } from "./address.ts";
+import { allot, publish } from "./allocate.ts";
 import { NetworkError } from "./errors.ts";
 import { Firewall } from "./firewall.ts";
 import { uplinkMtu } from "./pool.ts";
@@ -30,17 +19,15 @@ import { uplinkMtu } from "./pool.ts";
 /** What came of it. */
 export interface Connected {
   endpoints: Endpoint[];
-  /** Sockets that keep the host's ports from others, until this process ends. */
-  bound: BoundPort[];
   /** What was changed on the host, in words. */
   warnings: string[];
 }
 
-const EPHEMERAL = { first: 32768, last: 60999 } as const;
 const VETH_PREFIX = "veth";
 
 /**
- * Connects a container. It gives back what it took where it fails.
+ * Connects a container. It gives back what it took where it fails; else this process holds
+ * the host's ports until it ends, so that nobody else has them.
  *
  * @param pid a process in the container's network namespace, whose loopback is up
  * @throws {NetworkError}
@@ -62,7 +49,7 @@ export function connectContainer(db: Database, data: string, id: string, pid: nu
     const endpoints = endpointsOf(db, id);
     const links = endpoints.map((endpoint, i) => plug(routes, endpoint, i, pid));
     inNamespaceOf(pid, () => configure(endpoints, links));
-    return { endpoints, bound, warnings };
+    return { endpoints, warnings };
   } catch (error) {
     for (const socket of bound) socket.close();
     disconnectContainer(db, data, id);
@@ -123,63 +110,6 @@ function ensureForwarding(warnings: string[]): void {
     throw new NetworkError(`IPv4 forwarding is off on this host and cannot be switched on (${file}): ${reasonOf(error)}`);
   }
   warnings.push("IPv4 forwarding was off on this host; it is on now (net.ipv4.ip_forward=1)");
-}
-
-function subnetOf(text: string): Subnet {
-  const subnet = parseSubnet(text);
-  if (!subnet) throw new NetworkError(`the store has the subnet ${JSON.stringify(text)}, expected ADDRESS/PREFIX`);
-  return subnet;
-}
-
-// Under the write lock: nobody else looks for an address at this moment.
-function allot(db: Database, { containerId, network, config }: Endpoint): void {
-  const subnet = subnetOf(network.config.subnet);
-  const taken = new Set(
-    endpointsIn(db, network.id).flatMap(({ address, containerId: other }) => (address !== undefined && other !== containerId ? [address] : [])),
-  );
-  taken.add(network.config.gateway);
-  let address: Address | undefined;
-  if (config.ip !== undefined) {
-    address = parseAddress(config.ip);
-    if (!address || !contains(subnet, address))
-      throw new NetworkError(`no configured subnet contains IP address ${config.ip}: network ${network.name} has ${network.config.subnet}`);
-    if (taken.has(config.ip)) throw new NetworkError(`Address already in use: ${config.ip} in network ${network.name}`);
-  } else {
-    address = firstFree(subnet, network.config.ipRange === undefined ? subnet : subnetOf(network.config.ipRange), taken);
-    if (!address)
-      throw new NetworkError(
-        `no available IPv4 addresses on this network's address pools: ${network.name} (${network.config.ipRange ?? network.config.subnet})`,
-      );
-  }
-  // By its address, as docker has it: a neighbour's table stays right.
-  const mac = config.mac ?? `02:42:${[...address].map((byte) => byte.toString(16).padStart(2, "0")).join(":")}`;
-  assignAddress(db, containerId, network.id, formatAddress(address), mac);
-}
-
-function publish(db: Database, containerId: string, containerIp: string, request: PortRequest, bound: BoundPort[]): PublishedPort {
-  const tried = request.hostPort !== 0 ? [request.hostPort] : randomPorts();
-  for (const hostPort of tried) {
-    const wanted = { protocol: request.protocol, hostIp: request.hostIp, hostPort };
-    const owner = findPort(db, wanted);
-    const socket = owner ? undefined : bindPort(request.protocol, parseAddress(request.hostIp) as Address, hostPort);
-    if (!owner && !(socket instanceof Error)) {
-      if (socket) bound.push(socket);
-      const port = { ...wanted, containerId, containerIp, containerPort: request.containerPort };
-      insertPort(db, port);
-      return port;
-    }
-    if (request.hostPort === 0) continue;
-    const where = `${request.hostIp}:${hostPort}`;
-    if (owner || hasCode(socket, "EADDRINUSE")) throw new NetworkError(`Bind for ${where} failed: port is already allocated`);
-    throw new NetworkError(`Bind for ${where} failed: ${reasonOf(socket)}`);
-  }
-  throw new NetworkError(`no free port of the host for ${request.containerPort}/${request.protocol}`);
-}
-
-function* randomPorts(): Generator<number> {
-  const count = EPHEMERAL.last - EPHEMERAL.first + 1;
-  const start = Math.floor(Math.random() * count);
-  for (let i = 0; i < count; i++) yield EPHEMERAL.first + ((start + i) % count);
 }
 
 // The pair of links; the name of the container's end.

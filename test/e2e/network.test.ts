@@ -239,6 +239,8 @@ describe("networks", () => {
       "echo from the backend > /index.html; httpd -f -p 127.0.0.1:81 -h /",
     );
     await engine.ok("run", "-d", "--name", "proxy", ...shared, "bb", "sh", "-c", "while :; do nc -l -p 80 -e nc 127.0.0.1 81; done");
+    const own = (name: string) => engine.ok("exec", name, "sh", "-c", "hostname; cat /etc/hosts /etc/hostname");
+    expect(await own("backend")).toBe(await own("pause"));
     await until("the pod", () => inside(internet, `${fetchPage} http://${HOST}:8088/index.html`).out === "from the backend");
     await engine.ok("rm", "-f", "proxy", "backend", "pause");
   });

@@ -115,6 +115,28 @@ export const route = {
       ]),
     ]),
   }),
+  /** A link beside one of the host's, in a process' network namespace, down; with an address of its own where one is given. */
+  addBeside: (
+    kind: "macvlan" | "ipvlan",
+    mode: number,
+    parent: number,
+    link: { name: string; pid: number; address: Buffer | undefined },
+  ): Message => ({
+    type: RTM_NEWLINK,
+    flags: NLM_F_CREATE | NLM_F_EXCL,
+    payload: Buffer.concat([
+      ifinfo(0),
+      attribute(IFLA_IFNAME, link.name),
+      attribute(IFLA_LINK, parent),
+      attribute(IFLA_NET_NS_PID, link.pid),
+      ...(link.address ? [attribute(IFLA_ADDRESS, link.address)] : []),
+      nested(IFLA_LINKINFO, [
+        attribute(IFLA_INFO_KIND, kind),
+        // IFLA_MACVLAN_MODE, 4 bytes; IFLA_IPVLAN_MODE, 2 bytes
+        nested(IFLA_INFO_DATA, [attribute(1, kind === "macvlan" ? mode : Buffer.of(mode, 0))]),
+      ]),
+    ]),
+  }),
   /** Lets a port of a bridge give back what came from it. */
   hairpin: (name: string): Message => ({
     type: RTM_NEWLINK,

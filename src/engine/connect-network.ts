@@ -37,9 +37,9 @@ export function disconnectNetwork(engine: Engine, networkText: string, container
   const network = resolveNetwork(engine, networkText);
   const endpoint = endpointsOf(db, container.id).find((e) => e.network.id === network.id);
   if (!endpoint) throw new EngineError(`container ${container.id} is not connected to network ${network.name}`);
-  if (container.status === "running" && container.process && endpoint.mac !== undefined) {
+  if (container.status === "running" && container.process && endpoint.address !== undefined) {
     try {
-      unplugRunning(container.process.pid, endpoint.mac);
+      unplugRunning(container.process.pid, endpoint.address);
     } catch (error) {
       if (!force && !hasCode(error, "ENOENT")) throw error;
     }

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { RouteSocket, route } from "../../ffi/netlink/route.ts";
 import { contains, formatAddress, formatSubnet, overlaps, parseAddress, parseSubnet, type Subnet, subnetOf } from "../network/address.ts";
+import { LINK_MODES } from "../network/connect.ts";
 import { Firewall } from "../network/firewall.ts";
 import { chooseSubnet, defaultGateway, hostSubnets } from "../network/pool.ts";
 import { writeTransaction } from "../store/database.ts";
@@ -13,6 +14,7 @@ import {
   insertNetwork,
   listNetworks,
   type NetworkConfig,
+  type NetworkDriver,
   type NetworkRecord,
 } from "../store/networks.ts";
 import type { Engine } from "./engine.ts";
@@ -25,6 +27,7 @@ export const BUILT_IN = ["host", "none"];
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 
 export interface NetworkOptions {
+  driver: NetworkDriver;
   subnet: string | undefined;
   gateway: string | undefined;
   ipRange: string | undefined;
@@ -47,7 +50,11 @@ function insert(engine: Engine, name: string, options: NetworkOptions): NetworkR
     const networks = listNetworks(db);
     if (networks.some((network) => network.name === name)) throw new EngineError(`network with name ${name} already exists`);
     const taken = networks.flatMap(({ config }) => parseSubnet(config.subnet) ?? []);
-    const subnet = options.subnet === undefined ? chooseSubnet(taken) : ownSubnet(options.subnet, taken);
+    const { driver } = options;
+    if (driver !== "bridge" && options.subnet === undefined)
+      throw new EngineError(`a ${driver} network needs the subnet of the one it is part of: --subnet`);
+    // Beside an interface of the host the subnet is the host's own.
+    const subnet = options.subnet === undefined ? chooseSubnet(taken) : ownSubnet(options.subnet, taken, driver === "bridge");
     const inside = (text: string, what: string) => {
       const address = parseAddress(text);
       if (!address || !contains(subnet, address))
@@ -58,27 +65,31 @@ function insert(engine: Engine, name: string, options: NetworkOptions): NetworkR
     const range = options.ipRange === undefined ? undefined : parseSubnet(options.ipRange);
     if (options.ipRange !== undefined && (!range || !contains(subnet, range.base) || range.prefix < subnet.prefix))
       throw new EngineError(`no matching subnet for range ${options.ipRange}: the network has ${formatSubnet(subnet)}`);
-    const bridge =
-      options.options["com.docker.network.bridge.name"] ??
-      (name === DEFAULT_NETWORK && engine.layout.data === "/var/lib/berth" ? "berth0" : `br-${id.slice(0, 12)}`);
-    if (Buffer.byteLength(bridge) > 15 || /[/\s]/.test(bridge))
-      throw new EngineError(`invalid name of a bridge ${JSON.stringify(bridge)}: expected at most 15 characters`);
+    const bridge = driver === "bridge" ? bridgeName(engine, name, id, options.options) : options.options.parent;
+    if (bridge === undefined) throw new EngineError(`a ${driver} network needs an interface of the host: -o parent=NAME`);
+    const modes = driver === "bridge" ? undefined : LINK_MODES[driver];
+    const mode = modes && (options.options[`${driver}_mode`] ?? Object.keys(modes)[0]);
+    if (modes && !(mode !== undefined && mode in modes))
+      throw new EngineError(`invalid ${driver}_mode ${JSON.stringify(mode)}: expected ${Object.keys(modes).join(", ")}`);
     const mtu = options.options["com.docker.network.driver.mtu"];
     if (mtu !== undefined && !(Number(mtu) >= 68 && Number(mtu) <= 65535))
       throw new EngineError(`invalid MTU ${JSON.stringify(mtu)}: expected a number from 68 to 65535`);
     const config: NetworkConfig = {
-      driver: "bridge",
+      driver,
       subnet: formatSubnet(subnet),
       gateway,
       ...(range && { ipRange: formatSubnet(range) }),
       internal: options.internal,
       bridge,
+      ...(mode !== undefined && { mode }),
       ...(mtu !== undefined && { mtu: Number(mtu) }),
       labels: options.labels,
       options: options.options,
     };
     using routes = new RouteSocket();
-    if (routes.link(bridge)) throw new EngineError(`cannot make network ${name}: the host has an interface ${bridge} already`);
+    const isThere = routes.link(bridge) !== undefined;
+    if (driver === "bridge" && isThere) throw new EngineError(`cannot make network ${name}: the host has an interface ${bridge} already`);
+    if (driver !== "bridge" && !isThere) throw new EngineError(`cannot make network ${name}: the host has no interface ${bridge}`);
     insertNetwork(db, { id, name, config });
     // Under the lock: the table is made from what the store has.
     using firewall = new Firewall(db, engine.layout.data);
@@ -87,12 +98,20 @@ function insert(engine: Engine, name: string, options: NetworkOptions): NetworkR
   });
 }
 
-function ownSubnet(text: string, taken: Subnet[]): Subnet {
+function bridgeName(engine: Engine, name: string, id: string, options: Record<string, string>): string {
+  const isUsual = name === DEFAULT_NETWORK && engine.layout.data === "/var/lib/berth";
+  const bridge = options["com.docker.network.bridge.name"] ?? (isUsual ? "berth0" : `br-${id.slice(0, 12)}`);
+  if (Buffer.byteLength(bridge) > 15 || /[/\s]/.test(bridge))
+    throw new EngineError(`invalid name of a bridge ${JSON.stringify(bridge)}: expected at most 15 characters`);
+  return bridge;
+}
+
+function ownSubnet(text: string, taken: Subnet[], isNew: boolean): Subnet {
   const subnet = parseSubnet(text);
   if (subnet?.base.length !== 4) throw new EngineError(`invalid subnet ${text}: expected IPv4 ADDRESS/PREFIX, such as 10.1.0.0/16`);
   if (subnet.prefix > 30) throw new EngineError(`invalid subnet ${text}: it has no room for a gateway and a container`);
   using routes = new RouteSocket();
-  if ([...taken, ...hostSubnets(routes)].some((other) => overlaps(subnet, other)))
+  if ([...taken, ...(isNew ? hostSubnets(routes) : [])].some((other) => overlaps(subnet, other)))
     throw new EngineError(`invalid pool request: Pool overlaps with other one on this address space: ${text}`);
   return subnet;
 }
@@ -123,7 +142,15 @@ function ensureDefaultNetwork(engine: Engine): NetworkRecord {
   return writeTransaction(engine.db, () => {
     const [found] = findNetworks(engine.db, DEFAULT_NETWORK);
     if (found?.name === DEFAULT_NETWORK) return found;
-    return insert(engine, DEFAULT_NETWORK, { subnet: undefined, gateway: undefined, ipRange: undefined, internal: false, labels: {}, options: {} });
+    return insert(engine, DEFAULT_NETWORK, {
+      driver: "bridge",
+      subnet: undefined,
+      gateway: undefined,
+      ipRange: undefined,
+      internal: false,
+      labels: {},
+      options: {},
+    });
   });
 }
 
@@ -157,7 +184,7 @@ export function removeNetwork(engine: Engine, text: string): NetworkRecord {
     }
     deleteNetwork(db, network.id);
     using routes = new RouteSocket();
-    const link = routes.link(network.config.bridge);
+    const link = network.config.driver === "bridge" ? routes.link(network.config.bridge) : undefined;
     if (link) routes.request(route.deleteLink(link.index));
     using firewall = new Firewall(db, engine.layout.data);
     firewall.rebuild();
@@ -191,7 +218,7 @@ function dismantleIdle(engine: Engine): void {
     const networks = listNetworks(db);
     const isIdle = ({ id }: NetworkRecord) => endpointsIn(db, id).every(({ address }) => address === undefined);
     using routes = new RouteSocket();
-    for (const network of networks.filter(isIdle)) {
+    for (const network of networks.filter((candidate) => isIdle(candidate) && candidate.config.driver === "bridge")) {
       const link = routes.link(network.config.bridge);
       if (link) routes.request(route.deleteLink(link.index));
     }

@@ -24,6 +24,11 @@ export interface Connected {
 }
 
 const VETH_PREFIX = "veth";
+/** linux/if_link.h: MACVLAN_MODE_*, IPVLAN_MODE_*. */
+export const LINK_MODES: Record<"macvlan" | "ipvlan", Record<string, number>> = {
+  macvlan: { bridge: 4, private: 1, vepa: 2, passthru: 8 },
+  ipvlan: { l2: 0, l3: 1, l3s: 2 },
+};
 
 /**
  * Connects a container. It gives back what it took where it fails; else this process holds
@@ -40,7 +45,7 @@ export function connectContainer(db: Database, data: string, id: string, pid: nu
     for (const { network } of endpointsOf(db, id)) ensureBridge(routes, network, warnings);
     writeTransaction(db, () => {
       for (const endpoint of endpointsOf(db, id)) allot(db, endpoint);
-      const [main] = endpointsOf(db, id);
+      const main = endpointsOf(db, id).find(({ network }) => network.config.driver === "bridge");
       using firewall = new Firewall(db, data);
       const published = main?.address === undefined ? [] : ports.map((request) => publish(db, id, main.address as string, request, bound));
       firewall.publish(published);
@@ -70,14 +75,18 @@ export function disconnectContainer(db: Database, data: string, id: string): voi
 
 function asNetworkError(error: unknown): unknown {
   if (!(error instanceof NetlinkError)) return error;
-  const missing = error.code === "EOPNOTSUPP" || error.code === "ENODEV" ? "; the kernel may lack bridges or veth" : "";
+  const missing = error.code === "EOPNOTSUPP" || error.code === "ENODEV" ? "; the kernel may lack bridges, veth, or the network's driver" : "";
   return new NetworkError(`cannot set up the container's network: ${error.message}${missing}`, { cause: error });
 }
 
 /** Makes a network's bridge, unless it is there. */
 export function ensureBridge(routes: RouteSocket, { name, config }: NetworkRecord, warnings: string[]): void {
-  if (!config.internal) ensureForwarding(warnings);
   const found = routes.link(config.bridge);
+  if (config.driver !== "bridge") {
+    if (!found) throw new NetworkError(`the interface ${config.bridge}, beside which network ${name} is, is not there`);
+    return;
+  }
+  if (!config.internal) ensureForwarding(warnings);
   if (found?.isUp) return;
   const subnet = subnetOf(config.subnet);
   const mac = Buffer.concat([Buffer.from([0x02, 0x42]), randomBytes(4)]);
@@ -118,6 +127,13 @@ function plug(routes: RouteSocket, { network, mac }: Endpoint, position: number,
   const name = `eth${position}`;
   const host = `${VETH_PREFIX}${randomBytes(4).toString("hex")}`;
   const address = Buffer.from((mac ?? "").replaceAll(":", ""), "hex");
+  const { driver, mode } = network.config;
+  if (driver !== "bridge") {
+    // All links of ipvlan have the address of the one they are beside.
+    const own = driver === "macvlan" ? address : undefined;
+    routes.request(route.addBeside(driver, LINK_MODES[driver][mode ?? ""] ?? 0, bridge.index, { name, pid, address: own }));
+    return name;
+  }
   // Where bridged packets pass the firewall (br_netfilter), a published port of its own leads a container back to its own link.
   routes.request(route.addVeth(host, bridge.index, bridge.mtu, { name, pid, address }), route.hairpin(host));
   return name;
@@ -182,11 +198,12 @@ export function plugRunning(db: Database, data: string, id: string, networkId: s
   }
 }
 
-/** Takes the link with this address from a container that runs, and its other end with it. */
-export function unplugRunning(pid: number, mac: string): void {
+/** Takes the link with this IP address from a container that runs, and its other end with it. */
+export function unplugRunning(pid: number, address: string): void {
   inNamespaceOf(pid, () => {
     using routes = new RouteSocket();
-    const link = routes.links().find(({ address }) => address.toString("hex") === mac.replaceAll(":", ""));
-    if (link) routes.request(route.deleteLink(link.index));
+    const wanted = parseAddress(address);
+    const link = routes.addresses().find((own) => wanted && own.address.equals(wanted))?.index;
+    if (link !== undefined) routes.request(route.deleteLink(link));
   });
 }

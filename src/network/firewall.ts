@@ -52,7 +52,7 @@ export class Firewall implements Disposable {
 
   /** Where another firewall of the host drops what it does not know, our bridges are made known to it. */
   passOthers(): void {
-    const bridges = listNetworks(this.#db).map(({ config }) => config.bridge);
+    const bridges = listNetworks(this.#db).flatMap(({ config }) => (config.driver === "bridge" ? [config.bridge] : []));
     try {
       passForeignFirewalls(this.#socket, this.#name, bridges);
     } catch (error) {
@@ -185,6 +185,7 @@ export class Firewall implements Disposable {
   }
 
   #networkMessages({ config }: NetworkRecord): Message[] {
+    if (config.driver !== "bridge") return []; // past the host, and its tables
     const t = this.#table;
     const name = interfaceName(config.bridge);
     const subnet = parseSubnet(config.subnet);

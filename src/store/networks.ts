@@ -2,16 +2,21 @@
 import type { Database } from "bun:sqlite";
 import { all, change, first } from "./database.ts";
 
+/** A bridge of ours, or links beside an interface of the host. */
+export type NetworkDriver = "bridge" | "macvlan" | "ipvlan";
+
 export interface NetworkConfig {
-  driver: "bridge";
+  driver: NetworkDriver;
   /** `10.1.0.0/16`, the host's address in it, and the part that containers get theirs from. */
   subnet: string;
   gateway: string;
   ipRange?: string;
   /** Whether it leads nowhere else. */
   internal: boolean;
-  /** Name of the bridge on the host. */
+  /** Name of the bridge on the host, or of the interface beside which the links are. */
   bridge: string;
+  /** Of macvlan and ipvlan, as ip-link(8) names them. */
+  mode?: string;
   /** Bytes; undefined for that of the host's uplink. */
   mtu?: number;
   labels: Record<string, string>;

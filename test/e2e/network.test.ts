@@ -300,6 +300,24 @@ describe("networks", () => {
   });
 });
 
+test("macvlan: a neighbour of the host's own neighbours", async () => {
+  const create = (...args: string[]) => engine.run("network", "create", "-d", "macvlan", ...args, "lan");
+  expect((await create("-o", "parent=out0")).stderr).toContain("needs the subnet");
+  expect((await create("--subnet", "198.51.100.0/24")).stderr).toContain("-o parent=NAME");
+  expect((await create("--subnet", "198.51.100.0/24", "-o", "parent=nope")).stderr).toContain("the host has no interface nope");
+  expect((await create("--subnet", "198.51.100.0/24", "--gateway", INTERNET, "--ip-range", "198.51.100.64/26", "-o", "parent=out0")).exitCode).toBe(
+    0,
+  );
+  await web("direct", "--network", "lan");
+  expect(await engine.inspect("direct", "{{.NetworkSettings.Networks.lan.IPAddress}}")).toBe("198.51.100.64");
+  expect(inside(internet, `${fetchPage} http://198.51.100.64/index.html`).out).toBe("hello");
+  // Seen from there it is itself, not the host.
+  expect((await engine.ok("exec", "direct", "wget", "-qO-", `http://${INTERNET}/`)).replace("::ffff:", "")).toBe("198.51.100.64");
+  await engine.ok("rm", "-f", "direct");
+  expect(await engine.ok("network", "rm", "lan")).toBe("lan");
+  expect(sh("ip -o link show out0").code).toBe(0);
+});
+
 test("beside docker's firewall, which drops what it does not know", async () => {
   const iptables = `iptables -P FORWARD DROP; iptables -N DOCKER-USER; iptables -A DOCKER-USER -j RETURN; iptables -I FORWARD -j DOCKER-USER
     iptables -A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT; iptables -A FORWARD -i docker0 ! -o docker0 -j ACCEPT`;

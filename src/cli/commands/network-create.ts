@@ -8,7 +8,7 @@ export default defineCommand({
   summary: "Create a network",
   usage: "[OPTIONS] NETWORK",
   flags: {
-    driver: { short: "d", type: "string", help: "Driver to manage the network (bridge)" },
+    driver: { short: "d", type: "string", help: "Driver to manage the network (bridge, macvlan, ipvlan)" },
     gateway: { type: "string", help: "IPv4 gateway for the subnet" },
     internal: { type: "boolean", help: "Restrict external access to the network" },
     "ip-range": { type: "string", help: "Allocate container ip from a sub-range" },
@@ -17,7 +17,7 @@ export default defineCommand({
       short: "o",
       type: "list",
       value: "map",
-      help: "Set driver specific options (com.docker.network.bridge.name, com.docker.network.driver.mtu)",
+      help: "Set driver specific options (com.docker.network.bridge.name, com.docker.network.driver.mtu; parent, macvlan_mode, ipvlan_mode)",
     },
     subnet: { type: "string", help: "Subnet in CIDR format that represents a network segment" },
     attachable: { type: "boolean", help: "Understood; every network here is", hidden: true },
@@ -25,9 +25,12 @@ export default defineCommand({
   args: { min: 1, max: 1 },
   examples: ["berth network create backend", "berth network create --subnet 10.9.0.0/24 --internal db"],
   async run({ engine }, flags, [name = ""]) {
-    if (flags.driver !== undefined && flags.driver !== "bridge") throw new UsageError(`driver ${flags.driver} is not there yet: expected bridge`, 1);
+    const driver = flags.driver ?? "bridge";
+    if (driver !== "bridge" && driver !== "macvlan" && driver !== "ipvlan")
+      throw new UsageError(`could not find plugin ${driver}: expected bridge, macvlan or ipvlan`, 1);
     const pairs = (texts: string[], what: string) => Object.fromEntries(texts.map((text) => parsePair(text, what)));
     const { id } = createNetwork(engine, name, {
+      driver,
       subnet: flags.subnet,
       gateway: flags.gateway,
       ipRange: flags["ip-range"],

@@ -11,7 +11,7 @@ import { flagLabel } from "./arguments.ts";
 import type { Flags, FlagValues } from "./command.ts";
 import { UsageError, ValueError } from "./errors.ts";
 import { parseDevice, parseMount, parseTmpfs, parseUlimit, parseVolume } from "./mount-flags.ts";
-import { parseExpose, parseExtraHost, parseIp, parseMac, parseNetwork, parsePublish, parseRate } from "./network-flags.ts";
+import { parseExpose, parseExtraHost, parseIp, parseLink, parseMac, parseNetwork, parsePublish, parseRate } from "./network-flags.ts";
 import { parseInteger, parsePair, parseSize } from "./values.ts";
 
 export const CONTAINER_FLAGS = {
@@ -55,6 +55,7 @@ export const CONTAINER_FLAGS = {
   "dns-option": { type: "list", help: "Set DNS options" },
   "dns-search": { type: "list", help: "Set custom DNS search domains" },
   ip: { type: "string", help: "IPv4 address (e.g., 172.30.100.104)" },
+  link: { type: "list", value: "container:alias", help: "Add link to another container: its address under a name in /etc/hosts" },
   "mac-address": { type: "string", help: "Container MAC address (e.g., 92:d0:c6:0a:29:33)" },
   publish: { short: "p", type: "list", help: "Publish a container's port(s) to the host" },
   "publish-all": { short: "P", type: "boolean", help: "Publish all exposed ports to random ports" },
@@ -317,6 +318,7 @@ function networkOptions(
       dnsSearch: values["dns-search"],
       dnsOptions: values["dns-option"],
       ...(bandwidth && { bandwidth }),
+      links: readAll("link", parseLink),
     },
   };
 }

@@ -99,6 +99,13 @@ export function parseMac(text: string): string {
   return mac;
 }
 
+/** `CONTAINER[:ALIAS]`. */
+export function parseLink(text: string): { container: string; alias: string } {
+  const [, container, alias] = /^([^:]+)(?::([^:]+))?$/.exec(text) ?? [];
+  if (container === undefined) throw new ValueError("expected CONTAINER or CONTAINER:ALIAS");
+  return { container, alias: alias ?? container };
+}
+
 /** `NAME:IP`, or `NAME=IP`; the address may be `host-gateway`. */
 export function parseExtraHost(text: string): string {
   const [, name, ip = ""] = /^([^:=\s]+)[:=](.+)$/.exec(text) ?? [];

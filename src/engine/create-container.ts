@@ -143,6 +143,7 @@ function completeConfig(engine: Engine, options: ContainerOptions, image: NonNul
     user: options.user ?? image.User ?? "",
     workingDir: options.workingDir ?? (image.WorkingDir || "/"),
     labels: { ...image.Labels, ...options.labels },
+    ...(rest.networking && { networking: { ...rest.networking, links: (rest.networking.links ?? []).map((link) => resolveLink(engine, link)) } }),
     exposedPorts: [...new Set([...Object.keys(image.ExposedPorts ?? {}), ...expose])],
     stopSignal: options.stopSignal ?? image.StopSignal ?? "SIGTERM",
     network,
@@ -150,6 +151,15 @@ function completeConfig(engine: Engine, options: ContainerOptions, image: NonNul
     ipc: shareOf("ipc", options.ipc),
     mounts: completeMounts(engine, options.mounts, volumesFrom, Object.keys(image.Volumes ?? {})),
   };
+}
+
+// As with other containers that are named: they may change hands.
+function resolveLink(engine: Engine, { container, alias }: { container: string; alias: string }) {
+  try {
+    return { container: resolveContainer(engine, container).id, alias };
+  } catch (error) {
+    throw error instanceof EngineError ? new EngineError(`could not get container for ${container}: ${error.message}`) : error;
+  }
 }
 
 // `container:NAME` becomes `container:ID`: names can change hands.

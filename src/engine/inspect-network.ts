@@ -30,7 +30,7 @@ export function inspectNetwork({ db }: Engine, { id, name, config, createdAt }: 
         { Name: getContainer(db, containerId)?.name ?? "", EndpointID: "", MacAddress: mac, IPv4Address: `${address}${prefix}`, IPv6Address: "" },
       ]),
     ),
-    Options: { "com.docker.network.bridge.name": config.bridge, ...config.options },
+    Options: { ...(config.driver === "bridge" && { "com.docker.network.bridge.name": config.bridge }), ...config.options },
     Labels: config.labels,
   };
 }

@@ -138,7 +138,7 @@ class Monitor {
     const { id, spec, root, namedUser, reap } = this.#request;
     const resources = spec.linux.resources ?? {};
     const network = this.#network;
-    if (!network) writeNetworkFiles(this.#layout.container(id), { ...this.#request, endpoints: [] });
+    if (!network) writeNetworkFiles(this.#layout.container(id), { ...this.#request, endpoints: [], linked: [] });
     mkdirSync(this.#layout.mountPoint, { recursive: true, mode: 0o711 });
     const pending: PendingProcess = prepareProcess(
       { type: "create", spec, root, namedUser, reap, mountPoint: this.#layout.mountPoint },
@@ -174,7 +174,8 @@ class Monitor {
     const forwards = endpoints.some((endpoint) => !endpoint.network.config.internal);
     this.#names?.startResolver({ db, containerId: id, pid, servers: networking.dns, forwards });
     if (networking.bandwidth) this.#bandwidth?.setBandwidth(pid, networking.bandwidth);
-    writeNetworkFiles(this.#layout.container(id), { ...this.#request, endpoints });
+    const linked = network.linkedAddresses(db, endpoints, networking.links ?? []);
+    writeNetworkFiles(this.#layout.container(id), { ...this.#request, endpoints, linked });
   }
 
   #releaseCgroup(): void {

@@ -8,6 +8,7 @@ import { CLONE_NEWNET, setns } from "../../ffi/namespace.ts";
 import { type Link, RouteSocket, route } from "../../ffi/netlink/route.ts";
 import { NetlinkError } from "../../ffi/netlink/socket.ts";
 import type { BoundPort } from "../../ffi/socket.ts";
+import { getContainer } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";
 import { type Endpoint, endpointsOf, type NetworkRecord, type PortRequest, portsOf, releaseNetworking } from "../store/networks.ts";
 import { type Address, parseAddress, subnetOf } from "./address.ts";
@@ -205,5 +206,21 @@ export function unplugRunning(pid: number, address: string): void {
     const wanted = parseAddress(address);
     const link = routes.addresses().find((own) => wanted && own.address.equals(wanted))?.index;
     if (link !== undefined) routes.request(route.deleteLink(link));
+  });
+}
+
+/** Where the containers are that another one is linked to, in a network of both; those that do not run are left out. */
+export function linkedAddresses(
+  db: Database,
+  endpoints: Endpoint[],
+  links: { container: string; alias: string }[],
+): { address: string; names: string }[] {
+  return links.flatMap(({ container, alias }) => {
+    const shared = endpointsOf(db, container).find(
+      ({ network, address }) => address !== undefined && endpoints.some((own) => own.network.id === network.id),
+    );
+    const name = getContainer(db, container)?.name ?? "";
+    const names = [...new Set([alias, container.slice(0, 12), name])].join(" ");
+    return shared?.address === undefined ? [] : [{ address: shared.address, names }];
   });
 }

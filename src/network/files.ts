@@ -12,6 +12,8 @@ export interface NetworkFiles {
   /** Its connections, with addresses. */
   endpoints: Endpoint[];
   networking: NetworkSettings;
+  /** Addresses of other containers by the names they are to have here. */
+  linked: { address: string; names: string }[];
 }
 
 const LOCALHOST =
@@ -36,7 +38,7 @@ export function writeNetworkFiles(folder: string, files: NetworkFiles): void {
   writeFileSync(join(folder, "resolv.conf"), hostNetwork && isPlain ? host : resolvConf(host, wanted, files.endpoints.length > 0));
 }
 
-function hostsFile({ hostname, domainname, hostNetwork, endpoints, networking }: NetworkFiles): string {
+function hostsFile({ hostname, domainname, hostNetwork, endpoints, networking, linked }: NetworkFiles): string {
   const name = domainname ? `${hostname}.${domainname} ${hostname}` : hostname;
   const own = endpoints.length > 0 ? endpoints.map(({ address }) => `${address}\t${name}\n`).join("") : `127.0.1.1\t${name}\n`;
   const gateway = endpoints[0]?.network.config.gateway ?? "127.0.0.1";
@@ -44,7 +46,11 @@ function hostsFile({ hostname, domainname, hostNetwork, endpoints, networking }:
     const [, host, ip] = /^([^:]+):(.*)$/.exec(text) ?? [];
     return `${ip === "host-gateway" ? gateway : ip}\t${host}\n`;
   });
-  return (hostNetwork ? readOr("/etc/hosts", LOCALHOST) : LOCALHOST + own) + extra.join("");
+  return (
+    (hostNetwork ? readOr("/etc/hosts", LOCALHOST) : LOCALHOST + own) +
+    linked.map(({ address, names }) => `${address}\t${names}\n`).join("") +
+    extra.join("")
+  );
 }
 
 function readOr(path: string, otherwise: string): string {

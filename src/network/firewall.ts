@@ -131,7 +131,7 @@ export class Firewall implements Disposable {
     const sameBridge = [expr.meta("iifname", REG_1), expr.meta("oifname", REG_2), expr.lookup("within", REG_1)];
     const has = (key: "status" | "state", mask: number) => [expr.ct(key, REG_1), expr.and(REG_1, bit(mask)), expr.differs(REG_1, zero)];
     const isNot = (key: "status" | "state", mask: number) => [expr.ct(key, REG_1), expr.and(REG_1, bit(mask)), expr.equals(REG_1, zero)];
-    const toLoopback = (offset: number) => [expr.payload(1, offset, 1, REG_1), expr.equals(REG_1, LOOPBACK)];
+    const isLoopback = (offset: number) => [expr.payload(1, offset, 1, REG_1), expr.equals(REG_1, LOOPBACK)];
     const published = (chain: string): Message[] => {
       const local = [expr.destinationType(REG_1), expr.equals(REG_1, u32(RTN_LOCAL))];
       const portTo = (register: number) => [expr.meta("l4proto", register), expr.payload(2, DESTINATION_PORT, 2, register + 1)];
@@ -169,10 +169,12 @@ export class Firewall implements Disposable {
         ...oneBridge("oifname"),
         expr.masquerade(),
       ),
-      t.rule("postrouting", ...toLoopback(IP_SOURCE), ...oneBridge("oifname"), expr.masquerade()),
-      // Bridges route 127.0.0.0/8 for published ports; what comes from containers must not reach the host's own.
+      t.rule("postrouting", ...isLoopback(IP_SOURCE), ...oneBridge("oifname"), expr.masquerade()),
+      // Bridges route 127.0.0.0/8 for published ports; what comes from containers must not reach the host's own, nor pass for it.
       t.chain("input", { type: "filter", hook: "input", priority: 0 }),
-      t.rule("input", ...oneBridge("iifname"), ...toLoopback(IP_DESTINATION), ...isNot("state", CT_STATE_KNOWN), expr.verdict("drop")),
+      ...[IP_DESTINATION, IP_SOURCE].map((offset) =>
+        t.rule("input", ...oneBridge("iifname"), ...isLoopback(offset), ...isNot("state", CT_STATE_KNOWN), expr.verdict("drop")),
+      ),
       t.chain("forward", { type: "filter", hook: "forward", priority: 0 }),
       t.rule("forward", ...sameBridge, expr.verdict("accept")),
       t.rule("forward", expr.meta("iifname", REG_1), expr.lookup("internal", REG_1), expr.verdict("drop")),

@@ -45,6 +45,8 @@ export interface NetworkSettings {
   dns: string[];
   dnsSearch: string[];
   dnsOptions: string[];
+  /** Containers, by id, whose addresses stand under these names in /etc/hosts. */
+  links?: { container: string; alias: string }[];
   /** Bytes a second to the container, and from it. */
   bandwidth?: Bandwidth;
 }

@@ -300,6 +300,14 @@ describe("networks", () => {
   });
 });
 
+test("--link: another container's address under a name", async () => {
+  const id = await engine.ok("run", "-d", "--name", "db", "bb", "sleep", "100");
+  expect(
+    await engine.ok("run", "--rm", "--link", "db:database", "bb", "sh", "-c", "grep database /etc/hosts; ping -c 1 -W 1 database | head -1"),
+  ).toMatch(new RegExp(`^172\\.\\d+\\.0\\.2\tdatabase ${id.slice(0, 12)} db\nPING database`));
+  expect(await engine.fails(125, "run", "--link", "nope", "bb", "true")).toContain("could not get container for nope: No such container: nope");
+});
+
 test("macvlan: a neighbour of the host's own neighbours", async () => {
   const create = (...args: string[]) => engine.run("network", "create", "-d", "macvlan", ...args, "lan");
   expect((await create("-o", "parent=out0")).stderr).toContain("needs the subnet");

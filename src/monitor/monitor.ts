@@ -16,6 +16,7 @@ import { claimForRemoval, claimForStart, getContainer, recordExit, recordRunning
 import { openDatabase, writeTransaction } from "../store/database.ts";
 import { discardContainer } from "../store/discard-container.ts";
 import { Layout } from "../store/layout.ts";
+import { portsOf } from "../store/networks.ts";
 import { JsonLog } from "./json-log.ts";
 import { FrameSocket, FrameType, parseFrame, type Resize, type StartRequest } from "./protocol.ts";
 
@@ -110,6 +111,10 @@ class Monitor {
       throw error;
     }
     const { pid, child } = running;
+    if (this.#network && this.#request.networking.ports.length > 0) {
+      const { relayIPv6 } = await import("../network/relay.ts");
+      relayIPv6(portsOf(db, id));
+    }
     this.#client.sendJson(FrameType.started, { pid, warnings: this.#warnings });
     if (!this.#request.attach && this.#request.stdin !== "once") this.#client.close();
 

@@ -83,6 +83,12 @@ describe("the default network", () => {
     expect(inside(internet, `${fetchPage} http://${HOST}:8080/index.html`).out).toBe("hello");
     for (const address of ["172.17.0.1:8080", `${HOST}:8080`, "172.17.0.2"])
       expect(await engine.ok("run", "--rm", "bb", "wget", "-qO-", `http://${address}/index.html`)).toBe("hello");
+    // On the host's IPv6 addresses it is passed on: all of it, both ways, also by who reads slowly.
+    expect(await (await fetch("http://[::1]:8080/index.html")).text()).toBe("hello\n");
+    await engine.ok("exec", "web", "sh", "-c", "head -c 30000000 /dev/zero > /zeros");
+    const zeros = await fetch("http://[::1]:8080/zeros");
+    await Bun.sleep(300);
+    expect((await zeros.arrayBuffer()).byteLength).toBe(30_000_000);
     // By its own published port.
     expect(await engine.ok("exec", "web", "wget", "-qO-", `http://${HOST}:8080/index.html`)).toBe("hello");
     expect(await engine.ok("port", "web")).toBe("80/tcp -> 0.0.0.0:8080");

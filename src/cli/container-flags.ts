@@ -168,7 +168,8 @@ function optional<K extends string, V>(name: K, value: V | undefined): { [k in K
   return value === undefined ? {} : ({ [name]: value } as { [k in K]?: V });
 }
 
-function limits(read: <T>(name: FlagName, parse: (text: string) => T) => T | undefined): Limits {
+/** What the flags of limits say. Throws {@link UsageError}. */
+export function limits(read: <T>(name: FlagName, parse: (text: string) => T) => T | undefined): Limits {
   const result: Limits = {
     ...optional("memory", read("memory", parseMemory)),
     ...optional(

@@ -196,7 +196,8 @@ function toMount(engine: Engine, mount: ContainerMount): Mount {
   }
 }
 
-function buildResources(config: ContainerConfig): Resources {
+/** A container's limits and device rules in OCI's words. */
+export function buildResources(config: ContainerConfig): Resources {
   const { limits } = config;
   const resources: Resources = {
     devices: config.privileged ? [{ allow: true, access: "rwm" }] : [...DEFAULT_DEVICE_RULES, ...addressableDevices(config.devices).map(ruleOf)],

@@ -1,20 +1,55 @@
 /** `update`: what can be changed of a container, at once where it runs. */
 import { setBandwidth } from "../network/bandwidth.ts";
-import type { Bandwidth } from "../store/container-config.ts";
+import { CgroupError } from "../runtime/cgroup/cgroup.ts";
+import { openCgroup } from "../runtime/cgroup/open.ts";
+import type { Resources } from "../runtime/spec.ts";
+import type { Bandwidth, ContainerConfig, Limits } from "../store/container-config.ts";
 import { updateConfig } from "../store/containers.ts";
+import { containerCgroup } from "../store/layout.ts";
 import { endpointsOf } from "../store/networks.ts";
+import { buildResources } from "./container-spec.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
 import { resolveContainer } from "./resolve-container.ts";
 
-/** Changes a container; what is not named stays. Throws {@link EngineError}, `NetworkError`. */
-export function updateContainer(engine: Engine, text: string, changes: { bandwidth: Bandwidth }): void {
+/** Changes a container; what is not named stays. Throws {@link EngineError}, `CgroupError`, `NetworkError`; then all is as it was. */
+export function updateContainer(engine: Engine, text: string, changes: { limits: Limits; bandwidth: Bandwidth | undefined }): void {
   const { db } = engine;
   const record = resolveContainer(engine, text);
   const { config } = record;
-  if (endpointsOf(db, record.id).length === 0 || !config.networking)
-    throw new EngineError(`container ${text} has no network of its own to hold to a bandwidth`);
-  const bandwidth = { ...config.networking.bandwidth, ...changes.bandwidth };
-  if (record.status === "running" && record.process) setBandwidth(record.process.pid, bandwidth);
-  updateConfig(db, record.id, { ...config, networking: { ...config.networking, bandwidth } });
+  const wanted: ContainerConfig = { ...config, limits: { ...config.limits, ...changes.limits } };
+  if (changes.bandwidth) {
+    if (endpointsOf(db, record.id).length === 0 || !config.networking)
+      throw new EngineError(`container ${text} has no network of its own to hold to a bandwidth`);
+    wanted.networking = { ...config.networking, bandwidth: { ...config.networking.bandwidth, ...changes.bandwidth } };
+  }
+  if (record.status === "running" && record.process) {
+    if (Object.keys(changes.limits).length > 0) applyLimits(record.id, config, wanted);
+    if (wanted.networking?.bandwidth && changes.bandwidth) setBandwidth(record.process.pid, wanted.networking.bandwidth);
+  }
+  updateConfig(db, record.id, wanted);
+}
+
+function applyLimits(id: string, before: ContainerConfig, wanted: ContainerConfig): void {
+  const cgroup = openCgroup(containerCgroup(id));
+  if (!cgroup) throw new EngineError("cannot limit a container: this host has no cgroups");
+  const limitsOf = (config: ContainerConfig): Resources => {
+    const { devices: _, ...limits } = buildResources(config);
+    return limits;
+  };
+  const resources = limitsOf(wanted);
+  const folders = cgroup.paths.length;
+  cgroup.create(resources);
+  // Hierarchies of v1 that nothing asked for before: everything in the container joins them.
+  if (cgroup.paths.length > folders) for (const pid of cgroup.pids()) cgroup.joinWhole(pid);
+  try {
+    cgroup.apply(resources);
+  } catch (error) {
+    try {
+      cgroup.apply(limitsOf(before));
+    } catch (second) {
+      if (!(second instanceof CgroupError)) throw second; // the first one says what is wrong
+    }
+    throw error;
+  }
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { TestEngine } from "./engine.ts";
 
 let engine: TestEngine;
@@ -82,4 +82,29 @@ test.each([
   expect(anonymous).toBeGreaterThan(500);
   expect(anonymous).toBeLessThan(limit); // KiB
   await engine.ok("rm", "-f", "idle");
+});
+
+test("update changes limits of a container that runs, and of one that will", async () => {
+  await engine.ok("run", "-d", "--name", "live", "-m", "64m", "bb", "sh", "-c", "sleep 1000 & wait");
+  const isV1 = existsSync("/sys/fs/cgroup/memory");
+  const folder = (controller: string) => `/sys/fs/cgroup/${isV1 ? `${controller}/` : ""}berth/${id}`;
+  const id = await engine.inspect("live", "{{.Id}}");
+  const read = (controller: string, file: string) => readFileSync(`${folder(controller)}/${file}`, "utf8").trim();
+  expect(await engine.ok("update", "-m", "128m", "--memory-swap", "128m", "--cpus", "0.5", "--cpu-shares", "256", "--pids-limit", "50", "live")).toBe(
+    "live",
+  );
+  expect(read("memory", isV1 ? "memory.limit_in_bytes" : "memory.max")).toBe(String(128 << 20));
+  expect(read("pids", "pids.max")).toBe("50");
+  expect(read("cpu", isV1 ? "cpu.cfs_quota_us" : "cpu.max")).toMatch(/^50000( 100000)?$/);
+  // All of it, not the first process only.
+  expect(read("cpu", "cgroup.procs").split("\n")).toHaveLength(2);
+  expect(await engine.inspect("live", "{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}} {{.HostConfig.PidsLimit}}")).toBe(`${128 << 20} 500000000 50`);
+  await engine.fails(1, "update", "--cpuset-cpus", "900", "live");
+  expect(await engine.inspect("live", "{{.HostConfig.CpusetCpus}}")).toBe("");
+  expect(await engine.fails(1, "update", "live")).toContain("You must provide one or more flags");
+  await engine.ok("stop", "-t", "0", "live");
+  await engine.ok("update", "--pids-limit", "60", "live");
+  await engine.ok("start", "live");
+  expect(read("pids", "pids.max")).toBe("60");
+  await engine.ok("rm", "-f", "live");
 });

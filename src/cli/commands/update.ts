@@ -1,12 +1,17 @@
 import { updateContainer } from "../../engine/update-container.ts";
 import { defineCommand } from "../command.ts";
-import { bandwidthOf, CONTAINER_FLAGS, readValue } from "../container-flags.ts";
+import { bandwidthOf, CONTAINER_FLAGS, limits, readValue } from "../container-flags.ts";
 import { forEach } from "../each.ts";
 import { UsageError } from "../errors.ts";
 import { parseRate } from "../network-flags.ts";
 
-const { bandwidth, "bandwidth-in": bandwidthIn, "bandwidth-out": bandwidthOut } = CONTAINER_FLAGS;
-const FLAGS = { bandwidth, "bandwidth-in": bandwidthIn, "bandwidth-out": bandwidthOut };
+const NAMES = [
+  ...(["bandwidth", "bandwidth-in", "bandwidth-out"] as const),
+  ...(["cpu-period", "cpu-quota", "cpu-shares", "cpus", "cpuset-cpus", "cpuset-mems"] as const),
+  ...(["memory", "memory-reservation", "memory-swap", "pids-limit"] as const),
+];
+type Name = (typeof NAMES)[number];
+const FLAGS = Object.fromEntries(NAMES.map((name) => [name, CONTAINER_FLAGS[name]])) as { [K in Name]: (typeof CONTAINER_FLAGS)[K] };
 
 export default defineCommand({
   names: ["update", "container update"],
@@ -14,13 +19,18 @@ export default defineCommand({
   usage: "[OPTIONS] CONTAINER [CONTAINER...]",
   flags: FLAGS,
   args: { min: 1 },
-  examples: ["berth update --bandwidth 16mbit web"],
+  examples: ["berth update -m 256m --cpus 2 web", "berth update --bandwidth 16mbit web"],
   async run({ engine }, flags, names) {
-    const rate = (name: keyof typeof FLAGS) => (flags[name] === undefined ? undefined : readValue(FLAGS, name, flags[name], parseRate));
-    const wanted = bandwidthOf(rate("bandwidth"), rate("bandwidth-in"), rate("bandwidth-out"));
-    if (!wanted) throw new UsageError("You must provide one or more flags when using this command.", 1);
+    const read = <T>(name: string, parse: (text: string) => T): T | undefined => {
+      const text = flags[name as Name];
+      return text === undefined ? undefined : readValue(FLAGS, name, text, parse);
+    };
+    const bandwidth = bandwidthOf(read("bandwidth", parseRate), read("bandwidth-in", parseRate), read("bandwidth-out", parseRate));
+    const changes = { limits: limits(read), bandwidth };
+    if (!bandwidth && Object.keys(changes.limits).length === 0)
+      throw new UsageError("You must provide one or more flags when using this command.", 1);
     return forEach(names, (name) => {
-      updateContainer(engine, name, { bandwidth: wanted });
+      updateContainer(engine, name, changes);
       console.log(name);
     });
   },

@@ -45,6 +45,11 @@ export function awaitProcess(identity: ProcessIdentity, timeout: number): boolea
   return withProcess(identity, true, (pidfd) => poll([{ fd: pidfd, events: POLLIN }], timeout)[0] === true);
 }
 
+// What stands still takes no signal before it goes on (on v1 not even SIGKILL).
+function thaw({ id, status }: ContainerRecord): void {
+  if (status === "paused") openCgroup(containerCgroup(id))?.freeze(false);
+}
+
 /** `kill`: sends a signal to a running container. */
 export function killContainer(engine: Engine, text: string, signal: number): void {
   const record = resolveContainer(engine, text);
@@ -52,7 +57,9 @@ export function killContainer(engine: Engine, text: string, signal: number): voi
     throw new EngineError(`Cannot kill container: ${text}: Container ${record.id} is not running`);
   }
   signalProcess(record.process, signal);
-  if (signal === SIGKILL) settle(engine, record, SETTLE_TIMEOUT);
+  if (signal !== SIGKILL) return;
+  thaw(record);
+  settle(engine, record, SETTLE_TIMEOUT);
 }
 
 // The kernel may take a while to free a killed process's memory; beyond this something is wrong with the machine.
@@ -79,7 +86,7 @@ export function stopContainer(engine: Engine, text: string, options: StopOptions
   const seconds = options.timeout ?? record.config.stopTimeout ?? DEFAULT_STOP_TIMEOUT;
   if (seconds !== 0) {
     signalProcess(record.process, signal ?? parseSignal(record.config.stopSignal));
-    if (record.status === "paused") openCgroup(containerCgroup(record.id))?.freeze(false);
+    thaw(record);
     if (awaitProcess(record.process, seconds < 0 ? -1 : seconds * 1000)) {
       settle(engine, record, SETTLE_TIMEOUT);
       return;
@@ -91,6 +98,7 @@ export function stopContainer(engine: Engine, text: string, options: StopOptions
 /** Kills a running container and waits until its record says so. */
 export function killAndSettle(engine: Engine, record: ContainerRecord, process: ProcessIdentity): void {
   signalProcess(process, SIGKILL);
+  thaw(record);
   if (!awaitProcess(process, KILL_TIMEOUT))
     throw new EngineError(`container ${record.id}: process ${process.pid} did not end within ${KILL_TIMEOUT / 1000} seconds of SIGKILL`);
   settle(engine, record, SETTLE_TIMEOUT);

@@ -205,6 +205,11 @@ export function claimForRemoval(db: Database, record: ContainerRecord, volumes: 
   );
 }
 
+/** Notes whether a container that runs stands still. */
+export function recordPaused(db: Database, id: string, on: boolean): void {
+  change(db, "UPDATE containers SET status = ? WHERE id = ? AND status IN ('running', 'paused')", on ? "paused" : "running", id);
+}
+
 /** Keeps a changed configuration. */
 export function updateConfig(db: Database, id: string, config: ContainerConfig): void {
   change(db, "UPDATE containers SET config = ? WHERE id = ?", JSON.stringify(config), id);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
 import { TestEngine, until } from "./engine.ts";
 
 let engine: TestEngine;
@@ -211,6 +212,38 @@ describe("ps and inspect", () => {
     expect(await engine.run("inspect", "nothing")).toMatchObject({ stdout: "[]\n", exitCode: 1 });
     await engine.ok("rm", "i");
   });
+});
+
+test("pause and unpause; what stands still can be stopped, killed and removed", async () => {
+  const count = "i=0; while :; do i=$((i + 1)); echo $i > /count; sleep 0.02; done";
+  await engine.ok("run", "-d", "--name", "still", "bb", "sh", "-c", count);
+  const pid = await engine.inspect("still", "{{.State.Pid}}");
+  const counted = () => readFileSync(`/proc/${pid}/root/count`, "utf8");
+  await until("it counts", () => existsSync(`/proc/${pid}/root/count`));
+  expect(await engine.ok("pause", "still")).toBe("still");
+  const before = counted();
+  await Bun.sleep(150);
+  expect(counted()).toBe(before);
+  expect(await engine.ok("ps", "--format", "{{.Status}}")).toMatch(/^Up .* \(Paused\)$/);
+  expect(await engine.inspect("still", "{{.State.Status}} {{.State.Paused}}")).toBe("paused true");
+  expect(await engine.fails(1, "pause", "still")).toContain("Container still is already paused");
+  expect(await engine.fails(1, "exec", "still", "true")).toContain("is paused");
+  await engine.ok("unpause", "still");
+  await until("it goes on", () => counted() !== before);
+  expect(await engine.fails(1, "unpause", "still")).toContain("Container still is not paused");
+  await engine.ok("pause", "still");
+  await engine.ok("kill", "still");
+  expect(await engine.inspect("still", "{{.State.Status}} {{.State.ExitCode}}")).toBe("exited 137");
+  expect(await engine.fails(1, "pause", "still")).toContain("Container still is not running");
+  for (const end of [
+    ["stop", "-t", "0"],
+    ["rm", "-f"],
+  ]) {
+    await engine.ok("start", "still");
+    await engine.ok("pause", "still");
+    await engine.ok(...end, "still");
+  }
+  expect(await engine.leftovers()).toEqual([]);
 });
 
 describe("the command line", () => {

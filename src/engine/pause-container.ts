@@ -1,0 +1,23 @@
+/** `pause` and `unpause`: by the freezer. */
+import { openCgroup } from "../runtime/cgroup/open.ts";
+import { recordPaused } from "../store/containers.ts";
+import { writeTransaction } from "../store/database.ts";
+import { containerCgroup } from "../store/layout.ts";
+import type { Engine } from "./engine.ts";
+import { EngineError } from "./errors.ts";
+import { resolveContainer } from "./resolve-container.ts";
+
+/** Makes everything in a container stand still, or go on. Throws {@link EngineError} with docker's words, `CgroupError`. */
+export function pauseContainer(engine: Engine, text: string, on: boolean): void {
+  const { id, status } = resolveContainer(engine, text);
+  const cgroup = openCgroup(containerCgroup(id));
+  if (!cgroup) throw new EngineError(`cannot pause container ${text}: this host has no cgroups`);
+  if (on && status === "paused") throw new EngineError(`Container ${text} is already paused`);
+  if (status !== "running" && status !== "paused") throw new EngineError(`Container ${text} is not ${on ? "running" : "paused"}`);
+  // Killed in between, a pause leaves it frozen without a word of it.
+  if (!on && status === "running" && !cgroup.isFrozen()) throw new EngineError(`Container ${text} is not paused`);
+  writeTransaction(engine.db, () => {
+    recordPaused(engine.db, id, on);
+    cgroup.freeze(on);
+  });
+}

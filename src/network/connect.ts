@@ -1,6 +1,5 @@
 /** Gives a container that starts what it is to have of the network: addresses, links, published ports. */
 import type { Database } from "bun:sqlite";
-import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { AT_FDCWD, O_RDONLY, openat } from "../../ffi/fd.ts";
 import { hasCode, reasonOf } from "../../ffi/libc.ts";
@@ -25,6 +24,7 @@ export interface Connected {
 }
 
 const VETH_PREFIX = "veth";
+const randomBytes = () => Buffer.from(crypto.getRandomValues(new Uint8Array(4)));
 /** linux/if_link.h: MACVLAN_MODE_*, IPVLAN_MODE_*. */
 export const LINK_MODES: Record<"macvlan" | "ipvlan", Record<string, number>> = {
   macvlan: { bridge: 4, private: 1, vepa: 2, passthru: 8 },
@@ -90,7 +90,7 @@ export function ensureBridge(routes: RouteSocket, { name, config }: NetworkRecor
   if (!config.internal) ensureForwarding(warnings);
   if (found?.isUp) return;
   const subnet = subnetOf(config.subnet);
-  const mac = Buffer.concat([Buffer.from([0x02, 0x42]), randomBytes(4)]);
+  const mac = Buffer.concat([Buffer.from([0x02, 0x42]), randomBytes()]);
   try {
     if (!found) routes.request(route.addBridge(config.bridge, config.mtu ?? uplinkMtu(routes), mac));
   } catch (error) {
@@ -126,7 +126,7 @@ function ensureForwarding(warnings: string[]): void {
 function plug(routes: RouteSocket, { network, mac }: Endpoint, position: number, pid: number): string {
   const bridge = routes.link(network.config.bridge) as Link;
   const name = `eth${position}`;
-  const host = `${VETH_PREFIX}${randomBytes(4).toString("hex")}`;
+  const host = `${VETH_PREFIX}${randomBytes().toString("hex")}`;
   const address = Buffer.from((mac ?? "").replaceAll(":", ""), "hex");
   const { driver, mode } = network.config;
   if (driver !== "bridge") {

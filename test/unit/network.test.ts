@@ -16,7 +16,21 @@ test.each([
   expect(formatAddress(parseAddress(text) as Buffer)).toBe(shown);
 });
 
-test.each(["", "10.0.0", "10.0.0.256", "1::2::3", "fe80::1%eth0", "x"])("%p is no address", (text) => {
+test.each([
+  "",
+  "10.0.0",
+  "10.0.0.256",
+  "10.0.0.01",
+  "1.2.3.4.",
+  "1.2.3.4.5",
+  ":",
+  ":::",
+  "1:2:3:4:5:6:7:8:9",
+  "[::1]",
+  "1::2::3",
+  "fe80::1%eth0",
+  "x",
+])("%p is no address", (text) => {
   expect(parseAddress(text)).toBeUndefined();
 });
 

@@ -1,5 +1,4 @@
 /** `create`: a container's record, folders and volumes. */
-import { randomBytes } from "node:crypto";
 import { lstatSync, mkdirSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { resolve } from "node:path";
@@ -16,6 +15,7 @@ import type { Engine } from "./engine.ts";
 import { EngineError, NotFound } from "./errors.ts";
 import { generateName } from "./names.ts";
 import { networkForContainer } from "./networks.ts";
+import { randomId } from "./random-id.ts";
 import { reconcile } from "./reconcile.ts";
 import { resolveContainer } from "./resolve-container.ts";
 import { resolveImage } from "./resolve-image.ts";
@@ -52,7 +52,7 @@ const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
  */
 export function createContainer(engine: Engine, options: ContainerOptions, keep: boolean): ContainerRecord {
   const { db, layout } = engine;
-  const id = randomBytes(32).toString("hex");
+  const id = randomId();
   if (options.name !== undefined && !NAME.test(options.name)) {
     throw new EngineError(`Invalid container name (${options.name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`);
   }
@@ -200,7 +200,7 @@ function completeMounts(engine: Engine, own: ContainerMount[], volumesFrom: stri
     if (!mounts.has(clean(target))) mounts.set(clean(target), { type: "volume", name: "", anonymous: true, target, readOnly: false, noCopy: false });
   }
   for (const mount of mounts.values()) {
-    if (mount.type === "volume" && mount.name === "") mount.name = randomBytes(32).toString("hex");
+    if (mount.type === "volume" && mount.name === "") mount.name = randomId();
     if (mount.type === "bind") prepareSource(mount);
   }
   // A mount inside another one comes after it.

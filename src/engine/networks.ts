@@ -1,5 +1,4 @@
 /** The verbs of networks: made, found, removed. */
-import { randomBytes } from "node:crypto";
 import { RouteSocket, route } from "../../ffi/netlink/route.ts";
 import { contains, formatAddress, formatSubnet, overlaps, parseAddress, parseSubnet, type Subnet, subnetOf } from "../network/address.ts";
 import { LINK_MODES } from "../network/connect.ts";
@@ -19,6 +18,7 @@ import {
 } from "../store/networks.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError, NotFound } from "./errors.ts";
+import { randomId } from "./random-id.ts";
 import { reconcileAll } from "./reconcile.ts";
 
 export const DEFAULT_NETWORK = "bridge";
@@ -45,7 +45,7 @@ export function createNetwork(engine: Engine, name: string, options: NetworkOpti
 
 function insert(engine: Engine, name: string, options: NetworkOptions): NetworkRecord {
   const { db } = engine;
-  const id = randomBytes(32).toString("hex");
+  const id = randomId();
   return writeTransaction(db, () => {
     const networks = listNetworks(db);
     if (networks.some((network) => network.name === name)) throw new EngineError(`network with name ${name} already exists`);

@@ -29,8 +29,8 @@ const DEFAULT_SUITES = ["unit", "e2e"];
 const SUITES = [...DEFAULT_SUITES, "peers", "vm"];
 /** What stands for the host: bridges, tables and forwarding of the tests are in a network namespace of their own. */
 const OWN_NETWORK = ["unshare", "-n", "sh", "-c", 'busybox ifconfig lo up && exec "$@"', "sh"];
-/** Fetches a package while it runs, and has a kernel of its own. */
-const NEEDS_NETWORK = ["vm"];
+/** Suites that make some. */
+const WITH_NETWORKS = ["e2e", "peers"];
 const TEST_TIMEOUT = 60_000; // milliseconds; no test loops without a bound of its own
 
 async function installPackages(packages: Record<string, string>): Promise<void> {
@@ -48,7 +48,7 @@ async function installPackages(packages: Record<string, string>): Promise<void> 
 /** Runs one suite and gives its counts, as bun's own summary has them. */
 async function runSuite(suite: string, more: string[]): Promise<{ passed: number; failed: number; skipped: number }> {
   const child = Bun.spawn(
-    [...(NEEDS_NETWORK.includes(suite) ? [] : OWN_NETWORK), process.execPath, "test", "--timeout", String(TEST_TIMEOUT), `./test/${suite}/`, ...more],
+    [...(WITH_NETWORKS.includes(suite) ? OWN_NETWORK : []), process.execPath, "test", "--timeout", String(TEST_TIMEOUT), `./test/${suite}/`, ...more],
     {
       cwd: join(import.meta.dir, ".."),
       stdout: "inherit",

@@ -1,7 +1,6 @@
 /** `network connect` and `disconnect`: of containers that run, too. */
 import { hasCode } from "../../ffi/libc.ts";
-import { plugRunning, unplugRunning } from "../network/connect.ts";
-import { writeTransaction } from "../store/database.ts";
+import { disconnectEndpoint, plugRunning, unplugRunning } from "../network/connect.ts";
 import { deleteEndpoint, type EndpointConfig, endpointsOf, insertEndpoint } from "../store/networks.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
@@ -21,7 +20,7 @@ export function connectNetwork(engine: Engine, networkText: string, containerTex
   if (endpointsOf(db, container.id).some((endpoint) => endpoint.network.id === network.id))
     throw new EngineError(`endpoint with name ${container.name} already exists in network ${network.name}`);
   insertEndpoint(db, container.id, network.id, config);
-  if (container.status !== "running" || !container.process) return;
+  if (!container.process) return;
   try {
     plugRunning(db, engine.layout.data, container.id, network.id, container.process.pid);
   } catch (error) {
@@ -37,12 +36,12 @@ export function disconnectNetwork(engine: Engine, networkText: string, container
   const network = resolveNetwork(engine, networkText);
   const endpoint = endpointsOf(db, container.id).find((e) => e.network.id === network.id);
   if (!endpoint) throw new EngineError(`container ${container.id} is not connected to network ${network.name}`);
-  if (container.status === "running" && container.process && endpoint.address !== undefined) {
+  if (container.process && endpoint.address !== undefined) {
     try {
       unplugRunning(container.process.pid, endpoint.address);
     } catch (error) {
       if (!force && !hasCode(error, "ENOENT")) throw error;
     }
   }
-  writeTransaction(db, () => deleteEndpoint(db, container.id, network.id));
+  disconnectEndpoint(db, engine.layout.data, endpoint);
 }

@@ -173,10 +173,12 @@ export function networkForContainer(engine: Engine, name: string, config: Endpoi
 /** Removes a network and its bridge. Throws {@link EngineError} where containers are connected. */
 export function removeNetwork(engine: Engine, text: string): NetworkRecord {
   const { db } = engine;
-  if (text === DEFAULT_NETWORK || BUILT_IN.includes(text)) throw new EngineError(`${text} is a pre-defined network and cannot be removed`);
+  const refuse = (name: string) => new EngineError(`${name} is a pre-defined network and cannot be removed`);
+  if (text === DEFAULT_NETWORK || BUILT_IN.includes(text)) throw refuse(text);
   reconcileAll(engine);
   return writeTransaction(db, () => {
     const network = resolveNetwork(engine, text);
+    if (network.name === DEFAULT_NETWORK) throw refuse(network.name); // named by its id
     const connected = endpointsIn(db, network.id);
     if (connected.length > 0) {
       const ids = connected.map(({ containerId }) => containerId.slice(0, 12)).join(", ");

@@ -23,7 +23,7 @@ export function updateContainer(engine: Engine, text: string, changes: { limits:
       throw new EngineError(`container ${text} has no network of its own to hold to a bandwidth`);
     wanted.networking = { ...config.networking, bandwidth: { ...config.networking.bandwidth, ...changes.bandwidth } };
   }
-  if (record.status === "running" && record.process) {
+  if (record.process) {
     if (Object.keys(changes.limits).length > 0) applyLimits(record.id, config, wanted);
     if (wanted.networking?.bandwidth && changes.bandwidth) setBandwidth(record.process.pid, wanted.networking.bandwidth);
   }

@@ -9,7 +9,17 @@ import { NetlinkError } from "../../ffi/netlink/socket.ts";
 import type { BoundPort } from "../../ffi/socket.ts";
 import { getContainer } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";
-import { type Endpoint, endpointsOf, type NetworkRecord, type PortRequest, portsOf, releaseNetworking } from "../store/networks.ts";
+import {
+  deleteEndpoint,
+  deletePort,
+  type Endpoint,
+  endpointsOf,
+  type NetworkRecord,
+  type PortRequest,
+  type PublishedPort,
+  portsOf,
+  releaseNetworking,
+} from "../store/networks.ts";
 import { type Address, parseAddress, subnetOf } from "./address.ts";
 import { allot, publish } from "./allocate.ts";
 import { NetworkError } from "./errors.ts";
@@ -50,7 +60,6 @@ export function connectContainer(db: Database, data: string, id: string, pid: nu
       using firewall = new Firewall(db, data);
       const published = main?.address === undefined ? [] : ports.map((request) => publish(db, id, main.address as string, request, bound));
       firewall.publish(published);
-      firewall.passOthers();
     });
     const endpoints = endpointsOf(db, id);
     const links = endpoints.map((endpoint, i) => plug(routes, endpoint, i, pid));
@@ -68,9 +77,28 @@ export function disconnectContainer(db: Database, data: string, id: string): voi
   writeTransaction(db, () => {
     const ports = portsOf(db, id);
     releaseNetworking(db, id);
-    if (ports.length === 0) return;
+    withdraw(db, data, ports);
+  });
+}
+
+// The store's word counts: an end must be recorded also where the kernel refuses. What stays in its table goes when that is next changed.
+function withdraw(db: Database, data: string, ports: PublishedPort[]): void {
+  if (ports.length === 0) return;
+  try {
     using firewall = new Firewall(db, data);
     firewall.withdraw(ports);
+  } catch (error) {
+    if (!(error instanceof NetworkError)) throw error;
+  }
+}
+
+/** Takes a container off one of its networks, in the store: its address there, and the ports that led to it. */
+export function disconnectEndpoint(db: Database, data: string, { containerId, network, address }: Endpoint): void {
+  writeTransaction(db, () => {
+    const ports = portsOf(db, containerId).filter(({ containerIp }) => containerIp === address);
+    for (const port of ports) deletePort(db, port);
+    deleteEndpoint(db, containerId, network.id);
+    withdraw(db, data, ports);
   });
 }
 

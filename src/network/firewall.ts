@@ -4,6 +4,7 @@
  * once however many ports there are.
  */
 import type { Database } from "bun:sqlite";
+import { reasonOf } from "../../ffi/libc.ts";
 import {
   CT_STATE_KNOWN,
   CT_STATE_NEW,
@@ -37,22 +38,29 @@ function tableName(data: string): string {
   return data === "/var/lib/berth" ? "berth" : `berth-${new Bun.CryptoHasher("sha256").update(data).digest("hex").slice(0, 12)}`;
 }
 
+const bridgesOf = (networks: NetworkRecord[]) => networks.flatMap(({ config }) => (config.driver === "bridge" ? [config.bridge] : []));
+
 /** Changes what the kernel has in step with the store; under the store's write lock. */
 export class Firewall implements Disposable {
-  readonly #socket = new NftSocket();
+  readonly #socket: NftSocket;
   readonly #name: string;
   readonly #table: Nftable;
   readonly #db: Database;
 
+  /** Throws {@link NetworkError} where the kernel has no nf_tables. */
   constructor(db: Database, data: string) {
+    try {
+      this.#socket = new NftSocket();
+    } catch (error) {
+      throw new NetworkError(`the kernel has no nf_tables: ${reasonOf(error)}; --network none or host does without`, { cause: error });
+    }
     this.#db = db;
     this.#name = tableName(data);
     this.#table = new Nftable(NFPROTO_IPV4, this.#name);
   }
 
-  /** Where another firewall of the host drops what it does not know, our bridges are made known to it. */
-  passOthers(): void {
-    const bridges = listNetworks(this.#db).flatMap(({ config }) => (config.driver === "bridge" ? [config.bridge] : []));
+  // Where another firewall of the host drops what it does not know, our bridges are made known to it.
+  #passOthers(bridges: string[]): void {
     try {
       passForeignFirewalls(this.#socket, this.#name, bridges);
     } catch (error) {
@@ -68,6 +76,7 @@ export class Firewall implements Disposable {
     }
     try {
       this.#do(this.#portMessages(ports));
+      this.#passOthers(bridgesOf(listNetworks(this.#db)));
     } catch (error) {
       if (!(error instanceof NetworkError)) throw error;
       this.rebuild(); // somebody changed it behind our back
@@ -94,13 +103,13 @@ export class Firewall implements Disposable {
     for (const network of networks) messages.push(...this.#networkMessages(network));
     messages.push(...this.#portMessages(allPorts(this.#db)));
     this.#do(messages);
-    this.passOthers();
+    this.#passOthers(bridgesOf(networks));
   }
 
   /** Takes the whole table away. */
   remove(): void {
     if (this.#has()) this.#do([this.#table.delete()]);
-    passForeignFirewalls(this.#socket, this.#name, []);
+    this.#passOthers([]);
   }
 
   [Symbol.dispose](): void {

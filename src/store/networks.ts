@@ -162,6 +162,10 @@ export function insertPort(db: Database, p: PublishedPort): void {
   change(db, sql, p.protocol, p.hostIp, p.hostPort, p.containerId, p.containerIp, p.containerPort);
 }
 
+export function deletePort(db: Database, { protocol, hostIp, hostPort }: Pick<PublishedPort, "protocol" | "hostIp" | "hostPort">): void {
+  change(db, "DELETE FROM published_ports WHERE protocol = ? AND host_ip = ? AND host_port = ?", protocol, hostIp, hostPort);
+}
+
 /** Gives back the addresses and ports of a container that does not run any more. */
 export function releaseNetworking(db: Database, containerId: string): void {
   change(db, "UPDATE endpoints SET address = NULL, mac = NULL WHERE container_id = ? AND address IS NOT NULL", containerId);

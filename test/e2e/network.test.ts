@@ -134,6 +134,20 @@ describe("the default network", () => {
     await engine.ok("rm", "-f", "web", "second");
   });
 
+  test("an end is recorded also where the table is gone, or another's", async () => {
+    await web("web", "-p", "8080:80");
+    const table = /table ip (berth-\w+)/.exec(rules())?.[1] ?? "";
+    expect(sh(`nft delete table ip ${table}`).code).toBe(0);
+    await engine.ok("stop", "-t", "0", "web");
+    expect(await engine.inspect("web", "{{.State.Status}}")).toBe("exited");
+    // And the next one finds it as it should be.
+    await engine.ok("start", "web");
+    await until("the server", () => sh(`${fetchPage} http://127.0.0.1:8080/index.html`).out === "hello");
+    sh(`nft flush map ip ${table} ports`);
+    await engine.ok("rm", "-f", "web");
+    expect(rules()).not.toContain("8080");
+  });
+
   test("what is killed leaves no rule, address, port or link", async () => {
     await web("web", "-p", "8080:80");
     const [monitor] = engine.processes();
@@ -226,7 +240,19 @@ describe("networks", () => {
     );
     await engine.ok("network", "disconnect", "left", "client");
     expect((await ask("http://10.31.0.2/index.html")).exitCode).not.toBe(0);
-    await engine.ok("rm", "-f", "server", "client");
+    // The ports that led to the address it loses lead nowhere: the next one has it.
+    await web("moved", "-p", "8089:80");
+    await engine.ok("network", "connect", "left", "moved");
+    await engine.ok("pause", "moved");
+    await engine.ok("network", "disconnect", "bridge", "moved");
+    await engine.ok("unpause", "moved");
+    await web("next");
+    expect(sh(`${fetchPage} http://${HOST}:8089/index.html`).code).not.toBe(0);
+    expect(rules()).not.toContain("8089");
+    expect(await engine.ok("port", "moved")).toBe("");
+    const id = JSON.parse(await engine.ok("network", "inspect", "bridge"))[0].Id;
+    expect(await engine.fails(1, "network", "rm", id)).toContain("bridge is a pre-defined network and cannot be removed");
+    await engine.ok("rm", "-f", "server", "client", "moved", "next");
     expect((await engine.ok("network", "prune", "-f")).trim().split("\n").sort()).toEqual(["Deleted Networks:", "left", "right"]);
   });
 

@@ -70,7 +70,7 @@ function toRow({ db }: Engine, record: ContainerRecord, truncate: boolean): Reco
     RunningFor: `${humanDuration(Date.now() - record.createdAt)} ago`,
     Status: containerStatus(record),
     State: containerState(record),
-    Ports: record.status === "running" ? formatPorts(portsOf(db, record.id), record.config.exposedPorts) : "",
+    Ports: record.process ? formatPorts(portsOf(db, record.id), record.config.exposedPorts) : "",
     Names: record.name,
     Labels: Object.entries(config.labels)
       .map(([name, value]) => `${name}=${value}`)

@@ -1,11 +1,12 @@
 /** `network connect` and `disconnect`: of containers that run, too. */
 import { hasCode } from "../../ffi/libc.ts";
-import { disconnectEndpoint, plugRunning, unplugRunning } from "../network/connect.ts";
+import { plugRunning, unplugRunning } from "../network/connect.ts";
+import { disconnectEndpoint } from "../network/disconnect.ts";
 import { deleteEndpoint, type EndpointConfig, endpointsOf, insertEndpoint } from "../store/networks.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
-import { networkForContainer, resolveNetwork } from "./networks.ts";
 import { resolveContainer } from "./resolve-container.ts";
+import { networkForContainer, resolveNetwork } from "./resolve-network.ts";
 
 /** Connects a container to one more network. Throws {@link EngineError}, `NetworkError`. */
 export function connectNetwork(engine: Engine, networkText: string, containerText: string, config: EndpointConfig): void {

@@ -14,11 +14,11 @@ import { makeContainerLayer } from "./container-layer.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError, NotFound } from "./errors.ts";
 import { generateName } from "./names.ts";
-import { networkForContainer } from "./networks.ts";
 import { randomId } from "./random-id.ts";
 import { reconcile } from "./reconcile.ts";
 import { resolveContainer } from "./resolve-container.ts";
 import { resolveImage } from "./resolve-image.ts";
+import { networkForContainer } from "./resolve-network.ts";
 
 /** What a user asks for; what is undefined comes from the image. */
 export interface ContainerOptions

@@ -3,12 +3,11 @@ import type { ContainerConfig, ContainerMount, Limits } from "../store/container
 import type { ContainerRecord } from "../store/containers.ts";
 import { getImage } from "../store/images.ts";
 import { layerFolder } from "../store/layout.ts";
-import { type Endpoint, endpointsOf, type PortRequest, portsOf } from "../store/networks.ts";
+import { DEFAULT_NETWORK, type Endpoint, endpointsOf, type PortRequest, portsOf } from "../store/networks.ts";
 import { containerRoot, type StorageDriver } from "./container-layer.ts";
 import type { Engine } from "./engine.ts";
 import { inspectEndpoint } from "./inspect-network.ts";
 import { containerState } from "./list-containers.ts";
-import { DEFAULT_NETWORK } from "./networks.ts";
 
 const NEVER = "0001-01-01T00:00:00Z"; // Go's zero time
 

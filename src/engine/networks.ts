@@ -1,13 +1,13 @@
 /** The verbs of networks: made, found, removed. */
 import { RouteSocket, route } from "../../ffi/netlink/route.ts";
-import { contains, formatAddress, formatSubnet, overlaps, parseAddress, parseSubnet, type Subnet, subnetOf } from "../network/address.ts";
+import { contains, formatAddress, formatSubnet, overlaps, parseAddress, parseSubnet, type Subnet } from "../network/address.ts";
 import { LINK_MODES } from "../network/connect.ts";
 import { Firewall } from "../network/firewall.ts";
 import { chooseSubnet, defaultGateway, hostSubnets } from "../network/pool.ts";
 import { writeTransaction } from "../store/database.ts";
 import {
+  DEFAULT_NETWORK,
   deleteNetwork,
-  type EndpointConfig,
   endpointsIn,
   findNetworks,
   insertNetwork,
@@ -17,11 +17,11 @@ import {
   type NetworkRecord,
 } from "../store/networks.ts";
 import type { Engine } from "./engine.ts";
-import { EngineError, NotFound } from "./errors.ts";
+import { EngineError } from "./errors.ts";
 import { randomId } from "./random-id.ts";
 import { reconcileAll } from "./reconcile.ts";
+import { resolveNetwork } from "./resolve-network.ts";
 
-export const DEFAULT_NETWORK = "bridge";
 /** Networks that are no records: the host's own, and none. */
 export const BUILT_IN = ["host", "none"];
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
@@ -128,17 +128,8 @@ export function allNetworks({ db }: Engine): (Pick<NetworkRecord, "id" | "name" 
   return [...records, ...builtIn].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** A network by name or id. Throws {@link NotFound} with docker's words. */
-export function resolveNetwork(engine: Engine, text: string): NetworkRecord {
-  const found = findNetworks(engine.db, text);
-  if (found.length > 1) throw new EngineError(`${text} is the beginning of more than one network id`);
-  const [network] = found;
-  if (network) return network;
-  if (text === DEFAULT_NETWORK) return ensureDefaultNetwork(engine);
-  throw new NotFound(`network ${text} not found`);
-}
-
-function ensureDefaultNetwork(engine: Engine): NetworkRecord {
+/** The default network, made where it is not there yet. */
+export function ensureDefaultNetwork(engine: Engine): NetworkRecord {
   return writeTransaction(engine.db, () => {
     const [found] = findNetworks(engine.db, DEFAULT_NETWORK);
     if (found?.name === DEFAULT_NETWORK) return found;
@@ -152,22 +143,6 @@ function ensureDefaultNetwork(engine: Engine): NetworkRecord {
       options: {},
     });
   });
-}
-
-/** The network that a container is to be connected to. Throws {@link EngineError} where it cannot have what it wants there. */
-export function networkForContainer(engine: Engine, name: string, config: EndpointConfig): NetworkRecord {
-  const network = resolveNetwork(engine, name);
-  if (network.name === DEFAULT_NETWORK) {
-    if (config.ip !== undefined) throw new EngineError("user specified IP address is supported on user defined networks only");
-    if (config.aliases.length > 0) throw new EngineError("network-scoped alias is supported only for containers in user defined networks");
-  }
-  if (config.ip !== undefined) {
-    const subnet = subnetOf(network.config.subnet);
-    const address = parseAddress(config.ip);
-    if (!address || !contains(subnet, address))
-      throw new EngineError(`invalid config for network ${network.name}: no configured subnet contains IP address ${config.ip}`);
-  }
-  return network;
 }
 
 /** Removes a network and its bridge. Throws {@link EngineError} where containers are connected. */

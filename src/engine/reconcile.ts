@@ -2,7 +2,7 @@
  * Brings records back to the truth after processes were killed or the machine was
  * restarted. Nobody watches over that: whoever reads a record does it.
  */
-import { disconnectContainer } from "../network/connect.ts";
+import { disconnectContainer } from "../network/disconnect.ts";
 import { openCgroup } from "../runtime/cgroup/open.ts";
 import { type ContainerRecord, claimForRemoval, getContainer, listUnsettled, recordExit, recordStartFailure } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";

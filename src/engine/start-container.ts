@@ -13,11 +13,10 @@ import {
 } from "../monitor/protocol.ts";
 import type { ContainerConfig, NetworkSettings } from "../store/container-config.ts";
 import type { ContainerRecord } from "../store/containers.ts";
-import { endpointsOf, type PortRequest } from "../store/networks.ts";
+import { DEFAULT_NETWORK, endpointsOf, type PortRequest } from "../store/networks.ts";
 import { buildContainerSpec } from "./container-spec.ts";
 import type { Engine } from "./engine.ts";
 import { StartError } from "./errors.ts";
-import { DEFAULT_NETWORK } from "./networks.ts";
 
 export interface StartOptions {
   /** One that was launched before; else it is now. */

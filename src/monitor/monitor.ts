@@ -6,6 +6,7 @@ import type { Database } from "bun:sqlite";
 import { mkdirSync } from "node:fs";
 import { OwnedFd } from "../../ffi/fd.ts";
 import { exitNow } from "../../ffi/process.ts";
+import { disconnectContainer } from "../network/disconnect.ts";
 import { writeNetworkFiles } from "../network/files.ts";
 import { type Cgroup, CgroupError } from "../runtime/cgroup/cgroup.ts";
 import { enterCgroup } from "../runtime/cgroup/enter.ts";
@@ -104,7 +105,7 @@ class Monitor {
       this.#releaseCgroup();
       const code = error instanceof RuntimeFailure ? { setup: 128, "not-found": 127, "not-executable": 126 }[error.kind] : 128;
       writeTransaction(db, () => {
-        this.#network?.disconnectContainer(db, this.#layout.data, id);
+        disconnectContainer(db, this.#layout.data, id);
         recordStartFailure(db, id, code, error instanceof Error ? error.message : String(error), before);
       });
       if (this.#request.autoRemove) this.#remove(db);
@@ -132,7 +133,7 @@ class Monitor {
     await output.drained();
     log.close();
     writeTransaction(db, () => {
-      this.#network?.disconnectContainer(db, this.#layout.data, id);
+      disconnectContainer(db, this.#layout.data, id);
       recordExit(db, id, { exitCode, oomKilled, error: output.failure });
     });
     if (this.#request.autoRemove) this.#remove(db);

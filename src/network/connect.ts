@@ -9,19 +9,10 @@ import { NetlinkError } from "../../ffi/netlink/socket.ts";
 import type { BoundPort } from "../../ffi/socket.ts";
 import { getContainer } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";
-import {
-  deleteEndpoint,
-  deletePort,
-  type Endpoint,
-  endpointsOf,
-  type NetworkRecord,
-  type PortRequest,
-  type PublishedPort,
-  portsOf,
-  releaseNetworking,
-} from "../store/networks.ts";
+import { type Endpoint, endpointsOf, type NetworkRecord, type PortRequest } from "../store/networks.ts";
 import { type Address, parseAddress, subnetOf } from "./address.ts";
 import { allot, publish } from "./allocate.ts";
+import { disconnectContainer } from "./disconnect.ts";
 import { NetworkError } from "./errors.ts";
 import { Firewall } from "./firewall.ts";
 import { uplinkMtu } from "./pool.ts";
@@ -70,36 +61,6 @@ export function connectContainer(db: Database, data: string, id: string, pid: nu
     disconnectContainer(db, data, id);
     throw asNetworkError(error);
   }
-}
-
-/** Gives back the addresses and ports of a container whose process is gone. To be called before its record says so, in the same transaction. */
-export function disconnectContainer(db: Database, data: string, id: string): void {
-  writeTransaction(db, () => {
-    const ports = portsOf(db, id);
-    releaseNetworking(db, id);
-    withdraw(db, data, ports);
-  });
-}
-
-// The store's word counts: an end must be recorded also where the kernel refuses. What stays in its table goes when that is next changed.
-function withdraw(db: Database, data: string, ports: PublishedPort[]): void {
-  if (ports.length === 0) return;
-  try {
-    using firewall = new Firewall(db, data);
-    firewall.withdraw(ports);
-  } catch (error) {
-    if (!(error instanceof NetworkError)) throw error;
-  }
-}
-
-/** Takes a container off one of its networks, in the store: its address there, and the ports that led to it. */
-export function disconnectEndpoint(db: Database, data: string, { containerId, network, address }: Endpoint): void {
-  writeTransaction(db, () => {
-    const ports = portsOf(db, containerId).filter(({ containerIp }) => containerIp === address);
-    for (const port of ports) deletePort(db, port);
-    deleteEndpoint(db, containerId, network.id);
-    withdraw(db, data, ports);
-  });
 }
 
 function asNetworkError(error: unknown): unknown {

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { NetworkSettings } from "../store/container-config.ts";
-import type { Endpoint } from "../store/networks.ts";
+import { DEFAULT_NETWORK, type Endpoint } from "../store/networks.ts";
 
 export interface NetworkFiles {
   hostname: string;
@@ -19,7 +19,7 @@ export interface NetworkFiles {
 const LOCALHOST =
   "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\nff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n";
 /** The monitor's, on networks whose containers know each other by name; see resolver.ts. */
-const RESOLVER = "127.0.0.11";
+export const RESOLVER_ADDRESS = "127.0.0.11";
 /** Where a host has no resolver that a container could reach; dockerd's choice. */
 const PUBLIC_RESOLVERS = ["8.8.8.8", "8.8.4.4"];
 
@@ -29,11 +29,11 @@ export function writeNetworkFiles(folder: string, files: NetworkFiles): void {
   writeFileSync(join(folder, "hostname"), `${hostname}\n`);
   writeFileSync(join(folder, "hosts"), hostsFile(files));
   const host = readOr("/etc/resolv.conf", "");
-  const hasResolver = files.endpoints.some(({ network }) => network.name !== "bridge");
+  const hasResolver = files.endpoints.some(({ network }) => network.name !== DEFAULT_NETWORK);
   const isPlain = networking.dns.length + networking.dnsSearch.length + networking.dnsOptions.length === 0;
   // Whom that one asks, it knows by itself.
   const wanted = hasResolver
-    ? { ...networking, dns: [RESOLVER], dnsOptions: networking.dnsOptions.length > 0 ? networking.dnsOptions : ["ndots:0"] }
+    ? { ...networking, dns: [RESOLVER_ADDRESS], dnsOptions: networking.dnsOptions.length > 0 ? networking.dnsOptions : ["ndots:0"] }
     : networking;
   writeFileSync(join(folder, "resolv.conf"), hostNetwork && isPlain ? host : resolvConf(host, wanted, files.endpoints.length > 0));
 }

@@ -9,8 +9,8 @@ import { addressOfNeighbour, nameOfNeighbour } from "../store/networks.ts";
 import { parseAddress } from "./address.ts";
 import { inNamespaceOf } from "./connect.ts";
 import { buildAnswer, encodeDomain, parseQuery, type Question, RCODE, reversedAddress, TYPE } from "./dns-message.ts";
+import { RESOLVER_ADDRESS } from "./files.ts";
 
-export const RESOLVER_ADDRESS = "127.0.0.11";
 const DNS_PORT = 53;
 const TCP = 6;
 const UDP = 17;

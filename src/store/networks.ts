@@ -2,6 +2,9 @@
 import type { Database } from "bun:sqlite";
 import { all, change, first } from "./database.ts";
 
+/** The one that containers are on which ask for none; on it nobody is known by name. */
+export const DEFAULT_NETWORK = "bridge";
+
 /** A bridge of ours, or links beside an interface of the host. */
 export type NetworkDriver = "bridge" | "macvlan" | "ipvlan";
 
@@ -175,7 +178,7 @@ export function releaseNetworking(db: Database, containerId: string): void {
 // Those that a container shares a network with, the default one left out: there nobody is known by name. It is its own neighbour.
 const NEIGHBOURS = `FROM endpoints AS own JOIN endpoints AS other USING (network_id) JOIN networks ON networks.id = network_id
   JOIN containers ON containers.id = other.container_id
-  WHERE own.container_id = ?1 AND other.address IS NOT NULL AND networks.name != 'bridge'`;
+  WHERE own.container_id = ?1 AND other.address IS NOT NULL AND networks.name != '${DEFAULT_NETWORK}'`;
 
 /** Addresses of the neighbours that have a name: the container's, its short id or an alias, with or without the network's name behind it. */
 export function addressOfNeighbour(db: Database, containerId: string, name: string): string[] {

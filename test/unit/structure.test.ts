@@ -27,7 +27,7 @@ const partOf = (path: string) => Object.keys(MAY_IMPORT).find((part) => path ===
 
 function importsOf(path: string): string[] {
   const text = readFileSync(join(ROOT, path), "utf8");
-  return [...text.matchAll(/(?:from|import)\s*\(?\s*"([^"]+)"/g)].map((match) => match[1] as string);
+  return [...text.matchAll(/(?:from|import|require)\s*\(?\s*"([^"]+)"/g)].map((match) => match[1] as string);
 }
 
 test("imports run one way", () => {

@@ -9,9 +9,7 @@ import { defineCommand } from "../command.ts";
 import { CONTAINER_FLAGS, containerOptions } from "../container-flags.ts";
 import { CommandFailure, UsageError } from "../errors.ts";
 import { requireTerminal, runInForeground } from "../foreground.ts";
-import { Progress } from "../format/progress.ts";
 import { warn } from "../warn.ts";
-import { pull } from "./pull.ts";
 
 export default defineCommand({
   names: ["run", "container run"],
@@ -70,9 +68,12 @@ export async function makeContainer(
   }
   if (!["always", "missing", "never"].includes(policy))
     throw new UsageError(`invalid pull option: '${policy}': must be one of "always", "missing" or "never"`);
-  // Progress goes to stderr: stdout is the command's, or the id's.
-  const fetchImage = () =>
-    pull(engine, parseReference(options.image), { connection: { tlsVerify: true }, platform, progress: quiet ? undefined : new Progress(2) });
+  const fetchImage = async () => {
+    // Most images are there: what talks to registries is loaded for the others.
+    const [{ pull }, { Progress }] = await Promise.all([import("./pull.ts"), import("../format/progress.ts")]);
+    // Progress goes to stderr: stdout is the command's, or the id's.
+    await pull(engine, parseReference(options.image), { connection: { tlsVerify: true }, platform, progress: quiet ? undefined : new Progress(2) });
+  };
   if (policy === "always" && options.rootfs === undefined) await fetchImage();
   let record: ContainerRecord;
   try {

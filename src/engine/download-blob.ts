@@ -4,6 +4,7 @@ import type { Descriptor } from "../image/media-types.ts";
 import type { Registry } from "../image/registry/client.ts";
 import type { Bytes } from "../image/unpack.ts";
 import { BlobWriter } from "../store/blob-writer.ts";
+import { algorithmOf } from "../store/digest.ts";
 import type { Engine } from "./engine.ts";
 
 const CHUNK = 1 << 20;
@@ -20,7 +21,7 @@ export class Download {
   constructor(engine: Engine, descriptor: Descriptor, progress: (bytes: number) => void) {
     this.descriptor = descriptor;
     this.#progress = progress;
-    this.#writer = new BlobWriter(engine.layout, descriptor.digest.startsWith("sha512:") ? "sha512" : "sha256");
+    this.#writer = new BlobWriter(engine.layout, algorithmOf(descriptor.digest));
   }
 
   /** Where it waits beside the store. */

@@ -1,11 +1,12 @@
 /** `load`: images out of an archive of docker's, or an OCI layout. */
 import { closeSync, openSync, readSync, rmSync, statSync, writeSync } from "node:fs";
 import { hasCode, reasonOf } from "../../ffi/libc.ts";
-import { ArchiveError, type ArchiveSource, FolderSource, TarSource } from "../image/archive.ts";
+import { ArchiveError, type ArchiveSource, blobPath, FolderSource, TarSource } from "../image/archive.ts";
 import { choosePlatform, type Descriptor, type Index, ownPlatform, parseManifest } from "../image/media-types.ts";
 import { formatReference, InvalidReference, parseReference } from "../image/reference.ts";
 import { type Bytes, compressionOf, decompress } from "../image/unpack.ts";
 import { temporaryBlobPath } from "../store/blob-writer.ts";
+import { algorithmOf, digestOf } from "../store/digest.ts";
 import { FileDigester } from "../store/file-digester.ts";
 import { hasLayer, type ImageConfig, layerBlobs, layerSize, withLease } from "../store/images.ts";
 import type { Engine } from "./engine.ts";
@@ -118,8 +119,6 @@ async function readIndex(source: ArchiveSource, path: string): Promise<Index> {
   return parsed.index;
 }
 
-const blobPath = (digest: string) => `blobs/${digest.replace(":", "/")}`;
-
 async function listLayout(source: ArchiveSource, descriptors: Descriptor[], inherited: string | undefined): Promise<ArchivedImage[]> {
   const images: ArchivedImage[] = [];
   for (const descriptor of descriptors) {
@@ -156,8 +155,7 @@ function namesOf(name: string): string[] {
 
 /** Checks content against its descriptor. Throws {@link ArchiveError}. */
 export function checkDigest(bytes: Uint8Array, { digest, size }: Pick<Descriptor, "digest" | "size">): void {
-  const algorithm = digest.startsWith("sha512:") ? "sha512" : "sha256";
-  const found = `${algorithm}:${new Bun.CryptoHasher(algorithm).update(bytes).digest("hex")}`;
+  const found = digestOf(bytes, algorithmOf(digest));
   if (found !== digest) throw new ArchiveError(`content has digest ${found}, expected ${digest}`);
   if (bytes.length !== size) throw new ArchiveError(`${digest} has ${bytes.length} bytes, expected ${size}`);
 }

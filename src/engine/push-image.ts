@@ -9,6 +9,7 @@ import type { ConnectionOptions } from "../image/registry/connection.ts";
 import { decompress } from "../image/unpack.ts";
 import { BlobWriter, placeBlob } from "../store/blob-writer.ts";
 import { writeTransaction } from "../store/database.ts";
+import { digestOf } from "../store/digest.ts";
 import {
   type Blob,
   findImageByName,
@@ -74,7 +75,7 @@ async function pushLeased(engine: Engine, reference: Reference, image: ImageReco
   };
   const bytes = Buffer.from(JSON.stringify(manifest)) as Buffer<ArrayBuffer>;
   await registry.putManifest(reference.tag, bytes, OCI_MANIFEST);
-  const digest = `sha256:${new Bun.CryptoHasher("sha256").update(bytes).digest("hex")}`;
+  const digest = digestOf(bytes);
   recordDigest(db, repositoryOf(reference), digest, image.id);
   return { digest, size: bytes.length };
 }

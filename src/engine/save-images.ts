@@ -1,10 +1,12 @@
 /** `save`: images into an archive that docker, podman and OCI's tools read. */
 import { closeSync, mkdirSync, openSync, readSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { blobPath } from "../image/archive.ts";
 import { type Descriptor, type Manifest, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST } from "../image/media-types.ts";
 import { familiarName } from "../image/reference.ts";
 import type { TarEntry } from "../image/tar-header.ts";
 import { TarWriter } from "../image/tar-writer.ts";
+import { digestOf } from "../store/digest.ts";
 import { type Blob, type ImageRecord, imageText, layerBlobs, withLease } from "../store/images.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
@@ -20,8 +22,6 @@ interface Target {
 }
 
 const CHUNK = 1 << 20;
-const digestOf = (bytes: Buffer) => `sha256:${new Bun.CryptoHasher("sha256").update(bytes).digest("hex")}`;
-const blobPath = (digest: string) => `blobs/${digest.replace(":", "/")}`;
 const familiar = (name: string) => {
   const { repository, tag } = familiarName(name);
   return `${repository}:${tag}`;

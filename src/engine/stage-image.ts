@@ -6,6 +6,7 @@ import { layerMediaType, OCI_LAYER } from "../image/media-types.ts";
 import { type Bytes, compressionOf, decompress, unpackLayer } from "../image/unpack.ts";
 import { BlobWriter, DigestError, placeBlob, temporaryBlobPath } from "../store/blob-writer.ts";
 import { writeTransaction } from "../store/database.ts";
+import { algorithmOf, digestOf } from "../store/digest.ts";
 import { type FileDigester, WORTHWHILE } from "../store/file-digester.ts";
 import { type Blob, hasBlob, hasLayer, insertImage, insertLayer, insertLayerBlob, recordDigest } from "../store/images.ts";
 import type { Download } from "./download-blob.ts";
@@ -46,12 +47,13 @@ export interface StageOptions {
  */
 export async function stageLayer(engine: Engine, source: AsyncIterable<Bytes>, options: StageOptions): Promise<StagedLayer> {
   const { expected } = options;
-  const writer = new BlobWriter(engine.layout);
+  const algorithm = algorithmOf(expected?.digest ?? "");
+  const writer = new BlobWriter(engine.layout, algorithm);
   async function* keep(): AsyncGenerator<Bytes> {
     let first = true;
     for await (const chunk of withKnownCompression(source)) {
       // Of a plain tar the blob's digest is the diff id.
-      if (first && compressionOf(chunk) === "none") writer.leaveHashing();
+      if (first && algorithm === "sha256" && compressionOf(chunk) === "none") writer.leaveHashing();
       first = false;
       writer.write(chunk);
       if (expected && writer.size > expected.size) throw new LayerError(`the layer has more than the ${expected.size} bytes it was announced with`);
@@ -94,7 +96,8 @@ export async function stageFile(
   const { expected, blob } = options;
   const head = Buffer.alloc(8);
   readSync(file.fd, head, 0, head.length, file.offset);
-  if (file.size < WORTHWHILE || compressionOf(head) !== "none") return stageLayer(engine, readRange(file), options);
+  const isPlain = compressionOf(head) === "none" && algorithmOf(expected?.digest ?? "") === "sha256";
+  if (file.size < WORTHWHILE || !isPlain) return stageLayer(engine, readRange(file), options);
   const blobPath = blob ?? temporaryBlobPath(engine.layout);
   const digest = digester.digest(file, blob === undefined ? blobPath : undefined);
   try {
@@ -169,7 +172,7 @@ export interface NewImage {
 /** Puts an image and its layers in their places, all at once. Gives the image's id. */
 export function commitImage(engine: Engine, image: NewImage): string {
   const { db } = engine;
-  const id = `sha256:${new Bun.CryptoHasher("sha256").update(image.config).digest("hex")}`;
+  const id = digestOf(image.config);
   writeTransaction(db, () => {
     // Under the write lock, so that nobody removes the same layers at this moment.
     for (const { diffId, size, blob, blobPath, folder } of image.layers) {

@@ -25,6 +25,9 @@ export class ArchiveError extends Error {
   override name = "ArchiveError";
 }
 
+/** Where a layout has a blob (image-spec image-layout.md). */
+export const blobPath = (digest: string) => `blobs/${digest.replace(":", "/")}`;
+
 const MAX_SMALL = 16 << 20;
 
 const normalise = (path: string) => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { TestEngine, until } from "./engine.ts";
 
@@ -104,6 +104,45 @@ describe("save and load", () => {
       await fresh[Symbol.asyncDispose]();
     }
     expect((await other.withInput(readFileSync(file("oci.tar")), "load")).stdout).toBe("Loaded image: committed:v1\n");
+  });
+
+  test("a layout whose blobs are named by sha512, small and large", async () => {
+    const folder = join(engine.root, "sha512");
+    mkdirSync(join(folder, "tree"), { recursive: true });
+    const hash = (bytes: Uint8Array, algorithm: "sha256" | "sha512") => `${algorithm}:${new Bun.CryptoHasher(algorithm).update(bytes).digest("hex")}`;
+    const put = (bytes: Uint8Array, mediaType: string, more: object = {}) => {
+      const digest = hash(bytes, "sha512");
+      mkdirSync(join(folder, "blobs/sha512"), { recursive: true });
+      writeFileSync(join(folder, `blobs/${digest.replace(":", "/")}`), bytes);
+      return { mediaType, digest, size: bytes.length, ...more };
+    };
+    const tarOf = (script: string) => Bun.spawnSync(["sh", "-ec", `cd ${folder}/tree; rm -rf *; ${script}; tar -cf - .`]).stdout;
+    const tars = [tarOf("echo small > small"), tarOf("head -c 20000000 /dev/urandom > large")];
+    const layers = [
+      put(Bun.gzipSync(tars[0] as Buffer<ArrayBuffer>), "application/vnd.oci.image.layer.v1.tar+gzip"),
+      put(tars[1] as Buffer, "application/vnd.oci.image.layer.v1.tar"),
+    ];
+    const config = {
+      architecture: process.arch === "arm64" ? "arm64" : "amd64",
+      os: "linux",
+      rootfs: { type: "layers", diff_ids: tars.map((tar) => hash(tar, "sha256")) },
+    };
+    const descriptor = put(Buffer.from(JSON.stringify(config)), "application/vnd.oci.image.config.v1+json");
+    const manifest = put(
+      Buffer.from(JSON.stringify({ schemaVersion: 2, config: descriptor, layers })),
+      "application/vnd.oci.image.manifest.v1+json",
+      {
+        annotations: { "org.opencontainers.image.ref.name": "localhost/sha512:1" },
+      },
+    );
+    writeFileSync(join(folder, "index.json"), JSON.stringify({ schemaVersion: 2, manifests: [manifest] }));
+    await engine.ok("load", "-i", folder);
+    const look = ["-v", "/bin/busybox:/busybox:ro", "localhost/sha512:1", "/busybox", "stat", "-c", "%s", "/small", "/large"];
+    expect(await engine.ok("run", "--rm", ...look)).toBe("6\n20000000");
+    await engine.ok("save", "--format", "oci-dir", "-o", join(folder, "back"), "localhost/sha512:1");
+    expect(readdirSync(join(folder, "back/blobs/sha512")).sort()).toEqual(layers.map(({ digest }) => digest.slice(7)).sort());
+    await engine.ok("rmi", "localhost/sha512:1");
+    rmSync(folder, { recursive: true });
   });
 
   test("an archive as docker wrote it before OCI, its layers linked", async () => {

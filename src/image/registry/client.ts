@@ -1,4 +1,5 @@
 /** A repository of a registry by the OCI distribution specification 1.1: manifests, blobs, tags. */
+import { algorithmOf, digestOf } from "../../store/digest.ts";
 import { type Descriptor, DOCKER_LIST, DOCKER_MANIFEST, MAX_MANIFEST, OCI_INDEX, OCI_MANIFEST } from "../media-types.ts";
 import type { Bytes } from "../unpack.ts";
 import { BACKOFF, Connection, type ConnectionOptions, chunksOf, RETRIES, RegistryError } from "./connection.ts";
@@ -33,8 +34,7 @@ export class Registry {
       parts.push(chunk);
     }
     const bytes = Buffer.concat(parts);
-    const algorithm = reference.startsWith("sha512:") ? "sha512" : "sha256";
-    const digest = `${algorithm}:${new Bun.CryptoHasher(algorithm).update(bytes).digest("hex")}`;
+    const digest = digestOf(bytes, algorithmOf(reference));
     if (/^sha(256|512):/.test(reference) && reference !== digest)
       throw new RegistryError(`manifest of ${this.#path} has digest ${digest}, asked for ${reference}`);
     return { bytes, mediaType, digest };

@@ -95,6 +95,8 @@ describe("the life of a container", () => {
     const pidFile = join(runtime.folder, "exec-pid");
     await ok("exec", "-d", "--process", file, "--pid-file", pidFile, "e1");
     expect(readFileSync(`/proc/${readFileSync(pidFile, "utf8")}/cmdline`, "utf8")).toContain("sleep");
+    // Detached, it writes when it gets to it.
+    await until("its first words", async () => (await ok("exec", "e1", "sh", "-c", "cat /tmp/from-exec 2>/dev/null || true")) !== "");
     expect(await ok("exec", "e1", "cat", "/tmp/from-exec")).toBe("1");
     expect(await fails("exec", "e1", "nope")).toContain("executable file not found in $PATH");
     await ok("kill", "-a", "e1", "9");

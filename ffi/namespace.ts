@@ -1,5 +1,5 @@
 /** Namespaces and process descriptors: unshare(2), setns(2), pidfd_open(2). */
-import { OwnedFd } from "./fd.ts";
+import { AT_FDCWD, O_RDONLY, OwnedFd, openat } from "./fd.ts";
 import { call, hasCode } from "./libc.ts";
 
 /** linux/sched.h */
@@ -38,6 +38,18 @@ export function enterMountNamespace(fd: number): void {
     } catch (error) {
       if (!hasCode(error, "EINVAL") || attempt === 100) throw error;
     }
+  }
+}
+
+/** Calls back in the network namespace of a process, on this thread. */
+export function inNetworkOf<T>(pid: number, action: () => T): T {
+  using own = openat(AT_FDCWD, "/proc/self/ns/net", O_RDONLY);
+  using other = openat(AT_FDCWD, `/proc/${pid}/ns/net`, O_RDONLY);
+  setns(other.fd, CLONE_NEWNET);
+  try {
+    return action();
+  } finally {
+    setns(own.fd, CLONE_NEWNET);
   }
 }
 

@@ -1,15 +1,18 @@
-/** Unix sockets that pass descriptors (unix(7), cmsg(3)), and the loopback interface of a namespace. */
+/** Unix sockets that pass descriptors (unix(7), cmsg(3)), the loopback interface of a namespace, ports that are kept. */
 import { basename, dirname } from "node:path";
 import { AT_FDCWD, O_DIRECTORY, O_PATH, OwnedFd, openat } from "./fd.ts";
-import { addressOf, call, type SyscallError, tryCall } from "./libc.ts";
+import { addressOf, call, tryCall } from "./libc.ts";
 
 const UNIX_PATH_MAX = 107;
 const AF_UNIX = 1;
 const AF_INET = 2;
+const AF_INET6 = 10;
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
+const SOL_IPV6 = 41;
+const IPV6_V6ONLY = 26;
 const SCM_RIGHTS = 1;
 const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
@@ -101,26 +104,30 @@ export function bringLoopbackUp(): void {
 export type BoundPort = OwnedFd;
 
 /**
- * Binds a port without listening on it.
+ * Binds a port without listening on it; one of IPv6 leaves that of IPv4 alone.
  *
- * @param address 4 bytes
- * @returns the socket; the error where it cannot be bound; undefined where the kernel does not know the protocol
+ * @param address 4 or 16 bytes
+ * @returns undefined where the kernel does not know the protocol
+ * @throws {SyscallError} where it cannot be bound
  */
-export function bindPort(protocol: "tcp" | "udp" | "sctp", address: Uint8Array, port: number): BoundPort | SyscallError | undefined {
+export function bindPort(protocol: "tcp" | "udp" | "sctp", address: Uint8Array, port: number): BoundPort | undefined {
   const IPPROTO_SCTP = 132;
   const type = protocol === "udp" ? SOCK_DGRAM : SOCK_STREAM;
-  const fd = tryCall("socket", AF_INET, type | SOCK_CLOEXEC, protocol === "sctp" ? IPPROTO_SCTP : 0);
+  const isV6 = address.length === 16;
+  const fd = tryCall("socket", isV6 ? AF_INET6 : AF_INET, type | SOCK_CLOEXEC, protocol === "sctp" ? IPPROTO_SCTP : 0);
   if (fd < 0) return undefined;
   const socket = new OwnedFd(fd);
-  const name = Buffer.alloc(16); // struct sockaddr_in: family, port, address
-  name.writeUInt16LE(AF_INET, 0);
+  // struct sockaddr_in: family, port, address; struct sockaddr_in6: family, port, flow, address, scope
+  const name = Buffer.alloc(isV6 ? 28 : 16);
+  name.writeUInt16LE(isV6 ? AF_INET6 : AF_INET, 0);
   name.writeUInt16BE(port, 2);
-  name.set(address, 4);
+  name.set(address, isV6 ? 8 : 4);
   try {
+    if (isV6) call("setsockopt", socket.fd, SOL_IPV6, IPV6_V6ONLY, new Int32Array([1]), 4);
     call("bind", socket.fd, name, name.length);
     return socket;
   } catch (error) {
     socket.close();
-    return error as SyscallError;
+    throw error;
   }
 }

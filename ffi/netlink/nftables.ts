@@ -3,6 +3,7 @@
  * transactions. Numbers in attributes are in network byte order, in registers as they come
  * from packets, or in the machine's where the kernel made them.
  */
+import { hasCode } from "../libc.ts";
 import { attribute, type Message, NETLINK_NETFILTER, NetlinkSocket, NLM_F_APPEND, NLM_F_CREATE, nested, parseAttributes } from "./socket.ts";
 
 const NFNL_SUBSYS_NFTABLES = 10;
@@ -22,6 +23,7 @@ const NFT_MSG_DELSETELEM = 14;
 /** Families of tables (linux/netfilter.h). */
 export const NFPROTO_INET = 1;
 export const NFPROTO_IPV4 = 2;
+export const NFPROTO_IPV6 = 10;
 
 const be32 = (value: number) => {
   const b = Buffer.alloc(4);
@@ -38,12 +40,11 @@ function message(type: number, family: number, attributes: Uint8Array[], flags =
   return { type: (NFNL_SUBSYS_NFTABLES << 8) | type, flags, payload: Buffer.concat([header, ...attributes]) };
 }
 
-/** A register of 16 bytes, and those of 4 bytes that it is made of. */
+/** Registers of 16 bytes. */
 export const REG_1 = 1;
 export const REG_2 = 2;
+/** The first of those of 4 bytes, four of which are one of the others; the next have the next numbers. */
 export const REG32_00 = 8;
-export const REG32_01 = 9;
-export const REG32_02 = 10;
 
 /** One step of a rule. */
 export type Expression = Buffer;
@@ -101,7 +102,7 @@ export const expr = {
 };
 
 /** Types by which nft(8) shows a set's keys; several make a concatenation. */
-export const SET_TYPES = { address: 7, protocol: 12, port: 13, interface: 41 } as const;
+export const SET_TYPES = { address: 7, address6: 8, protocol: 12, port: 13, interface: 41 } as const;
 const typeOf = (names: (keyof typeof SET_TYPES)[]) => names.reduce((type, name) => (type << 6) | SET_TYPES[name], 0);
 /** Of libnftnl, for nft(8) only: the key is in the machine's byte order (NFTNL_UDATA_SET_KEYBYTEORDER). */
 const SHOWN_AS_TEXT = Buffer.from([0, 4, 1, 0, 0, 0]);
@@ -220,8 +221,27 @@ export interface BaseChain {
 
 /** A connection to the nf_tables of the network namespace it is made in. */
 export class NftSocket extends NetlinkSocket {
-  constructor() {
+  private constructor() {
     super(NETLINK_NETFILTER);
+  }
+
+  /** Undefined where the kernel has no nf_tables, and no module of it that it may load. */
+  static open(): NftSocket | undefined {
+    let socket: NftSocket;
+    try {
+      socket = new NftSocket();
+    } catch (error) {
+      if (hasCode(error, "EPROTONOSUPPORT")) return undefined; // no nfnetlink
+      throw error;
+    }
+    try {
+      socket.has(new Nftable(NFPROTO_IPV4, "")); // there is no such table
+      return socket;
+    } catch (error) {
+      socket.close();
+      if (hasCode(error, "EINVAL", "EOPNOTSUPP")) return undefined; // nfnetlink_rcv_msg: no such subsystem
+      throw error;
+    }
   }
 
   /** Does all or nothing. Throws `NetlinkError`. */
@@ -233,13 +253,13 @@ export class NftSocket extends NetlinkSocket {
     this.batch([begin, ...messages, end], messages.length);
   }
 
-  /** All chains at hooks of IPv4's packets. */
+  /** All chains at hooks of IP packets. */
   baseChains(): BaseChain[] {
     return this.dump((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETCHAIN, Buffer.from([0, 0, 0, 0])).flatMap((payload) => {
       const attributes = parseAttributes(payload.subarray(4));
       const hook = attributes.get(4);
       const family = payload[0] as number;
-      if (!hook || (family !== NFPROTO_IPV4 && family !== NFPROTO_INET)) return [];
+      if (!hook || ![NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_INET].includes(family)) return [];
       return [
         {
           family,

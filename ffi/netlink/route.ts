@@ -30,6 +30,7 @@ const IFLA_INFO_SLAVE_KIND = 4;
 const IFLA_INFO_SLAVE_DATA = 5;
 const IFLA_BRPORT_MODE = 4;
 const VETH_INFO_PEER = 1;
+const IFLA_VLAN_ID = 1;
 /** linux/if_addr.h */
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
@@ -59,6 +60,7 @@ export interface LinkAddress {
 }
 
 export interface Route {
+  isIPv6: boolean;
   /** Empty for a default route. */
   destination: Buffer;
   prefix: number;
@@ -90,6 +92,23 @@ export const route = {
       attribute(IFLA_MTU, mtu),
       attribute(IFLA_ADDRESS, address),
       nested(IFLA_LINKINFO, [attribute(IFLA_INFO_KIND, "bridge")]),
+    ]),
+  }),
+  /** A link that leads nowhere, down. */
+  addDummy: (name: string): Message => ({
+    type: RTM_NEWLINK,
+    flags: NLM_F_CREATE | NLM_F_EXCL,
+    payload: Buffer.concat([ifinfo(0), attribute(IFLA_IFNAME, name), nested(IFLA_LINKINFO, [attribute(IFLA_INFO_KIND, "dummy")])]),
+  }),
+  /** A link for the frames of one VLAN on another link, down. */
+  addVlan: (name: string, parent: number, id: number): Message => ({
+    type: RTM_NEWLINK,
+    flags: NLM_F_CREATE | NLM_F_EXCL,
+    payload: Buffer.concat([
+      ifinfo(0),
+      attribute(IFLA_IFNAME, name),
+      attribute(IFLA_LINK, parent),
+      nested(IFLA_LINKINFO, [attribute(IFLA_INFO_KIND, "vlan"), nested(IFLA_INFO_DATA, [attribute(IFLA_VLAN_ID, Buffer.of(id & 0xff, id >> 8))])]),
     ]),
   }),
   /** A pair: one end here, up and a port of a bridge; the other in a process' network namespace, down. */
@@ -221,6 +240,7 @@ export class RouteSocket extends NetlinkSocket {
       const gateway = attributes.get(RTA_GATEWAY);
       return [
         {
+          isIPv6: payload[0] === AF_INET6,
           destination: Buffer.from(attributes.get(RTA_DST) ?? []),
           prefix: payload[1] as number,
           gateway: gateway && Buffer.from(gateway),

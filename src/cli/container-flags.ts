@@ -6,12 +6,12 @@ import { signalNumber } from "../../ffi/signal.ts";
 import { getWindowSize } from "../../ffi/tty.ts";
 import type { ContainerOptions } from "../engine/create-container.ts";
 import { readProfile } from "../engine/seccomp/profile.ts";
-import type { Bandwidth, ContainerConfig, Limits } from "../store/container-config.ts";
+import type { ContainerConfig, Limits } from "../store/container-config.ts";
 import { flagLabel } from "./arguments.ts";
 import type { Flags, FlagValues } from "./command.ts";
 import { UsageError, ValueError } from "./errors.ts";
 import { parseDevice, parseMount, parseTmpfs, parseUlimit, parseVolume } from "./mount-flags.ts";
-import { parseExpose, parseExtraHost, parseIp, parseLink, parseMac, parseNetwork, parsePublish, parseRate } from "./network-flags.ts";
+import { networkOptions } from "./network-flags.ts";
 import { parseInteger, parsePair, parseSize } from "./values.ts";
 
 export const CONTAINER_FLAGS = {
@@ -46,6 +46,8 @@ export const CONTAINER_FLAGS = {
   bandwidth: { type: "string", value: "rate", help: "What the container may receive, and may send, a second (8mbit, 10MB/s)" },
   "bandwidth-in": { type: "string", value: "rate", help: "What it may receive" },
   "bandwidth-out": { type: "string", value: "rate", help: "What it may send" },
+  "net-delay": { type: "string", value: "duration", help: "How much later what it sends leaves (100ms), where the kernel has netem" },
+  "net-loss": { type: "string", value: "percent", help: "How much of what it sends is lost (1%), where the kernel has netem" },
   expose: { type: "list", help: "Expose a port or a range of ports" },
   network: { type: "list", help: "Connect a container to a network (NAME[:alias=…,ip=…], none, host, container:NAME)" },
   net: { type: "list", help: "Same as --network", hidden: true },
@@ -55,6 +57,7 @@ export const CONTAINER_FLAGS = {
   "dns-option": { type: "list", help: "Set DNS options" },
   "dns-search": { type: "list", help: "Set custom DNS search domains" },
   ip: { type: "string", help: "IPv4 address (e.g., 172.30.100.104)" },
+  ip6: { type: "string", help: "IPv6 address (e.g., 2001:db8::33)" },
   link: { type: "list", value: "container:alias", help: "Add link to another container: its address under a name in /etc/hosts" },
   "mac-address": { type: "string", help: "Container MAC address (e.g., 92:d0:c6:0a:29:33)" },
   publish: { short: "p", type: "list", help: "Publish a container's port(s) to the host" },
@@ -84,8 +87,11 @@ export const CONTAINER_FLAGS = {
   workdir: { short: "w", type: "string", help: "Working directory inside the container" },
 } satisfies Flags;
 
-type ContainerFlagValues = FlagValues<typeof CONTAINER_FLAGS>;
+export type ContainerFlagValues = FlagValues<typeof CONTAINER_FLAGS>;
 type FlagName = keyof typeof CONTAINER_FLAGS;
+/** What a flag, or each of a list, says; see {@link readValue}. */
+export type ReadOne = <T>(name: FlagName, parse: (text: string) => T) => T | undefined;
+export type ReadAll = <T>(name: FlagName, parse: (text: string) => T) => T[];
 
 /** Reads a flag's value; what is wrong with it is told with the flag's name, in docker's words. */
 export function readValue<T>(flags: Flags, name: string, text: string, read: (text: string) => T): T {
@@ -103,12 +109,11 @@ const MEMORY_MIN = 6 << 20;
 
 /** What the flags and arguments of `run` or `create` ask for. Throws {@link UsageError}. */
 export function containerOptions(values: ContainerFlagValues, args: string[]): ContainerOptions {
-  const read = <T>(name: FlagName, parse: (text: string) => T): T | undefined => {
+  const read: ReadOne = (name, parse) => {
     const text = values[name] as string | undefined;
     return text === undefined ? undefined : readValue(CONTAINER_FLAGS, name, text, parse);
   };
-  const readAll = <T>(name: FlagName, parse: (text: string) => T): T[] =>
-    (values[name] as string[]).map((text) => readValue(CONTAINER_FLAGS, name, text, parse));
+  const readAll: ReadAll = (name, parse) => (values[name] as string[]).map((text) => readValue(CONTAINER_FLAGS, name, text, parse));
 
   const [image = "", ...rest] = args;
   const command = values.rootfs === undefined ? rest : args;
@@ -149,7 +154,7 @@ export function containerOptions(values: ContainerFlagValues, args: string[]): C
     capDrop: readAll("cap-drop", parseCapability),
     readOnly: values["read-only"],
     security: securityOptions(readAll("security-opt", parseSecurityOption)),
-    ...networkOptions(values, readAll, read),
+    ...networkOptions(values, read, readAll),
     pid: read("pid", (t) => parseNamespace(t, ["host"])) ?? "",
     ipc: read("ipc", (t) => parseNamespace(t, ["host", "private", "shareable"])) ?? "",
     uts: read("uts", (t) => parseNamespace(t, ["host"])) ?? "",
@@ -164,12 +169,12 @@ export function containerOptions(values: ContainerFlagValues, args: string[]): C
   };
 }
 
-function optional<K extends string, V>(name: K, value: V | undefined): { [k in K]?: V } {
+export function optional<K extends string, V>(name: K, value: V | undefined): { [k in K]?: V } {
   return value === undefined ? {} : ({ [name]: value } as { [k in K]?: V });
 }
 
 /** What the flags of limits say. Throws {@link UsageError}. */
-export function limits(read: <T>(name: FlagName, parse: (text: string) => T) => T | undefined): Limits {
+export function limits(read: ReadOne): Limits {
   const result: Limits = {
     ...optional("memory", read("memory", parseMemory)),
     ...optional(
@@ -275,59 +280,6 @@ function parseSecurityOption(text: string): SecurityOption {
 
 function securityOptions(options: SecurityOption[]): NonNullable<ContainerConfig["security"]> {
   return Object.assign({}, ...options);
-}
-
-type ReadAll = <T>(name: FlagName, parse: (text: string) => T) => T[];
-type ReadOne = <T>(name: FlagName, parse: (text: string) => T) => T | undefined;
-
-const OWN_STACK = ["host", "none"];
-
-function networkOptions(
-  values: ContainerFlagValues,
-  readAll: ReadAll,
-  read: ReadOne,
-): Pick<ContainerOptions, "network" | "networks" | "networking" | "expose"> {
-  const requests = [...readAll("network", parseNetwork), ...readAll("net", parseNetwork)];
-  const [main = { name: "bridge", config: { aliases: [] } }, ...others] = requests;
-  const shares = main.name.startsWith("container:");
-  const ports = readAll("publish", parsePublish).flat();
-  if (
-    others.some(({ name }) => name.startsWith("container:") || OWN_STACK.includes(name)) ||
-    (others.length > 0 && (shares || OWN_STACK.includes(main.name)))
-  )
-    throw new UsageError("conflicting options: host, none and container: networks stand alone");
-  if (shares && (ports.length > 0 || values["publish-all"]))
-    throw new UsageError("conflicting options: port publishing and the container type network mode");
-  const both = read("bandwidth", parseRate);
-  const bandwidth = bandwidthOf(both, read("bandwidth-in", parseRate), read("bandwidth-out", parseRate));
-  if (bandwidth && (shares || OWN_STACK.includes(main.name)))
-    throw new UsageError("conflicting options: a bandwidth needs a network of the container's own");
-  const ip = read("ip", parseIp);
-  const mac = read("mac-address", parseMac);
-  if (ip !== undefined) main.config.ip = ip;
-  if (mac !== undefined) main.config.mac = mac;
-  main.config.aliases.push(...values["network-alias"]);
-  return {
-    network: main.name,
-    networks: shares || OWN_STACK.includes(main.name) ? [] : [main, ...others],
-    expose: readAll("expose", parseExpose).flat(),
-    networking: {
-      ports,
-      publishAll: values["publish-all"],
-      extraHosts: readAll("add-host", parseExtraHost),
-      dns: readAll("dns", parseIp),
-      dnsSearch: values["dns-search"],
-      dnsOptions: values["dns-option"],
-      ...(bandwidth && { bandwidth }),
-      links: readAll("link", parseLink),
-    },
-  };
-}
-
-/** What flags say of the bandwidth; undefined where they say nothing. */
-export function bandwidthOf(both: number | undefined, to: number | undefined, from: number | undefined): Bandwidth | undefined {
-  const bandwidth = { ...optional("in", to ?? both), ...optional("out", from ?? both) };
-  return Object.keys(bandwidth).length > 0 ? bandwidth : undefined;
 }
 
 const NAMESPACED_SYSCTLS = /^(kernel\.(msgmax|msgmnb|msgmni|sem|shmall|shmmax|shmmni|shm_rmid_forced|domainname)|fs\.mqueue\..+|net\..+)$/;

@@ -1,7 +1,11 @@
-/** Values of the flags about networks. Every function throws {@link ValueError} naming what was expected. */
-import { parseAddress } from "../network/address.ts";
+/** The flags about networks, and their values. Every `parse…` throws {@link ValueError} naming what was expected. */
+
+import type { ContainerOptions } from "../engine/create-container.ts";
+import { formatAddress, parseAddress } from "../network/address.ts";
+import type { Bandwidth } from "../store/container-config.ts";
 import type { EndpointConfig, PortRequest, Protocol } from "../store/networks.ts";
-import { ValueError } from "./errors.ts";
+import type { ContainerFlagValues, ReadAll, ReadOne } from "./container-flags.ts";
+import { UsageError, ValueError } from "./errors.ts";
 
 const PROTOCOLS: Protocol[] = ["tcp", "udp", "sctp"];
 const EXPECTED = "expected [IP:][HOST_PORT:]CONTAINER_PORT[/tcp|udp|sctp]";
@@ -30,15 +34,16 @@ export function parsePublish(text: string): PortRequest[] {
   const protocol = parseProtocol(protocolText);
   const [, ip6, ip4, host, container = ""] = /^(?:(?:\[([^\]]*)\]|([^:]*)):)?(?:([\d-]*):)?([^:]+)$/.exec(main) ?? [];
   // With a single colon what stands before it is a port.
-  const [hostIp, hostPorts] =
-    host === undefined && ip4 !== undefined && /^[\d-]*$/.test(ip4) ? ["0.0.0.0", ip4] : [ip6 ?? (ip4 || "0.0.0.0"), host ?? ""];
-  const address = parseAddress(hostIp);
-  if (!address) throw new ValueError(`invalid IP address: ${hostIp}`);
-  if (address.length !== 4) throw new ValueError(`published ports on IPv6 addresses are not there yet: ${hostIp}`);
+  const [hostText, hostPorts] = host === undefined && ip4 !== undefined && /^[\d-]*$/.test(ip4) ? ["", ip4] : [ip6 ?? ip4 ?? "", host ?? ""];
+  const address = parseAddress(hostText);
+  if (!address && hostText !== "") throw new ValueError(`invalid IP address: ${hostText}`);
+  const hostIp = address ? formatAddress(address) : "";
   const [first, last] = parseRange(container);
   const count = last - first + 1;
   if (hostPorts === "") return Array.from({ length: count }, (_, i) => ({ protocol, hostIp, hostPort: 0, containerPort: first + i }));
   const [hostFirst, hostLast] = parseRange(hostPorts);
+  // One port of the container on whichever of a range is free.
+  if (count === 1 && hostLast > hostFirst) return [{ protocol, hostIp, hostPort: hostFirst, hostPortLast: hostLast, containerPort: first }];
   if (hostLast - hostFirst + 1 !== count)
     throw new ValueError(`invalid ranges specified for container and host Ports: ${container} and ${hostPorts}`);
   return Array.from({ length: count }, (_, i) => ({ protocol, hostIp, hostPort: hostFirst + i, containerPort: first + i }));
@@ -71,8 +76,9 @@ export function parseNetwork(text: string): NetworkRequest {
     const [, key, value = ""] = /^([^=]+)=(.+)$/.exec(option) ?? [];
     if (key === "alias") config.aliases.push(value);
     else if (key === "ip") config.ip = parseIp(value);
+    else if (key === "ip6") config.ip6 = parseIp6(value);
     else if (key === "mac-address" || key === "mac") config.mac = parseMac(value);
-    else throw new ValueError(`invalid option ${JSON.stringify(option)}: expected alias=NAME, ip=ADDRESS or mac-address=ADDRESS`);
+    else throw new ValueError(`invalid option ${JSON.stringify(option)}: expected alias=NAME, ip=ADDRESS, ip6=ADDRESS or mac-address=ADDRESS`);
   }
   return { name: name === "default" ? "bridge" : name, config };
 }
@@ -82,6 +88,20 @@ export function parseIp(text: string): string {
   return text;
 }
 
+export function parseIp6(text: string): string {
+  const address = parseAddress(text);
+  if (address?.length !== 16) throw new ValueError("expected an IPv6 address");
+  return formatAddress(address);
+}
+
+/** Of either kind. */
+export function parseAnyIp(text: string): string {
+  const address = parseAddress(text);
+  if (!address) throw new ValueError("expected an IP address");
+  return formatAddress(address);
+}
+
+const MAX_DELAY = 60e6; // microseconds
 const RATE_UNITS: Record<string, number> = { "": 1, k: 1e3, m: 1e6, g: 1e9 };
 
 /** `8mbit`, `10MB/s`, in bytes a second. */
@@ -90,6 +110,21 @@ export function parseRate(text: string): number {
   const rate = Math.floor((Number(number) * (RATE_UNITS[unit.toLowerCase()] ?? Number.NaN)) / (kind.toLowerCase() === "bit" ? 8 : 1));
   if (number === undefined || !(rate >= 1000)) throw new ValueError("expected a rate of at least 8kbit, such as 8mbit, 1gbit or 10MB/s");
   return rate;
+}
+
+/** `100ms`, `1.5s`, `300us`, in microseconds. */
+export function parseDelay(text: string): number {
+  const [, number, unit = ""] = /^(\d+(?:\.\d+)?)(us|ms|s)?$/.exec(text) ?? [];
+  const delay = Math.round(Number(number) * ({ us: 1, ms: 1e3, s: 1e6 }[unit] ?? 1e3));
+  if (number === undefined || delay > MAX_DELAY) throw new ValueError("expected a time of at most 60s, such as 100ms");
+  return delay;
+}
+
+/** `1%`, in percent. */
+export function parseLoss(text: string): number {
+  const [, number] = /^(\d+(?:\.\d+)?)%?$/.exec(text) ?? [];
+  if (number === undefined || Number(number) > 100) throw new ValueError("expected a share from 0% to 100%");
+  return Number(number);
 }
 
 export function parseMac(text: string): string {
@@ -112,4 +147,62 @@ export function parseExtraHost(text: string): string {
   const address = ip.replace(/^\[(.*)\]$/, "$1");
   if (name === undefined || (address !== "host-gateway" && !parseAddress(address))) throw new ValueError("bad format for add-host: expected NAME:IP");
   return `${name}:${address}`;
+}
+
+const OWN_STACK = ["host", "none"];
+
+/** What `run` and `create` ask of networks. Throws {@link UsageError}. */
+export function networkOptions(
+  values: ContainerFlagValues,
+  read: ReadOne,
+  readAll: ReadAll,
+): Pick<ContainerOptions, "network" | "networks" | "networking" | "expose"> {
+  const requests = [...readAll("network", parseNetwork), ...readAll("net", parseNetwork)];
+  const [main = { name: "bridge", config: { aliases: [] } }, ...others] = requests;
+  const shares = main.name.startsWith("container:");
+  const ports = readAll("publish", parsePublish).flat();
+  if (
+    others.some(({ name }) => name.startsWith("container:") || OWN_STACK.includes(name)) ||
+    (others.length > 0 && (shares || OWN_STACK.includes(main.name)))
+  )
+    throw new UsageError("conflicting options: host, none and container: networks stand alone");
+  if (shares && (ports.length > 0 || values["publish-all"]))
+    throw new UsageError("conflicting options: port publishing and the container type network mode");
+  const bandwidth = bandwidthOf(read);
+  if (bandwidth && (shares || OWN_STACK.includes(main.name)))
+    throw new UsageError("conflicting options: a bandwidth needs a network of the container's own");
+  const ip = read("ip", parseIp);
+  const ip6 = read("ip6", parseIp6);
+  const mac = read("mac-address", parseMac);
+  if (ip !== undefined) main.config.ip = ip;
+  if (ip6 !== undefined) main.config.ip6 = ip6;
+  if (mac !== undefined) main.config.mac = mac;
+  main.config.aliases.push(...values["network-alias"]);
+  return {
+    network: main.name,
+    networks: shares || OWN_STACK.includes(main.name) ? [] : [main, ...others],
+    expose: readAll("expose", parseExpose).flat(),
+    networking: {
+      ports,
+      publishAll: values["publish-all"],
+      extraHosts: readAll("add-host", parseExtraHost),
+      dns: readAll("dns", parseAnyIp),
+      dnsSearch: values["dns-search"],
+      dnsOptions: values["dns-option"],
+      ...(bandwidth && { bandwidth }),
+      links: readAll("link", parseLink),
+    },
+  };
+}
+
+/** What flags say of the bandwidth; undefined where they say nothing. */
+export function bandwidthOf(read: ReadOne): Bandwidth | undefined {
+  const both = read("bandwidth", parseRate);
+  const entries = Object.entries({
+    in: read("bandwidth-in", parseRate) ?? both,
+    out: read("bandwidth-out", parseRate) ?? both,
+    delay: read("net-delay", parseDelay),
+    loss: read("net-loss", parseLoss),
+  }).filter(([, value]) => value !== undefined);
+  return entries.length > 0 ? Object.fromEntries(entries) : undefined;
 }

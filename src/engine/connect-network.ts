@@ -1,19 +1,25 @@
 /** `network connect` and `disconnect`: of containers that run, too. */
 import { hasCode } from "../../ffi/libc.ts";
+import { NETWORKS_CHANGED } from "../monitor/protocol.ts";
+import { setBandwidth } from "../network/bandwidth.ts";
 import { plugRunning, unplugRunning } from "../network/connect.ts";
 import { disconnectEndpoint } from "../network/disconnect.ts";
-import { deleteEndpoint, type EndpointConfig, endpointsOf, insertEndpoint } from "../store/networks.ts";
+import type { ContainerRecord } from "../store/containers.ts";
+import { deleteEndpoint, type EndpointConfig, endpointsOf, forgetLostEndpoint, insertEndpoint } from "../store/networks.ts";
+import { isAlive } from "../store/process-identity.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
 import { resolveContainer } from "./resolve-container.ts";
 import { networkForContainer, resolveNetwork } from "./resolve-network.ts";
 
-/** Connects a container to one more network. Throws {@link EngineError}, `NetworkError`. */
-export function connectNetwork(engine: Engine, networkText: string, containerText: string, config: EndpointConfig): void {
+/** Connects a container to one more network; gives what was changed on the host for it, in words. Throws {@link EngineError}, `NetworkError`. */
+export function connectNetwork(engine: Engine, networkText: string, containerText: string, config: EndpointConfig): string[] {
   const { db } = engine;
   const container = resolveContainer(engine, containerText);
   const network = networkForContainer(engine, networkText, config);
   const mode = container.config.network;
+  if (mode === "none")
+    throw new EngineError(`container ${container.id} was made without a network (none), and cannot be connected to ${network.name}`);
   if (mode === "host" || mode.startsWith("container:"))
     throw new EngineError(
       `container ${container.id} shares the network of ${mode === "host" ? "the host" : "another container"}, and cannot be connected to ${network.name}`,
@@ -21,9 +27,13 @@ export function connectNetwork(engine: Engine, networkText: string, containerTex
   if (endpointsOf(db, container.id).some((endpoint) => endpoint.network.id === network.id))
     throw new EngineError(`endpoint with name ${container.name} already exists in network ${network.name}`);
   insertEndpoint(db, container.id, network.id, config);
-  if (!container.process) return;
+  if (!container.process) return [];
+  const { pid } = container.process;
   try {
-    plugRunning(db, engine.layout.data, container.id, network.id, container.process.pid);
+    const warnings = plugRunning(db, engine.layout.data, container.id, network.id, pid);
+    if (container.config.networking?.bandwidth) setBandwidth(pid, container.config.networking.bandwidth);
+    tellMonitor(container);
+    return warnings;
   } catch (error) {
     deleteEndpoint(db, container.id, network.id);
     throw error;
@@ -34,15 +44,29 @@ export function connectNetwork(engine: Engine, networkText: string, containerTex
 export function disconnectNetwork(engine: Engine, networkText: string, containerText: string, force: boolean): void {
   const { db } = engine;
   const container = resolveContainer(engine, containerText);
+  if (forgetLostEndpoint(db, container.id, networkText)) return;
   const network = resolveNetwork(engine, networkText);
-  const endpoint = endpointsOf(db, container.id).find((e) => e.network.id === network.id);
+  const endpoints = endpointsOf(db, container.id);
+  const endpoint = endpoints.find((e) => e.network.id === network.id);
   if (!endpoint) throw new EngineError(`container ${container.id} is not connected to network ${network.name}`);
   if (container.process && endpoint.address !== undefined) {
     try {
-      unplugRunning(container.process.pid, endpoint.address);
+      const others = endpoints.filter((other) => other !== endpoint && other.address !== undefined);
+      unplugRunning(container.process.pid, endpoint, others);
     } catch (error) {
       if (!force && !hasCode(error, "ENOENT")) throw error;
     }
   }
   disconnectEndpoint(db, engine.layout.data, endpoint);
+  tellMonitor(container);
+}
+
+// Its name server, and the files that tell its addresses, are its monitor's.
+function tellMonitor({ owner, process: first }: ContainerRecord): void {
+  if (!first || !owner || !isAlive(owner)) return;
+  try {
+    process.kill(owner.pid, NETWORKS_CHANGED);
+  } catch {
+    // gone by now
+  }
 }

@@ -3,7 +3,7 @@ import type { ContainerConfig, ContainerMount, Limits } from "../store/container
 import type { ContainerRecord } from "../store/containers.ts";
 import { getImage } from "../store/images.ts";
 import { layerFolder } from "../store/layout.ts";
-import { DEFAULT_NETWORK, type Endpoint, endpointsOf, type PortRequest, portsOf } from "../store/networks.ts";
+import { DEFAULT_NETWORK, endpointsOf, type PortRequest, portsOf } from "../store/networks.ts";
 import { containerRoot, type StorageDriver } from "./container-layer.ts";
 import type { Engine } from "./engine.ts";
 import { inspectEndpoint } from "./inspect-network.ts";
@@ -197,9 +197,9 @@ const portKey = (port: number, protocol: string) => `${port}/${protocol}`;
 
 function portBindings(ports: PortRequest[]): Record<string, { HostIp: string; HostPort: string }[]> {
   const grouped = Map.groupBy(ports, ({ containerPort, protocol }) => portKey(containerPort, protocol));
-  const binding = ({ hostIp, hostPort }: PortRequest) => ({
-    HostIp: hostIp === "0.0.0.0" ? "" : hostIp,
-    HostPort: hostPort === 0 ? "" : String(hostPort),
+  const binding = ({ hostIp, hostPort, hostPortLast }: PortRequest) => ({
+    HostIp: hostIp,
+    HostPort: hostPort === 0 ? "" : hostPortLast === undefined ? String(hostPort) : `${hostPort}-${hostPortLast}`,
   });
   return Object.fromEntries([...grouped].map(([key, list]) => [key, list.map(binding)]));
 }
@@ -208,7 +208,8 @@ function portBindings(ports: PortRequest[]): Record<string, { HostIp: string; Ho
 function networkSettings({ db }: Engine, { id, config }: ContainerRecord): Record<string, unknown> {
   const endpoints = endpointsOf(db, id);
   const published = Map.groupBy(portsOf(db, id), ({ containerPort, protocol }) => portKey(containerPort, protocol));
-  const own = inspectEndpoint(endpoints.find(({ network }) => network.name === DEFAULT_NETWORK) ?? NO_ENDPOINT);
+  const main = endpoints.find(({ network }) => network.name === DEFAULT_NETWORK);
+  const own = main && inspectEndpoint(main);
   const isRunning = endpoints.some(({ address }) => address !== undefined);
   return {
     Bridge: "",
@@ -220,27 +221,14 @@ function networkSettings({ db }: Engine, { id, config }: ContainerRecord): Recor
         [...published].map(([key, list]) => [key, list.map(({ hostIp, hostPort }) => ({ HostIp: hostIp, HostPort: String(hostPort) }))]),
       ),
     },
-    EndpointID: "",
-    Gateway: own.Gateway,
-    GlobalIPv6Address: "",
-    GlobalIPv6PrefixLen: 0,
-    IPAddress: own.IPAddress,
-    IPPrefixLen: own.IPPrefixLen,
-    IPv6Gateway: "",
-    MacAddress: own.MacAddress,
+    EndpointID: own?.EndpointID ?? "",
+    Gateway: own?.Gateway ?? "",
+    GlobalIPv6Address: own?.GlobalIPv6Address ?? "",
+    GlobalIPv6PrefixLen: own?.GlobalIPv6PrefixLen ?? 0,
+    IPAddress: own?.IPAddress ?? "",
+    IPPrefixLen: own?.IPPrefixLen ?? 0,
+    IPv6Gateway: own?.IPv6Gateway ?? "",
+    MacAddress: own?.MacAddress ?? "",
     Networks: Object.fromEntries(endpoints.map((endpoint) => [endpoint.network.name, inspectEndpoint(endpoint)])),
   };
 }
-
-const NO_ENDPOINT: Endpoint = {
-  containerId: "",
-  network: {
-    id: "",
-    name: "",
-    createdAt: 0,
-    config: { driver: "bridge", subnet: "", gateway: "", internal: false, bridge: "", labels: {}, options: {} },
-  },
-  config: { aliases: [] },
-  address: undefined,
-  mac: undefined,
-};

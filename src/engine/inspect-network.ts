@@ -1,10 +1,12 @@
 /** What `inspect` tells of a network, in docker's shape. */
 import { getContainer } from "../store/containers.ts";
-import { type Endpoint, endpointsIn, type NetworkRecord } from "../store/networks.ts";
+import { type Endpoint, endpointsIn, type NetworkRecord, type Pool } from "../store/networks.ts";
 import type { Engine } from "./engine.ts";
 
+const prefixOf = ({ subnet }: Pool) => Number(subnet.split("/")[1]);
+
 export function inspectNetwork({ db }: Engine, { id, name, config, createdAt }: NetworkRecord): Record<string, unknown> {
-  const prefix = config.subnet.slice(config.subnet.indexOf("/"));
+  const pools = [config, ...(config.ipv6 ? [config.ipv6] : [])];
   const running = endpointsIn(db, id).filter(({ address }) => address !== undefined);
   return {
     Name: name,
@@ -13,11 +15,11 @@ export function inspectNetwork({ db }: Engine, { id, name, config, createdAt }: 
     Scope: "local",
     Driver: config.driver,
     EnableIPv4: true,
-    EnableIPv6: false,
+    EnableIPv6: config.ipv6 !== undefined,
     IPAM: {
       Driver: "default",
       Options: null,
-      Config: [{ Subnet: config.subnet, ...(config.ipRange && { IPRange: config.ipRange }), Gateway: config.gateway }],
+      Config: pools.map(({ subnet, ipRange, gateway }) => ({ Subnet: subnet, ...(ipRange && { IPRange: ipRange }), Gateway: gateway })),
     },
     Internal: config.internal,
     Attachable: false,
@@ -25,9 +27,15 @@ export function inspectNetwork({ db }: Engine, { id, name, config, createdAt }: 
     ConfigFrom: { Network: "" },
     ConfigOnly: false,
     Containers: Object.fromEntries(
-      running.map(({ containerId, address, mac }) => [
-        containerId,
-        { Name: getContainer(db, containerId)?.name ?? "", EndpointID: "", MacAddress: mac, IPv4Address: `${address}${prefix}`, IPv6Address: "" },
+      running.map((endpoint) => [
+        endpoint.containerId,
+        {
+          Name: getContainer(db, endpoint.containerId)?.name ?? "",
+          EndpointID: endpointId(endpoint),
+          MacAddress: endpoint.mac,
+          IPv4Address: `${endpoint.address}/${prefixOf(config)}`,
+          IPv6Address: config.ipv6 ? `${endpoint.address6}/${prefixOf(config.ipv6)}` : "",
+        },
       ]),
     ),
     Options: { ...(config.driver === "bridge" && { "com.docker.network.bridge.name": config.bridge }), ...config.options },
@@ -35,23 +43,51 @@ export function inspectNetwork({ db }: Engine, { id, name, config, createdAt }: 
   };
 }
 
-/** One of a container's `.NetworkSettings.Networks`. */
-export function inspectEndpoint({ network, config, address, mac }: Endpoint): Record<string, unknown> {
+/** `host` and `none`, which are no records. */
+export function inspectBuiltIn({ id, name, driver }: { id: string; name: string; driver: string }): Record<string, unknown> {
   return {
-    IPAMConfig: config.ip === undefined ? null : { IPv4Address: config.ip },
+    Name: name,
+    Id: id,
+    Created: new Date(0).toISOString(),
+    Scope: "local",
+    Driver: driver,
+    EnableIPv4: true,
+    EnableIPv6: false,
+    IPAM: { Driver: "default", Options: null, Config: null },
+    Internal: false,
+    Attachable: false,
+    Ingress: false,
+    ConfigFrom: { Network: "" },
+    ConfigOnly: false,
+    Containers: {},
+    Options: {},
+    Labels: {},
+  };
+}
+
+// Docker has one for each; here a container and a network make it.
+const endpointId = ({ containerId, network }: Endpoint) => new Bun.CryptoHasher("sha256").update(containerId + network.id).digest("hex");
+
+/** One of a container's `.NetworkSettings.Networks`. */
+export function inspectEndpoint(endpoint: Endpoint) {
+  const { network, config, address, address6, mac } = endpoint;
+  const pool = address === undefined ? undefined : network.config;
+  const { ip, ip6, aliases } = config;
+  return {
+    IPAMConfig: ip === undefined && ip6 === undefined ? null : { ...(ip && { IPv4Address: ip }), ...(ip6 && { IPv6Address: ip6 }) },
     Links: null,
-    Aliases: config.aliases.length > 0 ? config.aliases : null,
+    Aliases: aliases.length > 0 ? aliases : null,
     MacAddress: mac ?? "",
     DriverOpts: null,
     GwPriority: 0,
     NetworkID: network.id,
-    EndpointID: "",
-    Gateway: address === undefined ? "" : network.config.gateway,
+    EndpointID: pool ? endpointId(endpoint) : "",
+    Gateway: pool?.gateway ?? "",
     IPAddress: address ?? "",
-    IPPrefixLen: address === undefined ? 0 : Number(network.config.subnet.split("/")[1]),
-    IPv6Gateway: "",
-    GlobalIPv6Address: "",
-    GlobalIPv6PrefixLen: 0,
+    IPPrefixLen: pool ? prefixOf(pool) : 0,
+    IPv6Gateway: pool?.ipv6?.gateway ?? "",
+    GlobalIPv6Address: address6 ?? "",
+    GlobalIPv6PrefixLen: pool?.ipv6 ? prefixOf(pool.ipv6) : 0,
     DNSNames: null,
   };
 }

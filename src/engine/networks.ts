@@ -1,39 +1,35 @@
 /** The verbs of networks: made, found, removed. */
-import { RouteSocket, route } from "../../ffi/netlink/route.ts";
-import { contains, formatAddress, formatSubnet, overlaps, parseAddress, parseSubnet, type Subnet } from "../network/address.ts";
+import { RouteSocket } from "../../ffi/netlink/route.ts";
+import { removeLink } from "../network/bridge.ts";
 import { LINK_MODES } from "../network/connect.ts";
 import { Firewall } from "../network/firewall.ts";
-import { chooseSubnet, defaultGateway, hostSubnets } from "../network/pool.ts";
 import { writeTransaction } from "../store/database.ts";
+import { DEFAULT_DATA } from "../store/layout.ts";
 import {
   DEFAULT_NETWORK,
   deleteNetwork,
+  type Endpoint,
   endpointsIn,
   findNetworks,
   insertNetwork,
   listNetworks,
+  loseEndpoints,
   type NetworkConfig,
-  type NetworkDriver,
   type NetworkRecord,
 } from "../store/networks.ts";
+import { choosePools, DRIVER_OPTIONS, type PoolOptions } from "./choose-pools.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
+import { BUILT_IN } from "./list-networks.ts";
 import { randomId } from "./random-id.ts";
 import { reconcileAll } from "./reconcile.ts";
 import { resolveNetwork } from "./resolve-network.ts";
 
-/** Networks that are no records: the host's own, and none. */
-export const BUILT_IN = ["host", "none"];
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 
-export interface NetworkOptions {
-  driver: NetworkDriver;
-  subnet: string | undefined;
-  gateway: string | undefined;
-  ipRange: string | undefined;
+export interface NetworkOptions extends PoolOptions {
   internal: boolean;
   labels: Record<string, string>;
-  options: Record<string, string>;
 }
 
 /** Makes a network. Throws {@link EngineError} where its name is taken or its addresses are. */
@@ -49,24 +45,13 @@ function insert(engine: Engine, name: string, options: NetworkOptions): NetworkR
   return writeTransaction(db, () => {
     const networks = listNetworks(db);
     if (networks.some((network) => network.name === name)) throw new EngineError(`network with name ${name} already exists`);
-    const taken = networks.flatMap(({ config }) => parseSubnet(config.subnet) ?? []);
+    refuseUnknown(options.options);
     const { driver } = options;
-    if (driver !== "bridge" && options.subnet === undefined)
-      throw new EngineError(`a ${driver} network needs the subnet of the one it is part of: --subnet`);
-    // Beside an interface of the host the subnet is the host's own.
-    const subnet = options.subnet === undefined ? chooseSubnet(taken) : ownSubnet(options.subnet, taken, driver === "bridge");
-    const inside = (text: string, what: string) => {
-      const address = parseAddress(text);
-      if (!address || !contains(subnet, address))
-        throw new EngineError(`no matching subnet for ${what} ${text}: the network has ${formatSubnet(subnet)}`);
-      return formatAddress(address);
-    };
-    const gateway = options.gateway === undefined ? formatAddress(defaultGateway(subnet)) : inside(options.gateway, "gateway");
-    const range = options.ipRange === undefined ? undefined : parseSubnet(options.ipRange);
-    if (options.ipRange !== undefined && (!range || !contains(subnet, range.base) || range.prefix < subnet.prefix))
-      throw new EngineError(`no matching subnet for range ${options.ipRange}: the network has ${formatSubnet(subnet)}`);
-    const bridge = driver === "bridge" ? bridgeName(engine, name, id, options.options) : options.options.parent;
-    if (bridge === undefined) throw new EngineError(`a ${driver} network needs an interface of the host: -o parent=NAME`);
+    const { ipv4, ipv6 } = choosePools(networks, options);
+    const { bridge, made } =
+      driver === "bridge"
+        ? { bridge: bridgeName(engine, name, id, options.options), made: undefined }
+        : parentOf(name, options.options.parent ?? `dm-${id.slice(0, 12)}`, options.options.parent === undefined);
     const modes = driver === "bridge" ? undefined : LINK_MODES[driver];
     const mode = modes && (options.options[`${driver}_mode`] ?? Object.keys(modes)[0]);
     if (modes && !(mode !== undefined && mode in modes))
@@ -76,20 +61,18 @@ function insert(engine: Engine, name: string, options: NetworkOptions): NetworkR
       throw new EngineError(`invalid MTU ${JSON.stringify(mtu)}: expected a number from 68 to 65535`);
     const config: NetworkConfig = {
       driver,
-      subnet: formatSubnet(subnet),
-      gateway,
-      ...(range && { ipRange: formatSubnet(range) }),
-      internal: options.internal,
+      ...ipv4,
+      ...(ipv6 && { ipv6 }),
+      internal: options.internal || made === "dummy",
       bridge,
+      ...(made && { made }),
       ...(mode !== undefined && { mode }),
       ...(mtu !== undefined && { mtu: Number(mtu) }),
       labels: options.labels,
       options: options.options,
     };
     using routes = new RouteSocket();
-    const isThere = routes.link(bridge) !== undefined;
-    if (driver === "bridge" && isThere) throw new EngineError(`cannot make network ${name}: the host has an interface ${bridge} already`);
-    if (driver !== "bridge" && !isThere) throw new EngineError(`cannot make network ${name}: the host has no interface ${bridge}`);
+    if (driver === "bridge" && routes.link(bridge)) throw new EngineError(`cannot make network ${name}: the host has an interface ${bridge} already`);
     insertNetwork(db, { id, name, config });
     // Under the lock: the table is made from what the store has.
     using firewall = new Firewall(db, engine.layout.data);
@@ -99,33 +82,34 @@ function insert(engine: Engine, name: string, options: NetworkOptions): NetworkR
 }
 
 function bridgeName(engine: Engine, name: string, id: string, options: Record<string, string>): string {
-  const isUsual = name === DEFAULT_NETWORK && engine.layout.data === "/var/lib/berth";
-  const bridge = options["com.docker.network.bridge.name"] ?? (isUsual ? "berth0" : `br-${id.slice(0, 12)}`);
+  const isUsual = name === DEFAULT_NETWORK && engine.layout.data === DEFAULT_DATA;
+  const bridge = options[`${DRIVER_OPTIONS}name`] ?? (isUsual ? "berth0" : `br-${id.slice(0, 12)}`);
   if (Buffer.byteLength(bridge) > 15 || /[/\s]/.test(bridge))
     throw new EngineError(`invalid name of a bridge ${JSON.stringify(bridge)}: expected at most 15 characters`);
   return bridge;
 }
 
-function ownSubnet(text: string, taken: Subnet[], isNew: boolean): Subnet {
-  const subnet = parseSubnet(text);
-  if (subnet?.base.length !== 4) throw new EngineError(`invalid subnet ${text}: expected IPv4 ADDRESS/PREFIX, such as 10.1.0.0/16`);
-  if (subnet.prefix > 30) throw new EngineError(`invalid subnet ${text}: it has no room for a gateway and a container`);
+// As docker has it: an interface that is there, a VLAN of one (eth0.10), or one that leads nowhere.
+function parentOf(network: string, parent: string, isDummy: boolean): Pick<NetworkConfig, "bridge" | "made"> {
+  if (isDummy) return { bridge: parent, made: "dummy" };
   using routes = new RouteSocket();
-  if ([...taken, ...(isNew ? hostSubnets(routes) : [])].some((other) => overlaps(subnet, other)))
-    throw new EngineError(`invalid pool request: Pool overlaps with other one on this address space: ${text}`);
-  return subnet;
+  if (routes.link(parent)) return { bridge: parent };
+  const [, on = "", vlan = ""] = /^(.+)\.(\d{1,4})$/.exec(parent) ?? [];
+  if (!routes.link(on)) throw new EngineError(`cannot make network ${network}: the host has no interface ${on || parent}`);
+  if (Number(vlan) < 1 || Number(vlan) > 4094) throw new EngineError(`invalid parent ${parent}: expected the number of a VLAN from 1 to 4094`);
+  return { bridge: parent, made: { on, vlan: Number(vlan) } };
 }
 
-/** What `network ls` lists: records, and what needs none. */
-export function allNetworks({ db }: Engine): (Pick<NetworkRecord, "id" | "name" | "createdAt"> & { driver: string; config?: NetworkConfig })[] {
-  const builtIn = BUILT_IN.map((name) => ({
-    id: new Bun.CryptoHasher("sha256").update(name).digest("hex"),
-    name,
-    createdAt: 0,
-    driver: name === "none" ? "null" : name,
-  }));
-  const records = listNetworks(db).map((network) => ({ ...network, driver: network.config.driver }));
-  return [...records, ...builtIn].sort((a, b) => (a.name < b.name ? -1 : 1));
+// What would take something away must not be passed over.
+function refuseUnknown(options: Record<string, string>): void {
+  for (const [key, usual] of [
+    ["enable_icc", "true"],
+    ["enable_ip_masquerade", "true"],
+    ["host_binding_ipv4", "0.0.0.0"],
+  ]) {
+    const value = options[DRIVER_OPTIONS + key];
+    if (value !== undefined && value !== usual) throw new EngineError(`${DRIVER_OPTIONS}${key}=${value} is not there: networks have ${key}=${usual}`);
+  }
 }
 
 /** The default network, made where it is not there yet. */
@@ -135,9 +119,10 @@ export function ensureDefaultNetwork(engine: Engine): NetworkRecord {
     if (found?.name === DEFAULT_NETWORK) return found;
     return insert(engine, DEFAULT_NETWORK, {
       driver: "bridge",
-      subnet: undefined,
-      gateway: undefined,
-      ipRange: undefined,
+      subnets: [],
+      gateways: [],
+      ipRanges: [],
+      ipv6: false,
       internal: false,
       labels: {},
       options: {},
@@ -145,7 +130,9 @@ export function ensureDefaultNetwork(engine: Engine): NetworkRecord {
   });
 }
 
-/** Removes a network and its bridge. Throws {@link EngineError} where containers are connected. */
+const isActive = ({ address }: Endpoint) => address !== undefined;
+
+/** Removes a network and its bridge. Throws {@link EngineError} where containers that run are connected. */
 export function removeNetwork(engine: Engine, text: string): NetworkRecord {
   const { db } = engine;
   const refuse = (name: string) => new EngineError(`${name} is a pre-defined network and cannot be removed`);
@@ -154,15 +141,15 @@ export function removeNetwork(engine: Engine, text: string): NetworkRecord {
   return writeTransaction(db, () => {
     const network = resolveNetwork(engine, text);
     if (network.name === DEFAULT_NETWORK) throw refuse(network.name); // named by its id
-    const connected = endpointsIn(db, network.id);
+    const connected = endpointsIn(db, network.id).filter(isActive);
     if (connected.length > 0) {
       const ids = connected.map(({ containerId }) => containerId.slice(0, 12)).join(", ");
       throw new EngineError(`error while removing network: network ${network.name} id ${network.id} has active endpoints (${ids})`);
     }
+    loseEndpoints(db, network.id);
     deleteNetwork(db, network.id);
     using routes = new RouteSocket();
-    const link = network.config.driver === "bridge" ? routes.link(network.config.bridge) : undefined;
-    if (link) routes.request(route.deleteLink(link.index));
+    removeLink(routes, network);
     using firewall = new Firewall(db, engine.layout.data);
     firewall.rebuild();
     return network;
@@ -170,14 +157,14 @@ export function removeNetwork(engine: Engine, text: string): NetworkRecord {
 }
 
 /**
- * Removes networks that nothing is connected to; gives their names. The default one stays,
+ * Removes networks that no container uses which runs; gives their names. The default one stays,
  * but not its bridge, which the next container makes again.
  */
 export function pruneNetworks(engine: Engine, isWanted: (network: NetworkRecord) => boolean): string[] {
   const removed: string[] = [];
   repairNetworks(engine);
   for (const network of listNetworks(engine.db)) {
-    if (network.name === DEFAULT_NETWORK || endpointsIn(engine.db, network.id).length > 0 || !isWanted(network)) continue;
+    if (network.name === DEFAULT_NETWORK || endpointsIn(engine.db, network.id).some(isActive) || !isWanted(network)) continue;
     try {
       removed.push(removeNetwork(engine, network.id).name);
     } catch (error) {
@@ -193,12 +180,9 @@ function dismantleIdle(engine: Engine): void {
   const { db } = engine;
   writeTransaction(db, () => {
     const networks = listNetworks(db);
-    const isIdle = ({ id }: NetworkRecord) => endpointsIn(db, id).every(({ address }) => address === undefined);
+    const isIdle = ({ id }: NetworkRecord) => !endpointsIn(db, id).some(isActive);
     using routes = new RouteSocket();
-    for (const network of networks.filter((candidate) => isIdle(candidate) && candidate.config.driver === "bridge")) {
-      const link = routes.link(network.config.bridge);
-      if (link) routes.request(route.deleteLink(link.index));
-    }
+    for (const network of networks.filter(isIdle)) removeLink(routes, network);
     using firewall = new Firewall(db, engine.layout.data);
     if (networks.every(isIdle)) firewall.remove();
   });

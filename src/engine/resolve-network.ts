@@ -21,14 +21,16 @@ export function resolveNetwork(engine: Engine, text: string): NetworkRecord {
 export function networkForContainer(engine: Engine, name: string, config: EndpointConfig): NetworkRecord {
   const network = resolveNetwork(engine, name);
   if (network.name === DEFAULT_NETWORK) {
-    if (config.ip !== undefined) throw new EngineError("user specified IP address is supported on user defined networks only");
+    if ((config.ip ?? config.ip6) !== undefined) throw new EngineError("user specified IP address is supported on user defined networks only");
     if (config.aliases.length > 0) throw new EngineError("network-scoped alias is supported only for containers in user defined networks");
   }
-  if (config.ip !== undefined) {
-    const subnet = subnetOf(network.config.subnet);
-    const address = parseAddress(config.ip);
-    if (!address || !contains(subnet, address))
-      throw new EngineError(`invalid config for network ${network.name}: no configured subnet contains IP address ${config.ip}`);
+  for (const [wanted, pool] of [
+    [config.ip, network.config],
+    [config.ip6, network.config.ipv6],
+  ] as const) {
+    const address = wanted === undefined ? undefined : parseAddress(wanted);
+    if (wanted !== undefined && !(address && pool && contains(subnetOf(pool.subnet), address)))
+      throw new EngineError(`invalid config for network ${network.name}: no configured subnet contains IP address ${wanted}`);
   }
   return network;
 }

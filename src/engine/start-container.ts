@@ -13,10 +13,12 @@ import {
 } from "../monitor/protocol.ts";
 import type { ContainerConfig, NetworkSettings } from "../store/container-config.ts";
 import type { ContainerRecord } from "../store/containers.ts";
-import { DEFAULT_NETWORK, endpointsOf, type PortRequest } from "../store/networks.ts";
+import { writeTransaction } from "../store/database.ts";
+import { forgetLostEndpoint, insertEndpoint, lostEndpoints, type PortRequest } from "../store/networks.ts";
 import { buildContainerSpec } from "./container-spec.ts";
 import type { Engine } from "./engine.ts";
 import { StartError } from "./errors.ts";
+import { networkForContainer } from "./resolve-network.ts";
 
 export interface StartOptions {
   /** One that was launched before; else it is now. */
@@ -73,9 +75,19 @@ function networkingOf(config: ContainerConfig): NetworkSettings {
     const [port, protocol = "tcp"] = text.split("/");
     const containerPort = Number(port);
     if (networking.ports.some((p) => p.containerPort === containerPort && p.protocol === protocol)) return [];
-    return [{ protocol: protocol as PortRequest["protocol"], hostIp: "0.0.0.0", hostPort: 0, containerPort }];
+    return [{ protocol: protocol as PortRequest["protocol"], hostIp: "", hostPort: 0, containerPort }];
   });
   return { ...networking, ports: [...networking.ports, ...missing] };
+}
+
+// Networks that were removed while it did not run: those that are there again are as good.
+function restoreEndpoints(engine: Engine, id: string): void {
+  for (const { network, config } of lostEndpoints(engine.db, id)) {
+    const found = networkForContainer(engine, network, config);
+    writeTransaction(engine.db, () => {
+      if (forgetLostEndpoint(engine.db, id, network)) insertEndpoint(engine.db, id, found.id, config);
+    });
+  }
 }
 
 /**
@@ -85,7 +97,7 @@ function networkingOf(config: ContainerConfig): NetworkSettings {
  */
 export async function startContainer(engine: Engine, record: ContainerRecord, options: StartOptions): Promise<StartedContainer> {
   const { config, id } = record;
-  const networks = endpointsOf(engine.db, id).map(({ network }) => network.name);
+  restoreEndpoints(engine, id);
   const request: StartRequest = {
     id,
     layout: engine.layout.arguments,
@@ -94,8 +106,6 @@ export async function startContainer(engine: Engine, record: ContainerRecord, op
     hostname: config.hostname,
     domainname: config.domainname,
     hostNetwork: config.network === "host",
-    bridged: networks.length > 0,
-    named: networks.some((name) => name !== DEFAULT_NETWORK),
     networking: networkingOf(config),
     autoRemove: record.autoRemove,
     stdin: !config.openStdin ? "none" : config.attachStdin ? "once" : "open",

@@ -25,9 +25,19 @@ export function updateContainer(engine: Engine, text: string, changes: { limits:
   }
   if (record.process) {
     if (Object.keys(changes.limits).length > 0) applyLimits(record.id, config, wanted);
-    if (wanted.networking?.bandwidth && changes.bandwidth) setBandwidth(record.process.pid, wanted.networking.bandwidth);
+    if (wanted.networking?.bandwidth && changes.bandwidth)
+      applyBandwidth(record.process.pid, config.networking?.bandwidth, wanted.networking.bandwidth);
   }
   updateConfig(db, record.id, wanted);
+}
+
+function applyBandwidth(pid: number, before: Bandwidth | undefined, wanted: Bandwidth): void {
+  try {
+    setBandwidth(pid, wanted);
+  } catch (error) {
+    setBandwidth(pid, before ?? {});
+    throw error;
+  }
 }
 
 function applyLimits(id: string, before: ContainerConfig, wanted: ContainerConfig): void {

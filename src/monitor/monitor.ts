@@ -17,9 +17,10 @@ import { claimForRemoval, claimForStart, getContainer, recordExit, recordRunning
 import { openDatabase, writeTransaction } from "../store/database.ts";
 import { discardContainer } from "../store/discard-container.ts";
 import { Layout } from "../store/layout.ts";
-import { portsOf } from "../store/networks.ts";
+import { endpointsOf } from "../store/networks.ts";
+import type { ContainerNetwork } from "./container-network.ts";
 import { JsonLog } from "./json-log.ts";
-import { FrameSocket, FrameType, parseFrame, type Resize, type StartRequest } from "./protocol.ts";
+import { FrameSocket, FrameType, NETWORKS_CHANGED, parseFrame, type Resize, type StartRequest } from "./protocol.ts";
 
 /** The descriptor on which a monitor talks to whoever started it. */
 export const MONITOR_CONNECTION_FD = 3;
@@ -34,6 +35,7 @@ export async function runMonitor(): Promise<void> {
   // What is sent to a terminal's or service's whole group is for the container's own stop signal to answer.
   for (const signal of ["SIGHUP", "SIGINT", "SIGTERM", "SIGQUIT"] as const) process.on(signal, () => {});
   let monitor: Monitor | undefined;
+  process.on(NETWORKS_CHANGED, () => void monitor?.networksChanged());
   const client: FrameSocket = await FrameSocket.over(new OwnedFd(MONITOR_CONNECTION_FD), {
     frame(type, payload) {
       if (type === FrameType.start) {
@@ -48,18 +50,16 @@ export async function runMonitor(): Promise<void> {
   });
 }
 
-type Network = typeof import("../network/connect.ts");
-
 class Monitor {
   readonly #request: StartRequest;
   readonly #client: FrameSocket;
   readonly #layout: Layout;
   readonly #stdio: ContainerStdio;
   #cgroup: Cgroup | undefined;
-  #network: Network | undefined;
-  #bandwidth: typeof import("../network/bandwidth.ts") | undefined;
+  #network: ContainerNetwork | undefined;
+  #db: Database | undefined;
+  #pid: number | undefined;
   #warnings: string[] = [];
-  #names: typeof import("../network/resolver.ts") | undefined;
 
   constructor(request: StartRequest, client: FrameSocket) {
     this.#request = request;
@@ -73,10 +73,8 @@ class Monitor {
     try {
       const db = openDatabase(this.#layout.database);
       if (!claimForStart(db, id)) throw new RuntimeFailure(`container ${id} is already running, being started or being removed`);
-      // A container without a network of its own needs none of that.
-      if (this.#request.bridged) this.#network = await import("../network/connect.ts");
-      if (this.#request.networking.bandwidth) this.#bandwidth = await import("../network/bandwidth.ts");
-      if (this.#request.named) this.#names = await import("../network/resolver.ts");
+      this.#db = db;
+      if (endpointsOf(db, id).length > 0) this.#network = await this.#makeNetwork(db);
       await this.#superviseClaimed(db);
     } catch (error) {
       const failure = error instanceof RuntimeFailure ? error : new RuntimeFailure(error instanceof Error ? error.message : String(error));
@@ -112,10 +110,7 @@ class Monitor {
       throw error;
     }
     const { pid, child } = running;
-    if (this.#network && this.#request.networking.ports.length > 0) {
-      const { relayIPv6 } = await import("../network/relay.ts");
-      relayIPv6(portsOf(db, id));
-    }
+    this.#pid = pid;
     this.#client.sendJson(FrameType.started, { pid, warnings: this.#warnings });
     if (!this.#request.attach && this.#request.stdin !== "once") this.#client.close();
 
@@ -155,7 +150,11 @@ class Monitor {
           this.#cgroup = cgroup;
           return files;
         },
-        ...(network && { onNamespaces: (pid: number) => this.#connect(db, pid, network) }),
+        ...(network && {
+          onNamespaces: (pid: number) => {
+            this.#warnings = network.connect(pid);
+          },
+        }),
         onReady: () => this.#cgroup?.apply(resources),
       },
     );
@@ -171,17 +170,20 @@ class Monitor {
     return running;
   }
 
-  // While init waits: its mounts include the files that tell its addresses.
-  #connect(db: Database, pid: number, network: Network): void {
-    const { id, networking } = this.#request;
-    const { endpoints, warnings } = network.connectContainer(db, this.#layout.data, id, pid, networking.ports);
-    this.#warnings = warnings;
-    // On networks of users' own making containers find each other by name.
-    const forwards = endpoints.some((endpoint) => !endpoint.network.config.internal);
-    this.#names?.startResolver({ db, containerId: id, pid, servers: networking.dns, forwards });
-    if (networking.bandwidth) this.#bandwidth?.setBandwidth(pid, networking.bandwidth);
-    const linked = network.linkedAddresses(db, endpoints, networking.links ?? []);
-    writeNetworkFiles(this.#layout.container(id), { ...this.#request, endpoints, linked });
+  // A container without networks of its own needs none of that.
+  async #makeNetwork(db: Database): Promise<ContainerNetwork> {
+    const { ContainerNetwork } = await import("./container-network.ts");
+    return new ContainerNetwork(db, this.#layout, this.#request);
+  }
+
+  async networksChanged(): Promise<void> {
+    if (this.#pid === undefined || !this.#db) return; // a start finds them as they are
+    try {
+      this.#network ??= await this.#makeNetwork(this.#db);
+      this.#network.refresh(this.#pid);
+    } catch {
+      // the container is just ending, or has all ports of its name server itself: it goes on without
+    }
   }
 
   #releaseCgroup(): void {

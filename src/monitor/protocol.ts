@@ -26,6 +26,9 @@ export const FrameType = {
 } as const;
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 
+/** Tells a monitor that its container joined or left a network. */
+export const NETWORKS_CHANGED = "SIGUSR2";
+
 /** What a monitor is to do; the record in the store is for everybody else. */
 export interface StartRequest {
   id: string;
@@ -38,10 +41,6 @@ export interface StartRequest {
   hostname: string;
   domainname: string;
   hostNetwork: boolean;
-  /** Whether it has networks of its own. */
-  bridged: boolean;
-  /** Whether it knows its neighbours there by name. */
-  named: boolean;
   networking: NetworkSettings;
   autoRemove: boolean;
   /** Whether the container has a standard input, and whether it ends with this connection. */

@@ -32,6 +32,9 @@ export function parseAddress(text: string): Address | undefined {
   return out;
 }
 
+/** Of an address or subnet as text. */
+export const isIPv6 = (text: string) => text.includes(":");
+
 export function formatAddress(address: Address): string {
   if (address.length === 4) return [...address].join(".");
   const words = Array.from({ length: 8 }, (_, i) => address.readUInt16BE(2 * i).toString(16)).join(":");

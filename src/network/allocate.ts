@@ -1,62 +1,133 @@
 /** Addresses and ports of the host, given to containers. */
 import type { Database } from "bun:sqlite";
 import { hasCode, reasonOf } from "../../ffi/libc.ts";
-import { type BoundPort, bindPort } from "../../ffi/socket.ts";
-import { assignAddress, type Endpoint, endpointsIn, findPort, insertPort, type PortRequest, type PublishedPort } from "../store/networks.ts";
-import { type Address, contains, firstFree, formatAddress, parseAddress, subnetOf } from "./address.ts";
+import {
+  assignAddress,
+  type Endpoint,
+  findPort,
+  insertPort,
+  type NetworkRecord,
+  type Pool,
+  type PortRequest,
+  type PublishedPort,
+  takenAddresses,
+} from "../store/networks.ts";
+import { type Address, contains, firstFree, formatAddress, isIPv6, nthAddress, parseAddress, subnetOf, toNumber } from "./address.ts";
 import { NetworkError } from "./errors.ts";
 
 /** Where ports are looked for that nobody asked for by number (ip_local_port_range). */
 const EPHEMERAL = { first: 32768, last: 60999 } as const;
 
-/** Gives an endpoint its address. Under the write lock: nobody else looks for one at this moment. Throws {@link NetworkError}. */
-export function allot(db: Database, { containerId, network, config }: Endpoint): void {
-  const subnet = subnetOf(network.config.subnet);
-  const taken = new Set(
-    endpointsIn(db, network.id).flatMap(({ address, containerId: other }) => (address !== undefined && other !== containerId ? [address] : [])),
-  );
-  taken.add(network.config.gateway);
-  let address: Address | undefined;
-  if (config.ip !== undefined) {
-    address = parseAddress(config.ip);
-    if (!address || !contains(subnet, address))
-      throw new NetworkError(`no configured subnet contains IP address ${config.ip}: network ${network.name} has ${network.config.subnet}`);
-    if (taken.has(config.ip)) throw new NetworkError(`Address already in use: ${config.ip} in network ${network.name}`);
-  } else {
-    address = firstFree(subnet, network.config.ipRange === undefined ? subnet : subnetOf(network.config.ipRange), taken);
-    if (!address)
-      throw new NetworkError(
-        `no available IPv4 addresses on this network's address pools: ${network.name} (${network.config.ipRange ?? network.config.subnet})`,
-      );
-  }
+/** Gives an endpoint its addresses. Under the write lock: nobody else looks for one at this moment. Throws {@link NetworkError}. */
+export function allot(db: Database, endpoint: Endpoint): void {
+  const { containerId, network, config } = endpoint;
+  const taken = takenAddresses(db, containerId, network.id);
+  const address = chooseAddress(network, network.config, config.ip, taken);
+  // The same place in both: who has one of them from somebody else has the other, too.
+  const place = toNumber(address) - toNumber(subnetOf(network.config.subnet).base);
+  const address6 = network.config.ipv6 && chooseAddress(network, network.config.ipv6, config.ip6, taken, place);
   // By its address, as docker has it: a neighbour's table stays right.
   const mac = config.mac ?? `02:42:${[...address].map((byte) => byte.toString(16).padStart(2, "0")).join(":")}`;
-  assignAddress(db, containerId, network.id, formatAddress(address), mac);
+  assignAddress(db, { ...endpoint, address: formatAddress(address), address6: address6 && formatAddress(address6), mac });
 }
 
-/** Takes a port of the host, in the store and from its other programs. Under the write lock. Throws {@link NetworkError}. */
-export function publish(db: Database, containerId: string, containerIp: string, request: PortRequest, bound: BoundPort[]): PublishedPort {
-  const tried = request.hostPort !== 0 ? [request.hostPort] : randomPorts();
-  for (const hostPort of tried) {
-    const wanted = { protocol: request.protocol, hostIp: request.hostIp, hostPort };
-    const owner = findPort(db, wanted);
-    const socket = owner ? undefined : bindPort(request.protocol, parseAddress(request.hostIp) as Address, hostPort);
-    if (!owner && !(socket instanceof Error)) {
-      if (socket) bound.push(socket);
-      const port = { ...wanted, containerId, containerIp, containerPort: request.containerPort };
-      insertPort(db, port);
-      return port;
-    }
-    if (request.hostPort === 0) continue;
-    const where = `${request.hostIp}:${hostPort}`;
-    if (owner || hasCode(socket, "EADDRINUSE")) throw new NetworkError(`Bind for ${where} failed: port is already allocated`);
-    throw new NetworkError(`Bind for ${where} failed: ${reasonOf(socket)}`);
+/** @param place where in the subnet it is to be if it can */
+function chooseAddress({ name }: NetworkRecord, pool: Pool, wanted: string | undefined, taken: ReadonlySet<string>, place = 0n): Address {
+  const subnet = subnetOf(pool.subnet);
+  if (wanted === undefined) {
+    const range = pool.ipRange === undefined ? subnet : subnetOf(pool.ipRange);
+    const unavailable = new Set(taken).add(pool.gateway);
+    const preferred = nthAddress(subnet, place);
+    const isFree = place > 0n && contains(range, preferred) && !unavailable.has(formatAddress(preferred));
+    const free = isFree ? preferred : firstFree(subnet, range, unavailable);
+    if (free) return free;
+    const kind = isIPv6(pool.subnet) ? "IPv6" : "IPv4";
+    throw new NetworkError(`no available ${kind} addresses on this network's address pools: ${name} (${pool.ipRange ?? pool.subnet})`);
   }
-  throw new NetworkError(`no free port of the host for ${request.containerPort}/${request.protocol}`);
+  const address = parseAddress(wanted);
+  if (!address || !contains(subnet, address))
+    throw new NetworkError(`no configured subnet contains IP address ${wanted}: network ${name} has ${pool.subnet}`);
+  const text = formatAddress(address);
+  if (text === pool.gateway || taken.has(text)) throw new NetworkError(`Address already in use: ${wanted} in network ${name}`);
+  if (!firstFree(subnet, { base: address, prefix: 8 * address.length }, new Set()))
+    throw new NetworkError(`IP address ${wanted} is the network's or the broadcast address of ${pool.subnet}`);
+  return address;
 }
 
-function* randomPorts(): Generator<number> {
-  const count = EPHEMERAL.last - EPHEMERAL.first + 1;
-  const start = Math.floor(Math.random() * count);
-  for (let i = 0; i < count; i++) yield EPHEMERAL.first + ((start + i) % count);
+/** A port of the host that nobody else can have until it is closed. */
+export interface HeldPort {
+  close(): void;
+}
+/** Takes a port from the host's other programs; undefined where there is no such protocol. Throws where one has it. */
+export type PortHolder = (port: PublishedPort) => HeldPort | undefined;
+
+/** Where a published port leads; the second where the network has IPv6. */
+export type Target = Pick<Endpoint, "containerId"> & { address: string; address6: string | undefined };
+
+/**
+ * Takes a port of the host, in the store and from its other programs; on all addresses that
+ * means of IPv4 and, where the host has it, of IPv6. Under the write lock. Throws {@link NetworkError}.
+ *
+ * @param held what keeps the port is added here
+ */
+export function publish(
+  db: Database,
+  target: Target,
+  request: PortRequest,
+  { hasIPv6, hold }: { hasIPv6: boolean; hold: PortHolder },
+  held: HeldPort[],
+): PublishedPort[] {
+  const hostIps = request.hostIp !== "" ? [request.hostIp] : hasIPv6 ? ["0.0.0.0", "::"] : ["0.0.0.0"];
+  const wanted = hostIps.flatMap((hostIp) => portFor(target, request, hostIp) ?? []);
+  let failure: NetworkError | undefined;
+  for (const hostPort of candidates(request)) {
+    const ports = wanted.map((port) => ({ ...port, hostPort }));
+    failure = takeAll(db, ports, hold, held);
+    if (!failure) return ports;
+  }
+  throw failure ?? new NetworkError(`no free port of the host for ${request.containerPort}/${request.protocol}`);
+}
+
+// Undefined where nothing passes this protocol on from one kind of address to the other.
+function portFor({ containerId, address, address6 }: Target, request: PortRequest, hostIp: string): PublishedPort | undefined {
+  const containerIp = isIPv6(hostIp) ? (address6 ?? address) : address;
+  if (request.protocol === "sctp" && isIPv6(hostIp) !== isIPv6(containerIp)) {
+    if (request.hostIp === "") return undefined;
+    throw new NetworkError(`port ${request.containerPort}/sctp cannot be published on ${hostIp}: the container has no IPv6 address`);
+  }
+  const { protocol, hostPort, containerPort } = request;
+  return { protocol, hostIp, hostPort, containerId, containerIp, containerPort };
+}
+
+function takeAll(db: Database, ports: PublishedPort[], hold: PortHolder, held: HeldPort[]): NetworkError | undefined {
+  const own: HeldPort[] = [];
+  for (const port of ports) {
+    const failure = findPort(db, port) ? "port is already allocated" : take(port, hold, own);
+    if (failure === undefined) continue;
+    for (const other of own) other.close();
+    const ip = isIPv6(port.hostIp) ? `[${port.hostIp}]` : port.hostIp;
+    return new NetworkError(`Bind for ${ip}:${port.hostPort} failed: ${failure}`);
+  }
+  for (const port of ports) insertPort(db, port);
+  held.push(...own);
+  return undefined;
+}
+
+// Why it cannot be had.
+function take(port: PublishedPort, hold: PortHolder, held: HeldPort[]): string | undefined {
+  try {
+    const taken = hold(port);
+    if (taken) held.push(taken);
+    return undefined;
+  } catch (error) {
+    if (error instanceof NetworkError) throw error;
+    return hasCode(error, "EADDRINUSE") ? "port is already allocated" : reasonOf(error);
+  }
+}
+
+function* candidates({ hostPort, hostPortLast = hostPort }: PortRequest): Generator<number> {
+  const [first, last] = hostPort === 0 ? [EPHEMERAL.first, EPHEMERAL.last] : [hostPort, hostPortLast];
+  const count = last - first + 1;
+  const start = hostPort === 0 ? Math.floor(Math.random() * count) : 0;
+  for (let i = 0; i < count; i++) yield first + ((start + i) % count);
 }

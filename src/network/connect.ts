@@ -1,21 +1,18 @@
 /** Gives a container that starts what it is to have of the network: addresses, links, published ports. */
 import type { Database } from "bun:sqlite";
-import { readFileSync, writeFileSync } from "node:fs";
-import { AT_FDCWD, O_RDONLY, openat } from "../../ffi/fd.ts";
-import { hasCode, reasonOf } from "../../ffi/libc.ts";
-import { CLONE_NEWNET, setns } from "../../ffi/namespace.ts";
+import { inNetworkOf } from "../../ffi/namespace.ts";
 import { type Link, RouteSocket, route } from "../../ffi/netlink/route.ts";
 import { NetlinkError } from "../../ffi/netlink/socket.ts";
-import type { BoundPort } from "../../ffi/socket.ts";
+import { bindPort } from "../../ffi/socket.ts";
 import { getContainer } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";
-import { type Endpoint, endpointsOf, type NetworkRecord, type PortRequest } from "../store/networks.ts";
-import { type Address, parseAddress, subnetOf } from "./address.ts";
-import { allot, publish } from "./allocate.ts";
+import { type Endpoint, endpointsOf, type PortRequest, type PublishedPort } from "../store/networks.ts";
+import { type Address, isIPv6, parseAddress, subnetOf } from "./address.ts";
+import { allot, type HeldPort, publish, type Target } from "./allocate.ts";
+import { ensureBridge, hasIPv6, setIPv6 } from "./bridge.ts";
 import { disconnectContainer } from "./disconnect.ts";
 import { NetworkError } from "./errors.ts";
 import { Firewall } from "./firewall.ts";
-import { uplinkMtu } from "./pool.ts";
 
 /** What came of it. */
 export interface Connected {
@@ -25,7 +22,6 @@ export interface Connected {
 }
 
 const VETH_PREFIX = "veth";
-const randomBytes = () => Buffer.from(crypto.getRandomValues(new Uint8Array(4)));
 /** linux/if_link.h: MACVLAN_MODE_*, IPVLAN_MODE_*. */
 export const LINK_MODES: Record<"macvlan" | "ipvlan", Record<string, number>> = {
   macvlan: { bridge: 4, private: 1, vepa: 2, passthru: 8 },
@@ -41,23 +37,21 @@ export const LINK_MODES: Record<"macvlan" | "ipvlan", Record<string, number>> = 
  */
 export function connectContainer(db: Database, data: string, id: string, pid: number, ports: PortRequest[]): Connected {
   const warnings: string[] = [];
-  const bound: BoundPort[] = [];
+  const held: HeldPort[] = [];
   try {
     using routes = new RouteSocket();
-    for (const { network } of endpointsOf(db, id)) ensureBridge(routes, network, warnings);
+    using firewall = new Firewall(db, data);
+    for (const { network } of endpointsOf(db, id)) ensureBridge(routes, network, firewall.isThere, warnings);
     writeTransaction(db, () => {
       for (const endpoint of endpointsOf(db, id)) allot(db, endpoint);
-      const main = endpointsOf(db, id).find(({ network }) => network.config.driver === "bridge");
-      using firewall = new Firewall(db, data);
-      const published = main?.address === undefined ? [] : ports.map((request) => publish(db, id, main.address as string, request, bound));
-      firewall.publish(published);
+      firewall.publish(publishAll(db, id, ports, firewall.isThere, held));
     });
     const endpoints = endpointsOf(db, id);
     const links = endpoints.map((endpoint, i) => plug(routes, endpoint, i, pid));
-    inNamespaceOf(pid, () => configure(endpoints, links));
-    return { endpoints, warnings };
+    inNetworkOf(pid, () => configure(endpoints, links));
+    return { endpoints, warnings: [...new Set(warnings)] };
   } catch (error) {
-    for (const socket of bound) socket.close();
+    for (const port of held) port.close();
     disconnectContainer(db, data, id);
     throw asNetworkError(error);
   }
@@ -69,53 +63,31 @@ function asNetworkError(error: unknown): unknown {
   return new NetworkError(`cannot set up the container's network: ${error.message}${missing}`, { cause: error });
 }
 
-/** Makes a network's bridge, unless it is there. */
-export function ensureBridge(routes: RouteSocket, { name, config }: NetworkRecord, warnings: string[]): void {
-  const found = routes.link(config.bridge);
-  if (config.driver !== "bridge") {
-    if (!found) throw new NetworkError(`the interface ${config.bridge}, beside which network ${name} is, is not there`);
-    return;
-  }
-  if (!config.internal) ensureForwarding(warnings);
-  if (found?.isUp) return;
-  const subnet = subnetOf(config.subnet);
-  const mac = Buffer.concat([Buffer.from([0x02, 0x42]), randomBytes()]);
-  try {
-    if (!found) routes.request(route.addBridge(config.bridge, config.mtu ?? uplinkMtu(routes), mac));
-  } catch (error) {
-    if (!hasCode(error, "EEXIST")) {
-      const hint = hasCode(error, "EOPNOTSUPP") ? "; the kernel has no bridges (module bridge): --network none or host does without" : "";
-      throw new NetworkError(`cannot make the bridge ${config.bridge} of network ${name}: ${reasonOf(error)}${hint}`, { cause: error });
-    }
-  }
-  const link = routes.link(config.bridge);
-  if (!link) throw new NetworkError(`the bridge ${config.bridge} of network ${name} was removed by somebody else, try again`);
-  // Published ports are reached from 127.0.0.1, too; the firewall keeps the way back shut.
-  writeFileSync(`/proc/sys/net/ipv4/conf/${config.bridge}/route_localnet`, "1");
-  try {
-    routes.request(route.addAddress(link.index, parseAddress(config.gateway) as Address, subnet.prefix));
-  } catch (error) {
-    if (!hasCode(error, "EEXIST")) throw error;
-  }
-  routes.request(route.setUp(link.index));
+// Only where there is something to relay: a monitor holds in memory what it loaded, and in a transaction nothing can be awaited.
+const loadRelay = () => require("./relay.ts") as typeof import("./relay.ts");
+
+// On a network past the host, ports are open already.
+function publishAll(db: Database, id: string, ports: PortRequest[], hasFirewall: boolean, held: HeldPort[]): PublishedPort[] {
+  const main = endpointsOf(db, id).find(({ network }) => network.config.driver === "bridge");
+  if (main?.address === undefined || ports.length === 0) return [];
+  const target: Target = { containerId: id, address: main.address, address6: main.address6 };
+  const hold = (port: PublishedPort) =>
+    needsRelay(port, hasFirewall) ? loadRelay().relay(port) : bindPort(port.protocol, parseAddress(port.hostIp) as Address, port.hostPort);
+  const how = { hasIPv6: hasIPv6(), hold };
+  return ports.flatMap((request) => publish(db, target, request, how, held));
 }
 
-function ensureForwarding(warnings: string[]): void {
-  const file = "/proc/sys/net/ipv4/ip_forward";
-  if (readFileSync(file, "latin1").trim() === "1") return;
-  try {
-    writeFileSync(file, "1");
-  } catch (error) {
-    throw new NetworkError(`IPv4 forwarding is off on this host and cannot be switched on (${file}): ${reasonOf(error)}`);
-  }
-  warnings.push("IPv4 forwarding was off on this host; it is on now (net.ipv4.ip_forward=1)");
+function needsRelay({ hostIp, containerIp, protocol }: PublishedPort, hasFirewall: boolean): boolean {
+  if (protocol !== "sctp") return !hasFirewall || (isIPv6(hostIp) && (hostIp === "::" || hostIp === "::1" || !isIPv6(containerIp)));
+  if (hasFirewall) return false;
+  throw new NetworkError("an sctp port cannot be published: the kernel has no nf_tables, and berth itself passes on tcp and udp only");
 }
 
 // The pair of links; the name of the container's end.
 function plug(routes: RouteSocket, { network, mac }: Endpoint, position: number, pid: number): string {
   const bridge = routes.link(network.config.bridge) as Link;
   const name = `eth${position}`;
-  const host = `${VETH_PREFIX}${randomBytes().toString("hex")}`;
+  const host = `${VETH_PREFIX}${Buffer.from(crypto.getRandomValues(new Uint8Array(4))).toString("hex")}`;
   const address = Buffer.from((mac ?? "").replaceAll(":", ""), "hex");
   const { driver, mode } = network.config;
   if (driver !== "bridge") {
@@ -129,72 +101,77 @@ function plug(routes: RouteSocket, { network, mac }: Endpoint, position: number,
   return name;
 }
 
-/** Calls back in the network namespace of a process, on this thread. */
-export function inNamespaceOf<T>(pid: number, action: () => T): T {
-  using own = openat(AT_FDCWD, "/proc/self/ns/net", O_RDONLY);
-  using other = openat(AT_FDCWD, `/proc/${pid}/ns/net`, O_RDONLY);
-  setns(other.fd, CLONE_NEWNET);
-  try {
-    return action();
-  } finally {
-    setns(own.fd, CLONE_NEWNET);
-  }
-}
-
+// In the container's network namespace: addresses, and the way out.
 function configure(endpoints: Endpoint[], names: string[]): void {
   using routes = new RouteSocket();
-  endpoints.forEach(({ network, address }, i) => {
-    const link = routes.link(names[i] as string) as Link;
-    withoutIPv6(link.name);
-    routes.request(
-      route.addAddress(link.index, parseAddress(address as string) as Address, subnetOf(network.config.subnet).prefix),
-      route.setUp(link.index),
-    );
-    const hasRoute = routes.routes().some(({ destination }) => destination.length === 0);
-    if (!network.config.internal && !hasRoute) routes.request(route.addDefaultRoute(link.index, parseAddress(network.config.gateway) as Address));
+  endpoints.forEach(({ network, address, address6 }, i) => {
+    const { index, name } = routes.link(names[i] as string) as Link;
+    const { ipv6, subnet } = network.config;
+    setIPv6(name, ipv6 !== undefined);
+    routes.request(route.addAddress(index, parseAddress(address as string) as Address, subnetOf(subnet).prefix));
+    if (ipv6) routes.request(route.addAddress(index, parseAddress(address6 as string) as Address, subnetOf(ipv6.subnet).prefix));
+    routes.request(route.setUp(index));
   });
+  addDefaultRoutes(routes, endpoints);
 }
 
-// The network has no IPv6: no address of its own making, and no wait for it.
-function withoutIPv6(link: string): void {
-  try {
-    writeFileSync(`/proc/sys/net/ipv6/conf/${link}/disable_ipv6`, "1");
-  } catch {
-    // a kernel without it
+// By the first network that leads somewhere, for each kind of addresses.
+function addDefaultRoutes(routes: RouteSocket, endpoints: Endpoint[]): void {
+  const existing = routes.routes().filter(({ destination, link }) => destination.length === 0 && link > 0);
+  const leading = endpoints.filter(({ network }) => !network.config.internal);
+  const wanted = [
+    { isV6: false, endpoint: leading[0], pool: leading[0]?.network.config },
+    {
+      isV6: true,
+      endpoint: leading.find(({ network }) => network.config.ipv6),
+      pool: leading.flatMap(({ network }) => network.config.ipv6 ?? [])[0],
+    },
+  ];
+  for (const { isV6, endpoint, pool } of wanted) {
+    if (!pool || existing.some((found) => found.isIPv6 === isV6)) continue;
+    const link = linkWith(routes, endpoint?.address);
+    if (link !== undefined) routes.request(route.addDefaultRoute(link, parseAddress(pool.gateway) as Address));
   }
 }
 
-/** Gives a container that runs a link into one more network; published ports stay where they are. */
-export function plugRunning(db: Database, data: string, id: string, networkId: string, pid: number): void {
+function linkWith(routes: RouteSocket, address: string | undefined): number | undefined {
+  const wanted = address === undefined ? undefined : parseAddress(address);
+  return wanted && routes.addresses().find((own) => own.address.equals(wanted))?.index;
+}
+
+/** Gives a container that runs a link into one more network; published ports stay where they are. Throws {@link NetworkError}. */
+export function plugRunning(db: Database, data: string, id: string, networkId: string, pid: number): string[] {
+  const warnings: string[] = [];
   try {
     using routes = new RouteSocket();
+    using firewall = new Firewall(db, data);
     const wanted = () => endpointsOf(db, id).find(({ network }) => network.id === networkId) as Endpoint;
-    ensureBridge(routes, wanted().network, []);
+    ensureBridge(routes, wanted().network, firewall.isThere, warnings);
     writeTransaction(db, () => {
       allot(db, wanted());
-      using firewall = new Firewall(db, data);
       firewall.publish([]);
     });
     const endpoint = wanted();
-    const position = inNamespaceOf(pid, () => {
+    const position = inNetworkOf(pid, () => {
       using inside = new RouteSocket();
       const taken = new Set(inside.links().map(({ name }) => name));
       return Array.from({ length: taken.size + 1 }, (_, i) => i).find((i) => !taken.has(`eth${i}`)) as number;
     });
     const name = plug(routes, endpoint, position, pid);
-    inNamespaceOf(pid, () => configure([endpoint], [name]));
+    inNetworkOf(pid, () => configure([endpoint], [name]));
+    return warnings;
   } catch (error) {
     throw asNetworkError(error);
   }
 }
 
-/** Takes the link with this IP address from a container that runs, and its other end with it. */
-export function unplugRunning(pid: number, address: string): void {
-  inNamespaceOf(pid, () => {
+/** Takes the link of an endpoint from a container that runs, and its other end with it; the others lead on. */
+export function unplugRunning(pid: number, { address }: Endpoint, others: Endpoint[]): void {
+  inNetworkOf(pid, () => {
     using routes = new RouteSocket();
-    const wanted = parseAddress(address);
-    const link = routes.addresses().find((own) => wanted && own.address.equals(wanted))?.index;
+    const link = linkWith(routes, address);
     if (link !== undefined) routes.request(route.deleteLink(link));
+    addDefaultRoutes(routes, others);
   });
 }
 

@@ -28,9 +28,9 @@ function withdraw(db: Database, data: string, ports: PublishedPort[]): void {
 }
 
 /** Takes a container off one of its networks, in the store: its address there, and the ports that led to it. */
-export function disconnectEndpoint(db: Database, data: string, { containerId, network, address }: Endpoint): void {
+export function disconnectEndpoint(db: Database, data: string, { containerId, network, address, address6 }: Endpoint): void {
   writeTransaction(db, () => {
-    const ports = portsOf(db, containerId).filter(({ containerIp }) => containerIp === address);
+    const ports = portsOf(db, containerId).filter(({ containerIp }) => containerIp === address || containerIp === address6);
     for (const port of ports) deletePort(db, port);
     deleteEndpoint(db, containerId, network.id);
     withdraw(db, data, ports);

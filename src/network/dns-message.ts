@@ -1,5 +1,7 @@
 /** DNS messages (RFC 1035), as much as a resolver for a few names needs: one question, answers of addresses and names. */
 
+import { formatAddress } from "./address.ts";
+
 /** Types of records, and the class of the internet. */
 export const TYPE = { A: 1, PTR: 12, AAAA: 28 } as const;
 const CLASS_IN = 1;
@@ -73,8 +75,10 @@ export function encodeDomain(name: string): Buffer {
   return Buffer.concat([...labels, Buffer.of(0)]);
 }
 
-/** The IPv4 address that `4.3.2.1.in-addr.arpa` asks for. */
+/** The address that `4.3.2.1.in-addr.arpa` or `….ip6.arpa` asks for (RFC 1035, 3.5; RFC 3596, 2.5). */
 export function reversedAddress(name: string): string | undefined {
   const [, ...bytes] = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.in-addr\.arpa$/.exec(name) ?? [];
-  return bytes.length === 4 ? bytes.reverse().join(".") : undefined;
+  if (bytes.length === 4) return bytes.reverse().join(".");
+  const [, digits = ""] = /^((?:[0-9a-f]\.){32})ip6\.arpa$/.exec(name) ?? [];
+  return digits === "" ? undefined : formatAddress(Buffer.from(digits.replaceAll(".", "").split("").reverse().join(""), "hex"));
 }

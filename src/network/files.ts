@@ -1,8 +1,9 @@
 /** The three files by which a container knows its name, its neighbours and its name servers. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { NetworkSettings } from "../store/container-config.ts";
 import { DEFAULT_NETWORK, type Endpoint } from "../store/networks.ts";
+import { isIPv6 } from "./address.ts";
 
 export interface NetworkFiles {
   hostname: string;
@@ -23,24 +24,50 @@ export const RESOLVER_ADDRESS = "127.0.0.11";
 /** Where a host has no resolver that a container could reach; dockerd's choice. */
 const PUBLIC_RESOLVERS = ["8.8.8.8", "8.8.4.4"];
 
-/** Writes `hosts`, `hostname` and `resolv.conf` into a container's folder, where they are mounted from. */
-export function writeNetworkFiles(folder: string, files: NetworkFiles): void {
-  const { hostname, hostNetwork, networking } = files;
-  writeFileSync(join(folder, "hostname"), `${hostname}\n`);
-  writeFileSync(join(folder, "hosts"), hostsFile(files));
+/** Writes `hosts`, `hostname` and `resolv.conf` into a container's folder, where they are mounted from; gives what is in them. */
+export function writeNetworkFiles(folder: string, files: NetworkFiles): Map<string, string> {
+  const texts = new Map([
+    ["hostname", `${files.hostname}\n`],
+    ["hosts", hostsFile(files)],
+    ["resolv.conf", resolverFile(files)],
+  ]);
+  for (const [name, text] of texts) writeFileSync(join(folder, name), text);
+  return texts;
+}
+
+/** Changes those that nobody in the container has changed. */
+export function rewriteNetworkFiles(folder: string, files: NetworkFiles, written: Map<string, string>): void {
+  for (const [name, text] of [["hosts", hostsFile(files)] as const, ["resolv.conf", resolverFile(files)] as const]) {
+    const path = join(folder, name);
+    const before = written.get(name) ?? "";
+    // Its length first: it can be any by now.
+    if (text === before || statSync(path).size !== Buffer.byteLength(before) || readFileSync(path, "utf8") !== before) continue;
+    writeFileSync(path, text);
+    written.set(name, text);
+  }
+}
+
+function resolverFile({ hostNetwork, networking, endpoints }: NetworkFiles): string {
   const host = readOr("/etc/resolv.conf", "");
-  const hasResolver = files.endpoints.some(({ network }) => network.name !== DEFAULT_NETWORK);
+  const hasResolver = endpoints.some(({ network }) => network.name !== DEFAULT_NETWORK);
   const isPlain = networking.dns.length + networking.dnsSearch.length + networking.dnsOptions.length === 0;
   // Whom that one asks, it knows by itself.
   const wanted = hasResolver
     ? { ...networking, dns: [RESOLVER_ADDRESS], dnsOptions: networking.dnsOptions.length > 0 ? networking.dnsOptions : ["ndots:0"] }
     : networking;
-  writeFileSync(join(folder, "resolv.conf"), hostNetwork && isPlain ? host : resolvConf(host, wanted, files.endpoints.length > 0));
+  if (hostNetwork && isPlain) return host;
+  return resolvConf(host, wanted, { isBridged: endpoints.length > 0, hasIPv6: endpoints.some(({ network }) => network.config.ipv6) });
 }
 
 function hostsFile({ hostname, domainname, hostNetwork, endpoints, networking, linked }: NetworkFiles): string {
   const name = domainname ? `${hostname}.${domainname} ${hostname}` : hostname;
-  const own = endpoints.length > 0 ? endpoints.map(({ address }) => `${address}\t${name}\n`).join("") : `127.0.1.1\t${name}\n`;
+  const own =
+    endpoints.length > 0
+      ? endpoints
+          .flatMap(({ address, address6 }) => [address, address6 ?? []].flat())
+          .map((address) => `${address}\t${name}\n`)
+          .join("")
+      : `127.0.1.1\t${name}\n`;
   const gateway = endpoints[0]?.network.config.gateway ?? "127.0.0.1";
   const extra = networking.extraHosts.map((text) => {
     const [, host, ip] = /^([^:]+):(.*)$/.exec(text) ?? [];
@@ -65,15 +92,16 @@ function readOr(path: string, otherwise: string): string {
  * The host's own, without name servers on addresses that are somebody else's inside a
  * container, and with what is asked for in the place of what it has.
  *
- * @param isBridged whether there is a way to name servers elsewhere
+ * @param way whether there is one to name servers elsewhere, and to those on IPv6 addresses
  */
 export function resolvConf(
   host: string,
   { dns, dnsSearch, dnsOptions }: Pick<NetworkSettings, "dns" | "dnsSearch" | "dnsOptions">,
-  isBridged: boolean,
+  { isBridged, hasIPv6 }: { isBridged: boolean; hasIPv6: boolean },
 ): string {
+  const isReachable = (server = "") => !/^(127\.|::1\b)/.test(server) && (!isBridged || hasIPv6 || !isIPv6(server));
   const lines = host.split("\n").filter((line) => {
-    if (/^\s*nameserver\s/.test(line)) return dns.length === 0 && !/^\s*nameserver\s+(127\.|::1\b)/.test(line);
+    if (/^\s*nameserver\s/.test(line)) return dns.length === 0 && isReachable(line.trim().split(/\s+/)[1]);
     if (/^\s*(search|domain)\s/.test(line)) return dnsSearch.length === 0;
     return !/^\s*options\s/.test(line) || dnsOptions.length === 0;
   });

@@ -26,8 +26,10 @@ export function chooseSubnet(taken: Subnet[]): Subnet {
 /** The host's own address in a subnet, where none is asked for: the first one. */
 export const defaultGateway = (subnet: Subnet) => nthAddress(subnet, 1n);
 
-/** Bytes of a packet on the way to the rest of the world. */
-export function uplinkMtu(routes: RouteSocket): number {
-  const uplink = routes.routes().find(({ destination, link }) => destination.length === 0 && link > 0);
-  return routes.links().find(({ index }) => index === uplink?.link)?.mtu ?? 1500;
+/** A subnet of IPv6 that nobody else has, by all odds: unique local addresses with a random prefix (RFC 4193, 3.2). */
+export function chooseSubnet6(): Subnet {
+  const base = Buffer.alloc(16);
+  base[0] = 0xfd;
+  base.set(crypto.getRandomValues(new Uint8Array(5)), 1);
+  return { base, prefix: 64 };
 }

@@ -4,16 +4,16 @@
  */
 import type { Database } from "bun:sqlite";
 import { readFileSync } from "node:fs";
+import { inNetworkOf } from "../../ffi/namespace.ts";
 import { expr, NFPROTO_IPV4, Nftable, NftSocket, REG_1, REG_2 } from "../../ffi/netlink/nftables.ts";
-import { addressOfNeighbour, nameOfNeighbour } from "../store/networks.ts";
+import { addressesOfNeighbour, endpointsOf, nameOfNeighbour, type Protocol } from "../store/networks.ts";
 import { parseAddress } from "./address.ts";
-import { inNamespaceOf } from "./connect.ts";
 import { buildAnswer, encodeDomain, parseQuery, type Question, RCODE, reversedAddress, TYPE } from "./dns-message.ts";
 import { RESOLVER_ADDRESS } from "./files.ts";
+import { DESTINATION_PORT, IPV4, PROTOCOLS } from "./ruleset.ts";
 
 const DNS_PORT = 53;
-const TCP = 6;
-const UDP = 17;
+const MAX_PORTS = 20;
 /** Questions to others under way at once; more are turned away. */
 const MAX_FORWARDED = 256;
 const MAX_CONNECTIONS = 32;
@@ -27,63 +27,82 @@ export interface ResolverOptions {
   pid: number;
   /** Whom to ask for other names, instead of the host's resolvers. */
   servers: string[];
-  /** Whether other names are asked for at all. */
-  forwards: boolean;
 }
 
 type Reply = (message: Buffer) => void;
 
-/** Starts it; it ends with this process. To be called before the container's command runs, with its loopback up. */
+/** Starts it; it ends with this process. Throws where its ports are taken. */
 export function startResolver(options: ResolverOptions): void {
   const resolver = new Resolver(options);
-  inNamespaceOf(options.pid, () => {
-    let connections = 0;
-    const listener = Bun.listen<MessageStream>({
-      hostname: RESOLVER_ADDRESS,
-      port: 0,
-      socket: {
-        open(socket) {
-          socket.data = new MessageStream((message) => void resolver.answer(message, "tcp", (reply) => socket.write(withLength(reply))));
-          if (++connections > MAX_CONNECTIONS) socket.end();
-        },
-        close() {
-          connections--;
-        },
-        data: (socket, chunk) => socket.data.receive(chunk),
+  inNetworkOf(options.pid, () => {
+    using firewall = NftSocket.open();
+    if (firewall) redirect(firewall, listenAnywhere(resolver));
+    else listen(resolver, DNS_PORT);
+  });
+}
+
+// A port that is free for both; a container that runs may have some of its own.
+function listenAnywhere(resolver: Resolver): number {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return listen(resolver, 0);
+    } catch (error) {
+      if (attempt === MAX_PORTS) throw error;
+    }
+  }
+}
+
+function listen(resolver: Resolver, wanted: number): number {
+  let connections = 0;
+  const listener = Bun.listen<MessageStream>({
+    hostname: RESOLVER_ADDRESS,
+    port: wanted,
+    socket: {
+      open(socket) {
+        socket.data = new MessageStream((message) => void resolver.answer(message, "tcp", (reply) => socket.write(withLength(reply))));
+        if (++connections > MAX_CONNECTIONS) socket.end();
       },
-    });
-    // The same port for both: nobody else has one in this namespace yet.
-    const datagrams = Bun.udpSocket({
+      close() {
+        connections--;
+      },
+      data: (socket, chunk) => socket.data.receive(chunk),
+    },
+  });
+  try {
+    // It binds at once, or throws.
+    void Bun.udpSocket({
       hostname: RESOLVER_ADDRESS,
       port: listener.port,
       socket: {
         data: (socket, message, port, address) => void resolver.answer(Buffer.from(message), "udp", (reply) => socket.send(reply, port, address)),
       },
     });
-    datagrams.catch(() => {}); // then names are asked for by TCP
-    redirect(listener.port);
-  });
+    return listener.port;
+  } catch (error) {
+    listener.stop(true);
+    throw error;
+  }
 }
 
 // From the usual port to ours: a name server of the container's own may want port 53.
-function redirect(port: number): void {
-  using socket = new NftSocket();
+function redirect(socket: NftSocket, port: number): void {
   const table = new Nftable(NFPROTO_IPV4, "berth-names");
   const address = parseAddress(RESOLVER_ADDRESS) as Buffer;
-  const rule = (protocol: number) =>
+  const { destination, length } = IPV4;
+  const rule = (protocol: Protocol) =>
     table.rule(
       "output",
-      expr.payload(1, 16, 4, REG_1),
+      expr.payload(1, destination, length, REG_1),
       expr.equals(REG_1, address),
       expr.meta("l4proto", REG_1),
-      expr.equals(REG_1, Buffer.of(protocol)),
-      expr.payload(2, 2, 2, REG_1),
+      expr.equals(REG_1, Buffer.of(PROTOCOLS[protocol])),
+      expr.payload(2, DESTINATION_PORT, 2, REG_1),
       expr.equals(REG_1, Buffer.from([0, DNS_PORT])),
       expr.immediate(REG_1, address),
       expr.immediate(REG_2, Buffer.from([port >> 8, port & 0xff])),
       expr.dnat(NFPROTO_IPV4, REG_1, REG_2),
     );
-  socket.transaction([table.add(), table.chain("output", { type: "nat", hook: "output", priority: -100 }), rule(UDP), rule(TCP)]);
+  socket.transaction([table.add(), table.chain("output", { type: "nat", hook: "output", priority: -100 }), rule("udp"), rule("tcp")]);
 }
 
 class Resolver {
@@ -114,18 +133,19 @@ class Resolver {
       return name === undefined ? undefined : buildAnswer(message, question, RCODE.ok, [encodeDomain(name)]);
     }
     if (question.type !== TYPE.A && question.type !== TYPE.AAAA) return undefined;
-    const addresses = addressOfNeighbour(db, containerId, question.name);
+    const addresses = addressesOfNeighbour(db, containerId, question.name);
     if (addresses.length === 0) return undefined;
     // Who asks again begins with another one.
     const start = Math.floor(Math.random() * addresses.length);
     const turned = [...addresses.slice(start), ...addresses.slice(0, start)];
-    const data = question.type === TYPE.A ? turned.flatMap((address) => parseAddress(address) ?? []) : [];
+    const data = turned.flatMap(({ address, address6 }) => parseAddress((question.type === TYPE.A ? address : address6) ?? "") ?? []);
     return buildAnswer(message, question, RCODE.ok, data);
   }
 
   async #forward(message: Buffer, question: Question, protocol: "udp" | "tcp"): Promise<Buffer> {
-    const { forwards, servers } = this.#options;
-    if (!forwards) return buildAnswer(message, question, RCODE.noSuchName, []);
+    const { db, containerId, servers } = this.#options;
+    const leadsOn = endpointsOf(db, containerId).some(({ network }) => !network.config.internal);
+    if (!leadsOn) return buildAnswer(message, question, RCODE.noSuchName, []);
     if (this.#forwarded >= MAX_FORWARDED) return buildAnswer(message, question, RCODE.serverFailure, []);
     this.#forwarded++;
     try {

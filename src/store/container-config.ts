@@ -47,13 +47,17 @@ export interface NetworkSettings {
   dnsOptions: string[];
   /** Containers, by id, whose addresses stand under these names in /etc/hosts. */
   links?: { container: string; alias: string }[];
-  /** Bytes a second to the container, and from it. */
   bandwidth?: Bandwidth;
 }
 
+/** How what a container receives and sends fares on its links. */
 export interface Bandwidth {
+  /** Bytes a second to the container, and from it. */
   in?: number;
   out?: number;
+  /** Microseconds by which what it sends is late; percent of it that is lost. */
+  delay?: number;
+  loss?: number;
 }
 
 export interface ContainerConfig {

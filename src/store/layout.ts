@@ -2,6 +2,9 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
+/** Where an engine is that nobody put elsewhere. */
+export const DEFAULT_DATA = "/var/lib/berth";
+
 /** The folders of one engine. Engines with different folders do not know each other. */
 export class Layout {
   /** What must survive a reboot. */
@@ -16,7 +19,7 @@ export class Layout {
 
   /** `root` puts everything under one folder; without it the system's places are used. */
   static of(root: string | undefined): Layout {
-    return root === undefined ? new Layout("/var/lib/berth", "/run/berth") : new Layout(root, join(root, "run"));
+    return root === undefined ? new Layout(DEFAULT_DATA, "/run/berth") : new Layout(root, join(root, "run"));
   }
 
   /** As a child process is told: see {@link Layout.fromArguments}. */

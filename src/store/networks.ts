@@ -8,16 +8,26 @@ export const DEFAULT_NETWORK = "bridge";
 /** A bridge of ours, or links beside an interface of the host. */
 export type NetworkDriver = "bridge" | "macvlan" | "ipvlan";
 
-export interface NetworkConfig {
-  driver: NetworkDriver;
+/** Addresses of one kind. */
+export interface Pool {
   /** `10.1.0.0/16`, the host's address in it, and the part that containers get theirs from. */
   subnet: string;
   gateway: string;
   ipRange?: string;
+  /** Whether packets keep these addresses beyond the host, which others must know a way to. */
+  routed?: boolean;
+}
+
+/** With its IPv4 addresses. */
+export interface NetworkConfig extends Pool {
+  driver: NetworkDriver;
+  ipv6?: Pool;
   /** Whether it leads nowhere else. */
   internal: boolean;
   /** Name of the bridge on the host, or of the interface beside which the links are. */
   bridge: string;
+  /** Where such an interface is made for the network: one that leads nowhere, or a VLAN on another one. */
+  made?: "dummy" | { on: string; vlan: number };
   /** Of macvlan and ipvlan, as ip-link(8) names them. */
   mode?: string;
   /** Bytes; undefined for that of the host's uplink. */
@@ -38,6 +48,7 @@ export interface NetworkRecord {
 export interface EndpointConfig {
   aliases: string[];
   ip?: string;
+  ip6?: string;
   mac?: string;
 }
 
@@ -47,22 +58,26 @@ export interface Endpoint {
   config: EndpointConfig;
   /** While the container runs. */
   address: string | undefined;
+  /** Where the network has IPv6. */
+  address6: string | undefined;
   mac: string | undefined;
 }
 
 export type Protocol = "tcp" | "udp" | "sctp";
 
-/** A port of `-p`: on which address of the host, from which port (0 for any that is free) to which. */
+/** A port of `-p`: on which address of the host, from which port (0 for any that is free; the first free one of a range) to which. */
 export interface PortRequest {
   protocol: Protocol;
+  /** Empty for all addresses of either kind. */
   hostIp: string;
   hostPort: number;
+  hostPortLast?: number;
   containerPort: number;
 }
 
 export interface PublishedPort {
   protocol: Protocol;
-  /** `0.0.0.0` for all addresses. */
+  /** `0.0.0.0` for all addresses of IPv4, `::` for those of IPv6. */
   hostIp: string;
   hostPort: number;
   containerId: string;
@@ -113,15 +128,17 @@ interface EndpointRow extends Row {
   container_id: string;
   endpoint_config: string;
   address: string | null;
+  address6: string | null;
   mac: string | null;
 }
-const ENDPOINTS = `SELECT networks.*, container_id, endpoints.config AS endpoint_config, address, mac
+const ENDPOINTS = `SELECT networks.*, container_id, endpoints.config AS endpoint_config, address, address6, mac
   FROM endpoints JOIN networks ON network_id = id`;
 const toEndpoint = (row: EndpointRow): Endpoint => ({
   containerId: row.container_id,
   network: fromRow(row),
   config: JSON.parse(row.endpoint_config),
   address: row.address ?? undefined,
+  address6: row.address6 ?? undefined,
   mac: row.mac ?? undefined,
 });
 
@@ -135,28 +152,37 @@ export function endpointsIn(db: Database, networkId: string): Endpoint[] {
   return all<EndpointRow>(db, `${ENDPOINTS} WHERE network_id = ? ORDER BY container_id`, networkId).map(toEndpoint);
 }
 
-/** Gives a container its address in a network. Throws SQLite's constraint error where another one has it. */
-export function assignAddress(db: Database, containerId: string, networkId: string, address: string, mac: string): void {
-  change(db, "UPDATE endpoints SET address = ?, mac = ? WHERE container_id = ? AND network_id = ?", address, mac, containerId, networkId);
+/** The addresses of a network that other containers have, of both kinds. */
+export function takenAddresses(db: Database, containerId: string, networkId: string): Set<string> {
+  const sql = "SELECT address, address6 FROM endpoints WHERE network_id = ? AND container_id != ? AND address IS NOT NULL";
+  const rows = all<Pick<EndpointRow, "address" | "address6">>(db, sql, networkId, containerId);
+  return new Set(rows.flatMap(({ address, address6 }) => [address, address6].filter((taken) => taken !== null)));
+}
+
+/** Gives a container its addresses in a network. Throws SQLite's constraint error where another one has them. */
+export function assignAddress(db: Database, { containerId, network, address, address6, mac }: Endpoint): void {
+  const sql = "UPDATE endpoints SET address = ?, address6 = ?, mac = ? WHERE container_id = ? AND network_id = ?";
+  change(db, sql, address ?? null, address6 ?? null, mac ?? null, containerId, network.id);
 }
 
 const PORTS = `SELECT protocol, host_ip AS hostIp, host_port AS hostPort, container_id AS containerId, container_ip AS containerIp,
   container_port AS containerPort FROM published_ports`;
 
 export function portsOf(db: Database, containerId: string): PublishedPort[] {
-  return all<PublishedPort>(db, `${PORTS} WHERE container_id = ? ORDER BY container_port, protocol, host_port`, containerId);
+  return all<PublishedPort>(db, `${PORTS} WHERE container_id = ? ORDER BY container_port, protocol, host_ip = '::', host_port`, containerId);
 }
 
 export function allPorts(db: Database): PublishedPort[] {
   return all<PublishedPort>(db, PORTS);
 }
 
-/** Who has a port of the host on an address, or on all of them. */
+/** Who has a port of the host on an address, or on all of its kind. */
 export function findPort(
   db: Database,
   { protocol, hostIp, hostPort }: Pick<PublishedPort, "protocol" | "hostIp" | "hostPort">,
 ): PublishedPort | undefined {
-  const sql = `${PORTS} WHERE protocol = ?1 AND host_port = ?2 AND (host_ip = ?3 OR host_ip = '0.0.0.0' OR ?3 = '0.0.0.0') LIMIT 1`;
+  const sql = `${PORTS} WHERE protocol = ?1 AND host_port = ?2 AND instr(host_ip, ':') > 0 = instr(?3, ':') > 0
+    AND (host_ip = ?3 OR host_ip IN ('0.0.0.0', '::') OR ?3 IN ('0.0.0.0', '::')) LIMIT 1`;
   return first<PublishedPort>(db, sql, protocol, hostPort, hostIp);
 }
 
@@ -169,9 +195,27 @@ export function deletePort(db: Database, { protocol, hostIp, hostPort }: Pick<Pu
   change(db, "DELETE FROM published_ports WHERE protocol = ? AND host_ip = ? AND host_port = ?", protocol, hostIp, hostPort);
 }
 
+/** Keeps in mind which networks containers are to be on that are gone themselves. Only where none of them runs. */
+export function loseEndpoints(db: Database, networkId: string): void {
+  const sql = `INSERT OR REPLACE INTO lost_endpoints (container_id, network, config)
+    SELECT container_id, networks.name, endpoints.config FROM endpoints JOIN networks ON network_id = id WHERE network_id = ?`;
+  change(db, sql, networkId);
+  change(db, "DELETE FROM endpoints WHERE network_id = ?", networkId);
+}
+
+/** Networks by their names that a container was to be on when they were removed. */
+export function lostEndpoints(db: Database, containerId: string): { network: string; config: EndpointConfig }[] {
+  const rows = all<{ network: string; config: string }>(db, "SELECT network, config FROM lost_endpoints WHERE container_id = ?", containerId);
+  return rows.map(({ network, config }) => ({ network, config: JSON.parse(config) }));
+}
+
+export function forgetLostEndpoint(db: Database, containerId: string, network: string): boolean {
+  return change(db, "DELETE FROM lost_endpoints WHERE container_id = ? AND network = ?", containerId, network) === 1;
+}
+
 /** Gives back the addresses and ports of a container that does not run any more. */
 export function releaseNetworking(db: Database, containerId: string): void {
-  change(db, "UPDATE endpoints SET address = NULL, mac = NULL WHERE container_id = ? AND address IS NOT NULL", containerId);
+  change(db, "UPDATE endpoints SET address = NULL, address6 = NULL, mac = NULL WHERE container_id = ? AND address IS NOT NULL", containerId);
   change(db, "DELETE FROM published_ports WHERE container_id = ?", containerId);
 }
 
@@ -181,16 +225,16 @@ const NEIGHBOURS = `FROM endpoints AS own JOIN endpoints AS other USING (network
   WHERE own.container_id = ?1 AND other.address IS NOT NULL AND networks.name != '${DEFAULT_NETWORK}'`;
 
 /** Addresses of the neighbours that have a name: the container's, its short id or an alias, with or without the network's name behind it. */
-export function addressOfNeighbour(db: Database, containerId: string, name: string): string[] {
-  const sql = `SELECT other.address AS address ${NEIGHBOURS} AND (
+export function addressesOfNeighbour(db: Database, containerId: string, name: string): { address: string; address6: string | null }[] {
+  const sql = `SELECT other.address AS address, other.address6 AS address6 ${NEIGHBOURS} AND (
       containers.name = ?2 COLLATE NOCASE OR substr(containers.id, 1, 12) = ?2 OR containers.name || '.' || networks.name = ?2 COLLATE NOCASE
       OR EXISTS (SELECT 1 FROM json_each(other.config, '$.aliases') WHERE value = ?2 COLLATE NOCASE OR value || '.' || networks.name = ?2 COLLATE NOCASE)
     ) ORDER BY other.address`;
-  return all<{ address: string }>(db, sql, containerId, name).map((row) => row.address);
+  return all<{ address: string; address6: string | null }>(db, sql, containerId, name);
 }
 
 /** The name of the neighbour with an address, its network's behind it. */
 export function nameOfNeighbour(db: Database, containerId: string, address: string): string | undefined {
-  const sql = `SELECT containers.name || '.' || networks.name AS name ${NEIGHBOURS} AND other.address = ?2 LIMIT 1`;
+  const sql = `SELECT containers.name || '.' || networks.name AS name ${NEIGHBOURS} AND ?2 IN (other.address, other.address6) LIMIT 1`;
   return first<{ name: string }>(db, sql, containerId, address)?.name;
 }

@@ -138,4 +138,16 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE INDEX published_ports_by_container ON published_ports (container_id);
   `,
+  `
+  ALTER TABLE endpoints ADD COLUMN address6 TEXT;
+  CREATE UNIQUE INDEX endpoints_by_address6 ON endpoints (network_id, address6) WHERE address6 IS NOT NULL;
+
+  -- Networks that containers were to be on when they were removed.
+  CREATE TABLE lost_endpoints (
+    container_id TEXT NOT NULL REFERENCES containers (id) ON DELETE CASCADE,
+    network TEXT NOT NULL,
+    config TEXT NOT NULL,
+    PRIMARY KEY (container_id, network)
+  ) STRICT;
+  `,
 ];

@@ -45,11 +45,14 @@ test("partial lines wait for their end, by stream", () => {
 test("name servers that only the host reaches are left out", () => {
   const none = { dns: [], dnsSearch: [], dnsOptions: [] };
   const host = "# x\nnameserver 127.0.0.53\nnameserver 10.0.0.1\nsearch a\noptions ndots:2\n";
-  expect(resolvConf(host, none, true)).toBe("# x\nnameserver 10.0.0.1\nsearch a\noptions ndots:2\n");
-  expect(resolvConf("", none, false)).toBe("");
-  expect(resolvConf("nameserver 127.0.0.53\n", none, true)).toBe("nameserver 8.8.8.8\nnameserver 8.8.4.4\n");
-  expect(resolvConf(host, { dns: ["1.1.1.1"], dnsSearch: ["b", "c"], dnsOptions: ["ndots:1"] }, true)).toBe(
+  const bridged = { isBridged: true, hasIPv6: false };
+  expect(resolvConf("nameserver fd00::53\nnameserver 10.0.0.1\n", none, bridged)).toBe("nameserver 10.0.0.1\n");
+  expect(resolvConf("nameserver fd00::53\n", none, { isBridged: true, hasIPv6: true })).toBe("nameserver fd00::53\n");
+  expect(resolvConf(host, none, bridged)).toBe("# x\nnameserver 10.0.0.1\nsearch a\noptions ndots:2\n");
+  expect(resolvConf("", none, { isBridged: false, hasIPv6: false })).toBe("");
+  expect(resolvConf("nameserver 127.0.0.53\n", none, bridged)).toBe("nameserver 8.8.8.8\nnameserver 8.8.4.4\n");
+  expect(resolvConf(host, { dns: ["1.1.1.1"], dnsSearch: ["b", "c"], dnsOptions: ["ndots:1"] }, bridged)).toBe(
     "# x\nnameserver 1.1.1.1\nsearch b c\noptions ndots:1\n",
   );
-  expect(resolvConf(host, { ...none, dnsSearch: ["."] }, true)).toBe("# x\nnameserver 10.0.0.1\noptions ndots:2\n");
+  expect(resolvConf(host, { ...none, dnsSearch: ["."] }, bridged)).toBe("# x\nnameserver 10.0.0.1\noptions ndots:2\n");
 });

@@ -50,23 +50,26 @@ test("subnets", () => {
 });
 
 test.each([
-  ["80", [["0.0.0.0", 0, 80, "tcp"]]],
-  ["8080:80", [["0.0.0.0", 8080, 80, "tcp"]]],
+  ["80", [["", 0, 80, "tcp"]]],
+  ["8080:80", [["", 8080, 80, "tcp"]]],
   ["127.0.0.1:8080:80/udp", [["127.0.0.1", 8080, 80, "udp"]]],
   ["127.0.0.1::80", [["127.0.0.1", 0, 80, "tcp"]]],
-  [":80", [["0.0.0.0", 0, 80, "tcp"]]],
+  ["0.0.0.0:8080:80", [["0.0.0.0", 8080, 80, "tcp"]]],
+  ["[::1]:8080:80", [["::1", 8080, 80, "tcp"]]],
+  ["8000-8010:80", [["", 8000, 80, "tcp"]]],
+  [":80", [["", 0, 80, "tcp"]]],
   [
     "8000-8001:80-81",
     [
-      ["0.0.0.0", 8000, 80, "tcp"],
-      ["0.0.0.0", 8001, 81, "tcp"],
+      ["", 8000, 80, "tcp"],
+      ["", 8001, 81, "tcp"],
     ],
   ],
 ])("-p %s", (text, ports) => {
   expect(parsePublish(text).map((p) => [p.hostIp, p.hostPort, p.containerPort, p.protocol] as (string | number)[])).toEqual(ports);
 });
 
-test.each(["", "x", "80/icmp", "0", "65536", "1:2:3:4", "999.0.0.1:80:80", "80-79", "1-2:3", "a:80"])("-p %p is refused", (text) => {
+test.each(["", "x", "80/icmp", "0", "65536", "1:2:3:4", "999.0.0.1:80:80", "80-79", "1-2:3-5", "[x]:80:80", "a:80"])("-p %p is refused", (text) => {
   expect(() => parsePublish(text)).toThrow();
 });
 
@@ -77,6 +80,7 @@ test("DNS messages of strangers", () => {
   const answer = buildAnswer(query, question as NonNullable<typeof question>, RCODE.ok, [Buffer.from([10, 0, 0, 1])]);
   expect(answer.toString("hex")).toBe("123481800001000100000000036f6e65036e6574000001 0001c00c00010001000000050004 0a000001".replaceAll(" ", ""));
   expect(reversedAddress("4.3.2.1.in-addr.arpa")).toBe("1.2.3.4");
+  expect(reversedAddress(`5.${"0.".repeat(28)}0.d.f.ip6.arpa`)).toBe("fd00::5");
   // Cut off, changed and random ones: an answer or none, never an exception.
   for (let at = 0; at < query.length; at++) expect(parseQuery(query.subarray(0, at))).toBeUndefined();
   for (let round = 0; round < 20_000; round++) {

@@ -2,7 +2,8 @@ import type { Engine } from "../../engine/engine.ts";
 import { NotFound } from "../../engine/errors.ts";
 import { inspectContainer } from "../../engine/inspect-container.ts";
 import { inspectImage } from "../../engine/inspect-image.ts";
-import { inspectNetwork } from "../../engine/inspect-network.ts";
+import { inspectBuiltIn, inspectNetwork } from "../../engine/inspect-network.ts";
+import { allNetworks } from "../../engine/list-networks.ts";
 import { resolveContainer } from "../../engine/resolve-container.ts";
 import { resolveImage } from "../../engine/resolve-image.ts";
 import { resolveNetwork } from "../../engine/resolve-network.ts";
@@ -39,7 +40,7 @@ export default defineCommand({
 });
 
 function inspect(engine: Engine, name: string, type: string | undefined): Record<string, unknown> {
-  if (type === "network") return inspectNetwork(engine, resolveNetwork(engine, name));
+  if (type === "network") return inspectAnyNetwork(engine, name);
   if (type !== "image") {
     try {
       return inspectContainer(engine, resolveContainer(engine, name));
@@ -53,8 +54,13 @@ function inspect(engine: Engine, name: string, type: string | undefined): Record
     if (type !== undefined || !(error instanceof NotFound || error instanceof InvalidReference)) throw error;
   }
   try {
-    return inspectNetwork(engine, resolveNetwork(engine, name));
+    return inspectAnyNetwork(engine, name);
   } catch (error) {
     throw error instanceof NotFound ? new NotFound(`No such object: ${name}`) : error;
   }
+}
+
+function inspectAnyNetwork(engine: Engine, name: string): Record<string, unknown> {
+  const builtIn = allNetworks(engine).find((network) => !network.config && network.name === name);
+  return builtIn ? inspectBuiltIn(builtIn) : inspectNetwork(engine, resolveNetwork(engine, name));
 }

@@ -1,5 +1,5 @@
 import { hasLabel } from "../../engine/list-containers.ts";
-import { allNetworks } from "../../engine/networks.ts";
+import { allNetworks } from "../../engine/list-networks.ts";
 import type { NetworkRecord } from "../../store/networks.ts";
 import { defineCommand } from "../command.ts";
 import { CommandFailure } from "../errors.ts";
@@ -40,7 +40,7 @@ export default defineCommand({
         Driver: driver,
         Scope: "local",
         IPv4: "true",
-        IPv6: "false",
+        IPv6: String(config?.ipv6 !== undefined),
         Internal: String(config?.internal ?? false),
         Labels: Object.entries(config?.labels ?? {})
           .map(([key, value]) => `${key}=${value}`)

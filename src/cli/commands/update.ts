@@ -1,12 +1,12 @@
 import { updateContainer } from "../../engine/update-container.ts";
 import { defineCommand } from "../command.ts";
-import { bandwidthOf, CONTAINER_FLAGS, limits, readValue } from "../container-flags.ts";
+import { CONTAINER_FLAGS, limits, readValue } from "../container-flags.ts";
 import { forEach } from "../each.ts";
 import { UsageError } from "../errors.ts";
-import { parseRate } from "../network-flags.ts";
+import { bandwidthOf } from "../network-flags.ts";
 
 const NAMES = [
-  ...(["bandwidth", "bandwidth-in", "bandwidth-out"] as const),
+  ...(["bandwidth", "bandwidth-in", "bandwidth-out", "net-delay", "net-loss"] as const),
   ...(["cpu-period", "cpu-quota", "cpu-shares", "cpus", "cpuset-cpus", "cpuset-mems"] as const),
   ...(["memory", "memory-reservation", "memory-swap", "pids-limit"] as const),
 ];
@@ -25,7 +25,7 @@ export default defineCommand({
       const text = flags[name as Name];
       return text === undefined ? undefined : readValue(FLAGS, name, text, parse);
     };
-    const bandwidth = bandwidthOf(read("bandwidth", parseRate), read("bandwidth-in", parseRate), read("bandwidth-out", parseRate));
+    const bandwidth = bandwidthOf(read);
     const changes = { limits: limits(read), bandwidth };
     if (!bandwidth && Object.keys(changes.limits).length === 0)
       throw new UsageError("You must provide one or more flags when using this command.", 1);

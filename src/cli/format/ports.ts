@@ -1,6 +1,9 @@
 /** Ports as `ps` shows them: `0.0.0.0:8080->80/tcp, 443/tcp`, neighbours as ranges. */
 import type { PublishedPort } from "../../store/networks.ts";
 
+/** As in a URL. */
+export const shownAddress = (ip: string) => (ip.includes(":") ? `[${ip}]` : ip);
+
 interface Shown {
   ip: string;
   host: number;
@@ -8,9 +11,11 @@ interface Shown {
   protocol: string;
 }
 
+const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+
 /** @param exposed `80/tcp` each; those that are published are not told twice */
 export function formatPorts(published: PublishedPort[], exposed: string[]): string {
-  const own = published.map((p): Shown => ({ ip: p.hostIp, host: p.hostPort, container: p.containerPort, protocol: p.protocol }));
+  const own = published.map((p): Shown => ({ ip: shownAddress(p.hostIp), host: p.hostPort, container: p.containerPort, protocol: p.protocol }));
   const isPublished = (text: string) => published.some((p) => `${p.containerPort}/${p.protocol}` === text);
   const others = exposed
     .filter((text) => !isPublished(text))
@@ -19,7 +24,7 @@ export function formatPorts(published: PublishedPort[], exposed: string[]): stri
       return { ip: "", host: 0, container: Number(port), protocol };
     });
   const sorted = [...own, ...others].sort(
-    (a, b) => a.protocol.localeCompare(b.protocol) || a.ip.localeCompare(b.ip) || a.container - b.container || a.host - b.host,
+    (a, b) => compare(a.protocol, b.protocol) || compare(a.ip, b.ip) || a.container - b.container || a.host - b.host,
   );
   const ranges: { first: Shown; last: Shown }[] = [];
   for (const port of sorted) {

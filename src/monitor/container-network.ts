@@ -1,0 +1,60 @@
+/** A container's networks, as its monitor makes and tends them. Loaded for containers that have some. */
+import type { Database } from "bun:sqlite";
+import { connectContainer, linkedAddresses } from "../network/connect.ts";
+import { rewriteNetworkFiles, writeNetworkFiles } from "../network/files.ts";
+import type { Layout } from "../store/layout.ts";
+import { DEFAULT_NETWORK, type Endpoint, endpointsOf } from "../store/networks.ts";
+import type { StartRequest } from "./protocol.ts";
+
+// What few containers need; in the middle of a start nothing can be awaited.
+const loadBandwidth = () => require("../network/bandwidth.ts") as typeof import("../network/bandwidth.ts");
+const loadResolver = () => require("../network/resolver.ts") as typeof import("../network/resolver.ts");
+
+export class ContainerNetwork {
+  readonly #db: Database;
+  readonly #layout: Layout;
+  readonly #request: StartRequest;
+  /** What it wrote into its files. */
+  #files = new Map<string, string>();
+  #hasResolver = false;
+
+  constructor(db: Database, layout: Layout, request: StartRequest) {
+    this.#db = db;
+    this.#layout = layout;
+    this.#request = request;
+  }
+
+  /**
+   * While the container's init waits: its mounts include the files that tell its addresses.
+   *
+   * @param pid a process in the container's network namespace
+   * @returns what was changed on the host for it, in words
+   * @throws {NetworkError}
+   */
+  connect(pid: number): string[] {
+    const { id, networking } = this.#request;
+    const { endpoints, warnings } = connectContainer(this.#db, this.#layout.data, id, pid, networking.ports);
+    this.#resolve(pid, endpoints);
+    if (networking.bandwidth) loadBandwidth().setBandwidth(pid, networking.bandwidth);
+    this.#files = writeNetworkFiles(this.#layout.container(id), this.#contents(endpoints));
+    return warnings;
+  }
+
+  /** After the container joined or left a network. */
+  refresh(pid: number): void {
+    const endpoints = endpointsOf(this.#db, this.#request.id).filter(({ address }) => address !== undefined);
+    this.#resolve(pid, endpoints);
+    rewriteNetworkFiles(this.#layout.container(this.#request.id), this.#contents(endpoints), this.#files);
+  }
+
+  // On networks of users' own making containers find each other by name.
+  #resolve(pid: number, endpoints: Endpoint[]): void {
+    if (this.#hasResolver || endpoints.every(({ network }) => network.name === DEFAULT_NETWORK)) return;
+    loadResolver().startResolver({ db: this.#db, containerId: this.#request.id, pid, servers: this.#request.networking.dns });
+    this.#hasResolver = true;
+  }
+
+  #contents(endpoints: Endpoint[]) {
+    return { ...this.#request, endpoints, linked: linkedAddresses(this.#db, endpoints, this.#request.networking.links ?? []) };
+  }
+}

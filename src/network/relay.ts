@@ -63,6 +63,7 @@ function relayDatagrams({ hostIp, hostPort, containerIp, containerPort }: Publis
     clients.set(key, client);
     sweep ??= setInterval(forgetIdle, UDP_IDLE / 3);
     Bun.udpSocket({
+      hostname: isIPv6(containerIp) ? "::" : "0.0.0.0",
       connect: { hostname: containerIp, port: containerPort },
       socket: {
         data(_, data) {

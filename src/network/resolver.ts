@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { inNetworkOf } from "../../ffi/namespace.ts";
 import { expr, NFPROTO_IPV4, Nftable, NftSocket, REG_1, REG_2 } from "../../ffi/netlink/nftables.ts";
 import { addressesOfNeighbour, endpointsOf, nameOfNeighbour, type Protocol } from "../store/networks.ts";
-import { parseAddress } from "./address.ts";
+import { isIPv6, parseAddress } from "./address.ts";
 import { buildAnswer, encodeDomain, parseQuery, type Question, RCODE, reversedAddress, TYPE } from "./dns-message.ts";
 import { RESOLVER_ADDRESS } from "./files.ts";
 import { DESTINATION_PORT, IPV4, PROTOCOLS } from "./ruleset.ts";
@@ -182,6 +182,7 @@ async function ask(server: string, message: Buffer, protocol: "udp" | "tcp"): Pr
   try {
     if (protocol === "udp") {
       const socket = await Bun.udpSocket({
+        hostname: isIPv6(server) ? "::" : "0.0.0.0",
         connect: { hostname: server, port: DNS_PORT },
         socket: { data: (_, reply) => take(Buffer.from(reply)), error: failed },
       });

@@ -1,61 +1,17 @@
-/**
- * Bridges, published ports and walls, seen from every side: this process's network
- * namespace stands for the host, two more for a machine on the internet and another host.
- */
-
-import { Database } from "bun:sqlite";
+/** Bridges, published ports and walls, names. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { BERTH, TestEngine, until } from "./engine.ts";
+import { type TestEngine, until } from "./engine.ts";
+import { ConnectedHost, fetchPage, HOST, INTERNET, inside, rules, sh } from "./internet.ts";
 
+let host: ConnectedHost;
 let engine: TestEngine;
-const peers: Bun.Subprocess[] = [];
-/** Addresses of a link between the host and the outside. */
-const HOST = "198.51.100.1";
-const INTERNET = "198.51.100.2";
-
-const sh = (script: string) => {
-  const { stdout, stderr, exitCode } = Bun.spawnSync(["sh", "-c", script]);
-  return { out: stdout.toString().trim(), err: stderr.toString().trim(), code: exitCode };
-};
-const inside = (pid: number, script: string) => sh(`nsenter -t ${pid} -n sh -c '${script}'`);
-let internet: number;
 
 beforeAll(async () => {
-  if (readFileSync("/proc/net/dev", "utf8").includes("eth0:")) throw new Error("these tests want a network namespace of their own: npm run test:e2e");
-  const peer = Bun.spawn(["unshare", "-n", "sleep", "600"]);
-  peers.push(peer);
-  internet = peer.pid;
-  await until("the other namespace", () => sh(`readlink /proc/${internet}/ns/net`).out !== sh("readlink /proc/self/ns/net").out);
-  const made = sh(`ip link add out0 type veth peer name eth0 netns ${internet} && ip addr add ${HOST}/24 dev out0 && ip link set out0 up &&
-    nsenter -t ${internet} -n sh -c 'ip addr add ${INTERNET}/24 dev eth0; ip link set eth0 up; ip link set lo up' && ip route add default via ${INTERNET}`);
-  expect(made.err).toBe("");
-  engine = await TestEngine.make();
-  // It answers with the address it was asked from.
-  const server = "Bun.serve({ port: 80, fetch: (request, server) => new Response(server.requestIP(request).address) })";
-  peers.push(Bun.spawn(["nsenter", "-t", String(internet), "-n", process.execPath, "-e", server]));
-  await until("the internet", () => inside(internet, "cat /proc/net/tcp /proc/net/tcp6").out.includes(":0050"));
+  host = await ConnectedHost.make();
+  engine = host.engine;
 });
-afterAll(async () => {
-  await engine[Symbol.asyncDispose]();
-  for (const peer of peers) peer.kill("SIGKILL");
-  sh("ip link del out0");
-});
-
-afterEach(async () => {
-  const ids = (await engine.ok("ps", "-aq")).split("\n").filter(Boolean);
-  if (ids.length > 0) await engine.ok("rm", "-f", ...ids);
-});
-
-const PAGE = "echo hello > /index.html; exec httpd -f -h /";
-const fetchPage = "timeout 3 busybox wget -qO-";
-const rules = () => sh("nft list ruleset").out;
-
-async function web(name: string, ...flags: string[]): Promise<void> {
-  await engine.ok("run", "-d", "--name", name, ...flags, "bb", "sh", "-c", PAGE);
-  await until("the server", async () => (await engine.run("exec", name, "wget", "-qO-", "http://127.0.0.1/index.html")).exitCode === 0);
-}
+afterAll(() => host[Symbol.asyncDispose]());
+afterEach(() => host.removeContainers());
 
 describe("the default network", () => {
   test("an address, a route, names; and the way out, under the host's address", async () => {
@@ -73,14 +29,14 @@ describe("the default network", () => {
     expect(out).toMatch(/default via 172\.17\.0\.1 dev eth0/);
     expect(out).toContain("172.17.0.2\tme");
     expect(out).toMatch(/02:42:ac:11:00:02$/);
-    expect((await engine.ok("run", "--rm", "bb", "wget", "-qO-", `http://${INTERNET}/`)).replace("::ffff:", "")).toBe(HOST);
+    expect(await engine.ok("run", "--rm", "bb", "wget", "-qO-", `http://${INTERNET}/`)).toBe(HOST);
   });
 
   test("a published port: from the host, from outside, from 127.0.0.1, from containers", async () => {
-    await web("web", "-p", "8080:80");
+    await host.web("web", "-p", "8080:80");
     for (const address of ["127.0.0.1", HOST, "172.17.0.1"])
       expect(sh(`${fetchPage} http://${address}:8080/index.html`)).toMatchObject({ out: "hello", code: 0 });
-    expect(inside(internet, `${fetchPage} http://${HOST}:8080/index.html`).out).toBe("hello");
+    expect(inside(host.internet, `${fetchPage} http://${HOST}:8080/index.html`).out).toBe("hello");
     for (const address of ["172.17.0.1:8080", `${HOST}:8080`, "172.17.0.2"])
       expect(await engine.ok("run", "--rm", "bb", "wget", "-qO-", `http://${address}/index.html`)).toBe("hello");
     // On the host's IPv6 addresses it is passed on: all of it, both ways, also by who reads slowly.
@@ -106,7 +62,7 @@ describe("the default network", () => {
   });
 
   test("ports: one address of the host, ranges, any that is free, all that are exposed", async () => {
-    await web("web", "-p", `${HOST}:81:80`, "-p", "9000-9001:80-81/udp", "-p", "80", "--expose", "99", "-P");
+    await host.web("web", "-p", `${HOST}:81:80`, "-p", "9000-9001:80-81/udp", "-p", "80", "--expose", "99", "-P");
     expect(sh(`${fetchPage} http://${HOST}:81/index.html`).out).toBe("hello");
     expect(sh(`${fetchPage} http://127.0.0.1:81/index.html`).code).not.toBe(0);
     const ports = await engine.ok("ps", "--format", "{{.Ports}}");
@@ -118,7 +74,7 @@ describe("the default network", () => {
   });
 
   test("a port that is taken is refused before anything starts", async () => {
-    await web("web", "-p", "8080:80");
+    await host.web("web", "-p", "8080:80");
     expect(await engine.fails(125, "run", "-p", "8080:80", "--name", "second", "bb", "true")).toContain(
       "Bind for 0.0.0.0:8080 failed: port is already allocated",
     );
@@ -135,7 +91,7 @@ describe("the default network", () => {
   });
 
   test("an end is recorded also where the table is gone, or another's", async () => {
-    await web("web", "-p", "8080:80");
+    await host.web("web", "-p", "8080:80");
     const table = /table ip (berth-\w+)/.exec(rules())?.[1] ?? "";
     expect(sh(`nft delete table ip ${table}`).code).toBe(0);
     await engine.ok("stop", "-t", "0", "web");
@@ -149,7 +105,7 @@ describe("the default network", () => {
   });
 
   test("what is killed leaves no rule, address, port or link", async () => {
-    await web("web", "-p", "8080:80");
+    await host.web("web", "-p", "8080:80");
     const [monitor] = engine.processes();
     const pid = Number(await engine.inspect("web", "{{.State.Pid}}"));
     process.kill(monitor as number, "SIGKILL");
@@ -158,7 +114,7 @@ describe("the default network", () => {
     expect(await engine.ok("ps", "-q")).toBe("");
     expect(rules()).not.toContain("8080");
     await engine.ok("rm", "web");
-    await web("web", "-p", "8080:80");
+    await host.web("web", "-p", "8080:80");
     expect(await engine.inspect("web", "{{.NetworkSettings.IPAddress}}")).toBe("172.17.0.2");
     await engine.ok("rm", "-f", "web");
   });
@@ -224,14 +180,14 @@ describe("networks", () => {
   test("walls between two, and around one that is internal; connect and disconnect open and shut them", async () => {
     await engine.ok("network", "create", "--subnet", "10.31.0.0/24", "left");
     await engine.ok("network", "create", "--subnet", "10.32.0.0/24", "--internal", "right");
-    await web("server", "--network", "left");
+    await host.web("server", "--network", "left");
     await engine.ok("run", "-d", "--name", "client", "--network", "right", "bb", "sleep", "100");
     const ask = (url: string) => engine.run("exec", "client", "timeout", "2", "wget", "-qO-", url);
     expect((await ask("http://10.31.0.2/index.html")).exitCode).not.toBe(0);
     expect((await ask(`http://${INTERNET}/`)).exitCode).not.toBe(0);
     // From outside, a container is reached by published ports only.
-    inside(internet, `ip route add 10.31.0.0/24 via ${HOST}`);
-    expect(inside(internet, "timeout 2 busybox wget -qO- http://10.31.0.2/index.html").code).not.toBe(0);
+    inside(host.internet, `ip route add 10.31.0.0/24 via ${HOST}`);
+    expect(inside(host.internet, "timeout 2 busybox wget -qO- http://10.31.0.2/index.html").code).not.toBe(0);
     await engine.ok("network", "connect", "left", "client");
     expect((await ask("http://10.31.0.2/index.html")).stdout).toBe("hello\n");
     expect((await ask(`http://${INTERNET}/`)).exitCode).toBe(0);
@@ -241,12 +197,12 @@ describe("networks", () => {
     await engine.ok("network", "disconnect", "left", "client");
     expect((await ask("http://10.31.0.2/index.html")).exitCode).not.toBe(0);
     // The ports that led to the address it loses lead nowhere: the next one has it.
-    await web("moved", "-p", "8089:80");
+    await host.web("moved", "-p", "8089:80");
     await engine.ok("network", "connect", "left", "moved");
     await engine.ok("pause", "moved");
     await engine.ok("network", "disconnect", "bridge", "moved");
     await engine.ok("unpause", "moved");
-    await web("next");
+    await host.web("next");
     expect(sh(`${fetchPage} http://${HOST}:8089/index.html`).code).not.toBe(0);
     expect(rules()).not.toContain("8089");
     expect(await engine.ok("port", "moved")).toBe("");
@@ -273,7 +229,7 @@ describe("networks", () => {
     await engine.ok("run", "-d", "--name", "proxy", ...shared, "bb", "sh", "-c", "while :; do nc -l -p 80 -e nc 127.0.0.1 81; done");
     const own = (name: string) => engine.ok("exec", name, "sh", "-c", "hostname; cat /etc/hosts /etc/hostname");
     expect(await own("backend")).toBe(await own("pause"));
-    await until("the pod", () => inside(internet, `${fetchPage} http://${HOST}:8088/index.html`).out === "from the backend");
+    await until("the pod", () => inside(host.internet, `${fetchPage} http://${HOST}:8088/index.html`).out === "from the backend");
     await engine.ok("rm", "-f", "proxy", "backend", "pause");
   });
 
@@ -311,7 +267,7 @@ describe("networks", () => {
       q = Buffer.from(q); const known = q.includes("example"); const a = Buffer.concat([q, Buffer.from("c00c00010001000000050004cb007107", "hex")]);
       q.writeUInt16BE(known ? 0x8180 : 0x8183, 2); a.writeUInt16BE(0x8180, 2); a.writeUInt16BE(1, 6);
       s.send(known && q.readUInt16BE(q.length - 4) === 1 ? a : q, port, address); } } })`;
-    const resolver = Bun.spawn(["nsenter", "-t", String(internet), "-n", process.execPath, "-e", program]);
+    const resolver = Bun.spawn(["nsenter", "-t", String(host.internet), "-n", process.execPath, "-e", program]);
     await until("the resolver", async () => (await ask("example.com")) === "203.0.113.7");
     expect(await ask("nobody.example.org.invalid", "-type=a")).toBe("203.0.113.7");
     expect(await ask("nothing")).toBe("");
@@ -332,6 +288,58 @@ describe("networks", () => {
   });
 });
 
+test("who joins a network while it runs finds neighbours there, and its own files tell", async () => {
+  await engine.ok("network", "create", "later");
+  await engine.ok("run", "-d", "--name", "db", "--network", "later", "bb", "sleep", "100");
+  await engine.ok("run", "-d", "--name", "app", "bb", "sleep", "100");
+  expect((await engine.run("exec", "app", "ping", "-c", "1", "-W", "1", "db")).exitCode).not.toBe(0);
+  await engine.ok("network", "connect", "later", "app");
+  await until("the name", async () => (await engine.run("exec", "app", "ping", "-c", "1", "-W", "1", "db")).exitCode === 0);
+  expect(await engine.ok("exec", "app", "cat", "/etc/resolv.conf")).toContain("nameserver 127.0.0.11");
+  const address = await engine.inspect("app", "{{.NetworkSettings.Networks.later.IPAddress}}");
+  expect(await engine.ok("exec", "app", "cat", "/etc/hosts")).toContain(`${address}\t`);
+  // What somebody in the container wrote is his.
+  await engine.ok("exec", "app", "sh", "-c", "echo 10.9.9.9 mine >> /etc/hosts");
+  // The way out goes by what is left.
+  await engine.ok("network", "disconnect", "bridge", "app");
+  expect(await engine.ok("exec", "app", "wget", "-qO-", `http://${INTERNET}/`)).toBe(HOST);
+  expect(await engine.ok("exec", "app", "cat", "/etc/hosts")).toContain("10.9.9.9 mine");
+  await engine.ok("rm", "-f", "app", "db");
+  await engine.ok("network", "rm", "later");
+});
+
+test("a network that only stopped containers are on is removed; they say so, and find one of its name again", async () => {
+  await engine.ok("network", "create", "gone");
+  await engine.ok("create", "--name", "c", "--network", "gone:alias=x", "bb", "sleep", "100");
+  expect(await engine.ok("network", "rm", "gone")).toBe("gone");
+  expect(await engine.fails(1, "start", "c")).toContain("network gone not found");
+  await engine.ok("network", "create", "gone");
+  await engine.ok("start", "c");
+  expect(await engine.inspect("c", "{{json .NetworkSettings.Networks.gone.Aliases}}")).toBe('["x"]');
+  expect(await engine.fails(1, "network", "rm", "gone")).toContain("has active endpoints");
+  await engine.ok("rm", "-f", "c");
+  await engine.ok("create", "--name", "d", "--network", "gone", "bb", "true");
+  await engine.ok("network", "prune", "-f");
+  await engine.ok("network", "disconnect", "gone", "d");
+  await engine.ok("start", "-a", "d");
+});
+
+test("the host's network and none are told, and cannot be joined by others", async () => {
+  expect(JSON.parse(await engine.ok("network", "inspect", "host", "none"))).toMatchObject([
+    { Name: "host", Driver: "host" },
+    { Name: "none", Driver: "null" },
+  ]);
+  await engine.ok("run", "-d", "--name", "alone", "--network", "none", "bb", "sleep", "100");
+  expect(await engine.fails(1, "network", "connect", "bridge", "alone")).toContain("was made without a network (none)");
+});
+
+test("the first free port of a range", async () => {
+  await engine.ok("run", "-d", "--name", "a", "-p", "7000-7001:80", "bb", "sleep", "100");
+  await engine.ok("run", "-d", "--name", "b", "-p", "7000-7001:80", "bb", "sleep", "100");
+  expect(await engine.ok("port", "b", "80")).toBe("0.0.0.0:7001\n[::]:7001");
+  expect(await engine.fails(125, "run", "--rm", "-p", "7000-7001:80", "bb", "true")).toContain("Bind for 0.0.0.0:7001 failed");
+});
+
 test("--link: another container's address under a name", async () => {
   const id = await engine.ok("run", "-d", "--name", "db", "bb", "sleep", "100");
   expect(
@@ -339,155 +347,3 @@ test("--link: another container's address under a name", async () => {
   ).toMatch(new RegExp(`^172\\.\\d+\\.0\\.2\tdatabase ${id.slice(0, 12)} db\nPING database`));
   expect(await engine.fails(125, "run", "--link", "nope", "bb", "true")).toContain("could not get container for nope: No such container: nope");
 });
-
-test("macvlan: a neighbour of the host's own neighbours", async () => {
-  const create = (...args: string[]) => engine.run("network", "create", "-d", "macvlan", ...args, "lan");
-  expect((await create("-o", "parent=out0")).stderr).toContain("needs the subnet");
-  expect((await create("--subnet", "198.51.100.0/24", "-o", "parent=nope")).stderr).toContain("the host has no interface nope");
-  expect((await create("--subnet", "198.51.100.0/24", "--gateway", INTERNET, "--ip-range", "198.51.100.64/26", "-o", "parent=out0")).exitCode).toBe(
-    0,
-  );
-  await web("direct", "--network", "lan");
-  expect(await engine.inspect("direct", "{{.NetworkSettings.Networks.lan.IPAddress}}")).toBe("198.51.100.64");
-  expect(inside(internet, `${fetchPage} http://198.51.100.64/index.html`).out).toBe("hello");
-  // Seen from there it is itself, not the host.
-  expect((await engine.ok("exec", "direct", "wget", "-qO-", `http://${INTERNET}/`)).replace("::ffff:", "")).toBe("198.51.100.64");
-  await engine.ok("rm", "-f", "direct");
-  expect(await engine.ok("network", "rm", "lan")).toBe("lan");
-  expect(sh("ip -o link show out0").code).toBe(0);
-});
-
-test("beside docker's firewall, which drops what it does not know", async () => {
-  const iptables = `iptables -P FORWARD DROP; iptables -N DOCKER-USER; iptables -A DOCKER-USER -j RETURN; iptables -I FORWARD -j DOCKER-USER
-    iptables -A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT; iptables -A FORWARD -i docker0 ! -o docker0 -j ACCEPT`;
-  expect(sh(iptables).err).toBe("");
-  const before = sh("iptables-save -t filter").out;
-  const untimed = (text: string) =>
-    text
-      .replace(/^#.*$/gm, "")
-      .replace(/\[\d+:\d+\]/g, "")
-      .trim();
-  await engine.ok("network", "create", "beside");
-  await web("web", "--network", "beside", "-p", "8080:80");
-  expect(inside(internet, `${fetchPage} http://${HOST}:8080/index.html`).out).toBe("hello");
-  expect((await engine.ok("exec", "web", "wget", "-qO-", `http://${INTERNET}/`)).replace("::ffff:", "")).toBe(HOST);
-  // Somebody starts his firewall anew: the next container finds out.
-  sh("iptables -F FORWARD; iptables -I FORWARD -j DOCKER-USER");
-  expect(inside(internet, `${fetchPage} http://${HOST}:8080/index.html`).out).toBe("");
-  expect((await engine.ok("run", "--rm", "bb", "wget", "-qO-", `http://${INTERNET}/`)).replace("::ffff:", "")).toBe(HOST);
-  expect(inside(internet, `${fetchPage} http://${HOST}:8080/index.html`).out).toBe("hello");
-  sh("iptables -A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT; iptables -A FORWARD -i docker0 ! -o docker0 -j ACCEPT");
-  await engine.ok("rm", "-f", "web");
-  await engine.ok("network", "rm", "beside");
-  await engine.ok("network", "prune", "-f");
-  expect(untimed(sh("iptables-save -t filter").out)).toBe(untimed(before));
-  sh("nft delete table ip filter");
-});
-
-test("bandwidth: both ways, changed while it runs", async () => {
-  const bytes = 3_000_000;
-  await engine.ok(
-    "run",
-    "-d",
-    "--name",
-    "slow",
-    "--bandwidth",
-    "8mbit",
-    "-p",
-    "8080:80",
-    "bb",
-    "sh",
-    "-c",
-    `head -c ${bytes} /dev/zero > /zeros; httpd -f -h /`,
-  );
-  await until("the server", () => sh("timeout 1 busybox nc 127.0.0.1 8080 </dev/null").code === 0);
-  // Bytes a second that came through, as a share of what may.
-  const share = async (rate: number, move: () => Promise<unknown>) => {
-    const start = performance.now();
-    await move();
-    return bytes / ((performance.now() - start) / 1000) / rate;
-  };
-  const out = () => fetch("http://127.0.0.1:8080/zeros").then((response) => response.arrayBuffer());
-  const into = async () => {
-    const server = Bun.serve({ hostname: HOST, port: 0, fetch: () => new Response(new Uint8Array(bytes)) });
-    await engine.ok("exec", "slow", "wget", "-qO", "/dev/null", `http://${HOST}:${server.port}/`);
-    await server.stop(true);
-  };
-  for (const [rate, text] of [
-    [1e6, "8mbit"],
-    [2e6, "2MB/s"],
-  ] as const) {
-    if (text !== "8mbit") await engine.ok("update", "--bandwidth", text, "slow");
-    for (const move of [out, into]) {
-      const measured = await share(rate, move);
-      expect(measured).toBeGreaterThan(0.85);
-      expect(measured).toBeLessThan(1.15);
-    }
-  }
-  expect(await engine.inspect("slow", "{{.HostConfig.Bandwidth.in}}")).toBe("2000000");
-  expect(await engine.fails(125, "run", "--bandwidth", "fast", "bb", "true")).toContain("such as 8mbit, 1gbit or 10MB/s");
-  expect(await engine.fails(125, "run", "--network", "host", "--bandwidth", "8mbit", "bb", "true")).toContain(
-    "needs a network of the container's own",
-  );
-});
-
-test("killed in every combination, nothing is left: no link, address, rule or port", async () => {
-  const count = Number(process.env.BERTH_STRESS ?? 30);
-  const names = ["n-a", "n-b"];
-  // What other engines may have left in this namespace is not this one's.
-  await engine.ok("network", "prune", "-f");
-  const links = () => sh("ip -o link | cut -d: -f2").out;
-  const before = { links: links(), rules: rules() };
-  for (const name of names) await engine.ok("network", "create", name);
-  const networks = [
-    ["--network", "bridge"],
-    ["--network", "n-a"],
-    ["--network", "n-a", "--network", "n-b"],
-  ];
-  const one = async (i: number) => {
-    const flags = [...(networks[i % 3] as string[]), "-p", `${20_000 + i}:80`, ...(i % 4 === 0 ? ["--rm"] : [])];
-    const child = Bun.spawn([BERTH, "run", "-d", "--name", `chaos-${i}`, ...flags, "bb", "sleep", "1000"], {
-      env: engine.env,
-      stdout: "ignore",
-      stderr: "ignore",
-    });
-    if (i % 3 === 0) {
-      // Somewhere on its way.
-      await Bun.sleep(Math.random() * 80);
-      child.kill("SIGKILL");
-    }
-    await child.exited;
-    const pid = Number((await engine.run("inspect", "-f", "{{.State.Pid}}", `chaos-${i}`)).stdout);
-    if (!pid) return;
-    const monitor = Number(/^PPid:\t(\d+)$/m.exec(readStatus(pid))?.[1]);
-    const victims = [[monitor], [pid], [monitor, pid], [pid, monitor], []][i % 5] as number[];
-    for (const victim of victims) kill(victim);
-  };
-  for (let i = 0; i < count; i += 6) await Promise.all(Array.from({ length: Math.min(6, count - i) }, (_, k) => one(i + k)));
-  // Containers whose monitor alone was killed go on, with their address and port.
-  const ids = (await engine.ok("ps", "-aq")).split("\n").filter(Boolean);
-  if (ids.length > 0) await engine.ok("rm", "-f", ...ids);
-  await until("the links' end", () => !sh("ip -o link").out.includes("veth"));
-  expect((await engine.ok("network", "prune", "-f")).trim().split("\n")).toEqual(["Deleted Networks:", ...names]);
-  expect({ links: links(), rules: rules() }).toEqual(before);
-  using db = new Database(join(engine.root, "berth.db"), { readonly: true });
-  for (const table of ["endpoints", "published_ports", "lost_endpoints"]) expect(db.query(`SELECT * FROM ${table}`).all()).toEqual([]);
-  // And all of it can be had again.
-  expect(await engine.ok("run", "--rm", "-p", "20000:80", "bb", "ip", "-o", "-4", "addr", "show", "eth0")).toMatch(/inet \d+\.\d+\.0\.2\/16/);
-});
-
-function readStatus(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/status`, "utf8");
-  } catch {
-    return ""; // gone
-  }
-}
-
-function kill(pid: number): void {
-  try {
-    if (pid > 1) process.kill(pid, "SIGKILL");
-  } catch {
-    // gone
-  }
-}

@@ -88,6 +88,7 @@ const NUMBERS = {
   sched_setattr: [314, 274],
   sched_setaffinity: [203, 122],
   connect: [42, 203],
+  listen: [50, 201],
   sendto: [44, 206],
   recvfrom: [45, 207],
   bind: [49, 200],

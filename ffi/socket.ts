@@ -1,7 +1,7 @@
 /** Unix sockets that pass descriptors (unix(7), cmsg(3)), the loopback interface of a namespace, ports that are kept. */
 import { basename, dirname } from "node:path";
 import { AT_FDCWD, O_DIRECTORY, O_PATH, OwnedFd, openat } from "./fd.ts";
-import { addressOf, call, tryCall } from "./libc.ts";
+import { addressOf, call, hasCode, tryCall } from "./libc.ts";
 
 const UNIX_PATH_MAX = 107;
 const AF_UNIX = 1;
@@ -13,6 +13,7 @@ const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
 const SOL_IPV6 = 41;
 const IPV6_V6ONLY = 26;
+const SO_REUSEADDR = 2;
 const SCM_RIGHTS = 1;
 const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
@@ -111,6 +112,16 @@ export type BoundPort = OwnedFd;
  * @throws {SyscallError} where it cannot be bound
  */
 export function bindPort(protocol: "tcp" | "udp" | "sctp", address: Uint8Array, port: number): BoundPort | undefined {
+  try {
+    return bindSocket(protocol, address, port, false);
+  } catch (error) {
+    if (protocol !== "tcp" || !hasCode(error, "EADDRINUSE")) throw error;
+    // Connections of before (TIME_WAIT) are no reason, a listener is: to tell them apart it must listen, too.
+    return bindSocket(protocol, address, port, true);
+  }
+}
+
+function bindSocket(protocol: "tcp" | "udp" | "sctp", address: Uint8Array, port: number, listens: boolean): BoundPort | undefined {
   const IPPROTO_SCTP = 132;
   const type = protocol === "udp" ? SOCK_DGRAM : SOCK_STREAM;
   const isV6 = address.length === 16;
@@ -124,7 +135,9 @@ export function bindPort(protocol: "tcp" | "udp" | "sctp", address: Uint8Array, 
   name.set(address, isV6 ? 8 : 4);
   try {
     if (isV6) call("setsockopt", socket.fd, SOL_IPV6, IPV6_V6ONLY, new Int32Array([1]), 4);
+    if (listens) call("setsockopt", socket.fd, SOL_SOCKET, SO_REUSEADDR, new Int32Array([1]), 4);
     call("bind", socket.fd, name, name.length);
+    if (listens) call("listen", socket.fd, 0);
     return socket;
   } catch (error) {
     socket.close();

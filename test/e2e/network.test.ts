@@ -333,6 +333,17 @@ test("the host's network and none are told, and cannot be joined by others", asy
   expect(await engine.fails(1, "network", "connect", "bridge", "alone")).toContain("was made without a network (none)");
 });
 
+test("a port with nothing but connections of before can be had", async () => {
+  const server = Bun.listen({ hostname: "127.0.0.1", port: 7100, socket: { open: (socket) => void socket.end(), data() {} } });
+  // The side that ends it first keeps the port for a while.
+  const ended = Promise.withResolvers<void>();
+  await Bun.connect({ hostname: "127.0.0.1", port: 7100, socket: { data() {}, end: (socket) => void socket.end(), close: () => ended.resolve() } });
+  await ended.promise;
+  server.stop(true);
+  await until("the connection's end", () => sh("ss -tan state time-wait").out.includes(":7100"));
+  await engine.ok("run", "--rm", "-p", "7100:80", "bb", "true");
+});
+
 test("the first free port of a range", async () => {
   await engine.ok("run", "-d", "--name", "a", "-p", "7000-7001:80", "bb", "sleep", "100");
   await engine.ok("run", "-d", "--name", "b", "-p", "7000-7001:80", "bb", "sleep", "100");

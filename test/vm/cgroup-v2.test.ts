@@ -1,16 +1,6 @@
-/**
- * The engine in a machine with nothing in it but Debian's kernel, busybox and berth, and
- * with cgroup v2 alone. `npm run test:vm` boots it in qemu's software emulation; no
- * network, no disk.
- */
-import { afterAll, beforeAll, expect, test } from "bun:test";
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { makeBusyboxTar } from "../fixtures/busybox.ts";
-
-const BERTH = join(import.meta.dir, "../../dist/berth");
-const BOOT_TIMEOUT = 240_000; // milliseconds
+/** The engine in a machine with cgroup v2 alone. */
+import { beforeAll, expect, test } from "bun:test";
+import { BOOT_TIMEOUT, Machine } from "./machine.ts";
 
 // Each runs in the machine in turn; a test looks at the output, then the exit code, of one.
 const SCRIPTS = {
@@ -30,60 +20,12 @@ const SCRIPTS = {
     cat /sys/fs/cgroup/berth/*/cgroup.procs | busybox wc -l; berth rm -f a`,
   leftovers: "berth ps -aq; find /sys/fs/cgroup/berth -mindepth 1 -type d; grep -c overlay /proc/mounts",
 };
-type Name = keyof typeof SCRIPTS;
 
-const INIT = `#!/bin/busybox sh
-/bin/busybox mkdir -p /dev /proc /sys /run /data /tmp
-/bin/busybox --install -s /bin
-export PATH=/bin HOME=/tmp BERTH_ROOT=/data/berth
-mount -t proc p /proc; mount -t sysfs s /sys; mount -t devtmpfs d /dev; mkdir -p /dev/pts; mount -t devpts p /dev/pts
-mount -t tmpfs t /data; mount -t tmpfs t /run; mount -t cgroup2 c /sys/fs/cgroup
-insmod /overlay.ko
-for script in ${Object.keys(SCRIPTS).join(" ")}; do
-  echo "<$script>"; sh /scripts/$script 2>&1; echo "exit $?"; echo "</$script>"
-done
-poweroff -f
-`;
-
-let folder: string;
-let console = "";
-
-function sh(script: string, cwd: string): void {
-  const { exitCode, stderr } = Bun.spawnSync(["sh", "-ec", script], { cwd, stdout: "ignore", stderr: "pipe" });
-  if (exitCode !== 0) throw new Error(stderr.toString());
-}
-
+let machine: Machine;
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "berth-vm-"));
-  // The kernel's package, unpacked only: installing it would want this machine to boot from it.
-  sh(
-    "apt-get download -qq $(apt-cache depends linux-image-amd64 | awk '/Depends:/{print $2; exit}') && dpkg-deb -x linux-image-*.deb kernel && rm *.deb",
-    folder,
-  );
-  const root = join(folder, "root");
-  for (const name of ["bin", "scripts"]) mkdirSync(join(root, name), { recursive: true });
-  copyFileSync("/bin/busybox", join(root, "bin/busybox"));
-  copyFileSync(BERTH, join(root, "bin/berth"));
-  symlinkSync("busybox", join(root, "bin/sh"));
-  makeBusyboxTar(join(root, "bb.tar"));
-  for (const [name, script] of Object.entries(SCRIPTS)) writeFileSync(join(root, "scripts", name), script);
-  writeFileSync(join(root, "init"), INIT, { mode: 0o755 });
-  sh("cp ../kernel/lib/modules/*/kernel/fs/overlayfs/overlay.ko . && find . | busybox cpio -o -H newc > ../initramfs", root);
-  const kernel = readdirSync(join(folder, "kernel/boot")).find((name) => name.startsWith("vmlinuz"));
-  const machine = ["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "2048", "-nic", "none", "-nographic", "-no-reboot"];
-  const boot = ["-kernel", `kernel/boot/${kernel}`, "-initrd", "initramfs", "-append", "console=ttyS0 panic=-1 loglevel=1"];
-  const { stdout } = Bun.spawnSync(["qemu-system-x86_64", ...machine, ...boot], { cwd: folder, stdin: "ignore", timeout: BOOT_TIMEOUT });
-  console = stdout.toString().replaceAll("\r", "");
+  machine = Machine.boot({ scripts: SCRIPTS, modules: ["fs/overlayfs"] });
 }, BOOT_TIMEOUT + 60_000);
-
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-/** What a script wrote, and how it ended. */
-function said(name: Name): string {
-  const found = new RegExp(`<${name}>\n([^]*?)</${name}>`).exec(console);
-  if (!found) throw new Error(`the machine never came to ${name}:\n${console.slice(-2000)}`);
-  return found[1] as string;
-}
+const said = (name: keyof typeof SCRIPTS) => machine.said(name);
 
 test("runs a container", () => {
   expect(said("hello")).toBe("hi\nexit 0\n");

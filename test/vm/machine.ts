@@ -1,0 +1,103 @@
+/**
+ * A machine with nothing in it but Debian's kernel, some of its modules, busybox and berth,
+ * in qemu's software emulation; no network, no disk.
+ */
+import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { makeBusyboxTar } from "../fixtures/busybox.ts";
+
+const BERTH = join(import.meta.dir, "../../dist/berth");
+export const BOOT_TIMEOUT = 240_000; // milliseconds
+
+export interface MachineOptions {
+  /** Run in turn; see {@link Machine.said}. The image bb is there. */
+  scripts: Record<string, string>;
+  /** Files and folders of the kernel's modules, such as `net/bridge`, that it may load. */
+  modules: string[];
+}
+
+const init = (scripts: string[]) => `#!/bin/busybox sh
+/bin/busybox mkdir -p /dev /proc /sys /run /data /tmp /sbin
+/bin/busybox --install -s /bin
+ln -s /bin/modprobe /sbin/modprobe
+export PATH=/bin HOME=/tmp BERTH_ROOT=/data/berth
+mount -t proc p /proc; mount -t sysfs s /sys; mount -t devtmpfs d /dev; mkdir -p /dev/pts; mount -t devpts p /dev/pts
+mount -t tmpfs t /data; mount -t tmpfs t /run; mount -t cgroup2 c /sys/fs/cgroup
+ip link set lo up
+berth import /bb.tar bb >/dev/null
+for script in ${scripts.join(" ")}; do
+  echo "<$script>"; sh /scripts/$script 2>&1; echo "exit $?"; echo "</$script>"
+done
+poweroff -f
+`;
+
+function sh(script: string, cwd: string): void {
+  const { exitCode, stderr } = Bun.spawnSync(["sh", "-ec", script], { cwd, stdout: "ignore", stderr: "pipe" });
+  if (exitCode !== 0) throw new Error(stderr.toString());
+}
+
+let kernel: string | undefined;
+
+// The kernel's package, unpacked only: installing it would want this machine to boot from it.
+function unpackedKernel(): string {
+  if (kernel !== undefined) return kernel;
+  const folder = mkdtempSync(join(tmpdir(), "berth-kernel-"));
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const name = "$(apt-cache depends linux-image-amd64 | awk '/Depends:/{print $2; exit}')";
+  sh(`apt-get download -qq ${name} && dpkg-deb -x linux-image-*.deb . && rm *.deb`, folder);
+  kernel = folder;
+  return folder;
+}
+
+export class Machine {
+  readonly #console: string;
+
+  private constructor(console: string) {
+    this.#console = console;
+  }
+
+  /** Boots it, and comes back when it powered itself off. */
+  static boot({ scripts, modules }: MachineOptions): Machine {
+    const source = unpackedKernel();
+    const folder = mkdtempSync(join(tmpdir(), "berth-vm-"));
+    try {
+      const root = join(folder, "root");
+      for (const name of ["bin", "scripts"]) mkdirSync(join(root, name), { recursive: true });
+      copyFileSync("/bin/busybox", join(root, "bin/busybox"));
+      copyFileSync(BERTH, join(root, "bin/berth"));
+      symlinkSync("busybox", join(root, "bin/sh"));
+      makeBusyboxTar(join(root, "bb.tar"));
+      for (const [name, script] of Object.entries(scripts)) writeFileSync(join(root, "scripts", name), script);
+      writeFileSync(join(root, "init"), init(Object.keys(scripts)), { mode: 0o755 });
+      copyModules(source, root, modules);
+      sh("find . | busybox cpio -o -H newc > ../initramfs", root);
+      const image = readdirSync(join(source, "boot")).find((name) => name.startsWith("vmlinuz"));
+      const hardware = ["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "2048", "-nic", "none", "-nographic", "-no-reboot"];
+      const boot = ["-kernel", join(source, `boot/${image}`), "-initrd", "initramfs", "-append", "console=ttyS0 panic=-1 loglevel=1"];
+      const { stdout } = Bun.spawnSync(["qemu-system-x86_64", ...hardware, ...boot], { cwd: folder, stdin: "ignore", timeout: BOOT_TIMEOUT });
+      return new Machine(stdout.toString().replaceAll("\r", ""));
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+
+  /** What a script wrote, and how it ended. */
+  said(name: string): string {
+    const found = new RegExp(`<${name}>\n([^]*?)</${name}>`).exec(this.#console);
+    if (!found) throw new Error(`the machine never came to ${name}:\n${this.#console.slice(-2000)}`);
+    return found[1] as string;
+  }
+}
+
+function copyModules(source: string, root: string, modules: string[]): void {
+  const [version = ""] = readdirSync(join(source, "lib/modules"));
+  const place = join("lib/modules", version, "kernel");
+  for (const name of modules) {
+    const from = join(source, place, name);
+    if (!existsSync(from)) throw new Error(`Debian's kernel has no ${name}`);
+    mkdirSync(dirname(join(root, place, name)), { recursive: true });
+    cpSync(from, join(root, place, name), { recursive: true });
+  }
+  sh(`busybox depmod -b . ${version}`, root);
+}

@@ -63,6 +63,30 @@ test("bandwidth: both ways, changed while it runs", async () => {
   );
 });
 
+test("stats: what is used and what may be", async () => {
+  const burn = "head -c 20000000 /dev/zero > /dev/shm/x; while :; do :; done";
+  await engine.ok("run", "-d", "--name", "busy", "-m", "64m", "--bandwidth-out", "8mbit", "--cpus", "0.5", "bb", "sh", "-c", burn);
+  await engine.ok("exec", "busy", "ping", "-c", "2", "-i", "0.2", "-s", "1000", HOST);
+  const format = "{{.Name}} {{.CPUPerc}} {{.MemUsage}} {{.NetIO}} {{.NetLimit}} {{.PIDs}}";
+  let line = "";
+  await until("its memory", async () => {
+    line = await engine.ok("stats", "--no-stream", "--format", format, "busy");
+    return line.includes("MiB / 64MiB");
+  });
+  const [, cpu, memory, received, sent] = /^busy ([\d.]+)% ([\d.]+)MiB \/ 64MiB ([\d.]+)kB \/ ([\d.]+)kB -- \/ 8Mbit 1$/.exec(line) ?? [line];
+  expect(Number(cpu)).toBeGreaterThan(20);
+  expect(Number(cpu)).toBeLessThan(90);
+  expect(Number(memory)).toBeGreaterThan(19);
+  expect(Number(received)).toBeGreaterThan(2);
+  expect(Number(sent)).toBeGreaterThan(2);
+  expect((await engine.ok("stats", "--no-stream")).split("\n")[0]).toMatch(
+    /^CONTAINER ID +NAME +CPU % +MEM USAGE \/ LIMIT +MEM % +NET I\/O +NET LIMIT +BLOCK I\/O +PIDS$/,
+  );
+  await engine.ok("rm", "-f", "busy");
+  expect((await engine.ok("stats", "--no-stream")).split("\n")).toEqual([expect.not.stringContaining("NET LIMIT")]);
+  expect(await engine.fails(1, "stats", "--no-stream", "nope")).toContain("No such container: nope");
+});
+
 test("delay and loss, where the kernel has netem", async () => {
   const hasNetem = sh("ip link add probe0 type veth peer name probe1; tc qdisc add dev probe0 root netem delay 1ms").code === 0;
   sh("ip link del probe0");

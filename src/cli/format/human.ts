@@ -13,6 +13,24 @@ export function humanSize(bytes: number): string {
   return `${Number(value.toPrecision(3))}${SIZE_UNITS[unit]}`;
 }
 
+const BINARY_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+
+/** `1.205MiB`: four significant digits, units of 1024. */
+export function humanMemory(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < BINARY_UNITS.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${Number(value.toPrecision(4))}${BINARY_UNITS[unit]}`;
+}
+
+/** `8Mbit`, of bytes a second. */
+export function humanRate(bytes: number): string {
+  return humanSize(bytes * 8).replace(/B$/, "bit");
+}
+
 /** `3 minutes`, `About an hour`, `2 weeks`. */
 export function humanDuration(milliseconds: number): string {
   const seconds = Math.floor(milliseconds / 1000);

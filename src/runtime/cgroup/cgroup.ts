@@ -3,9 +3,15 @@ import type { Resources } from "../spec.ts";
 
 /** What the kernel counted; bytes and nanoseconds. */
 export interface Usage {
+  /** Without what is cached of files and can be dropped. */
   memory: number;
+  /** Infinity where there is none. */
+  memoryLimit: number;
   cpu: number;
   pids: number;
+  /** From and to block devices. */
+  read: number;
+  written: number;
 }
 
 export interface Cgroup {

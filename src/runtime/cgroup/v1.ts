@@ -13,6 +13,9 @@ const BASE = ["memory", "pids", "cpuacct", "freezer", "devices"];
 /** The others are made where a limit needs them; a folder here costs every container time. */
 const CONTROLLERS = [...BASE, "cpu", "cpuset", "blkio", "hugetlb", "net_cls", "net_prio", "perf_event"];
 
+/** Where limits begin that are none: the kernel says the largest multiple of a page. */
+const UNLIMITED = 2 ** 62;
+
 export class CgroupV1 implements Cgroup {
   readonly #hierarchies: Hierarchies;
   readonly #path: string;
@@ -212,11 +215,25 @@ export class CgroupV1 implements Cgroup {
 
   usage(): Usage {
     const memory = this.#folder("memory") ?? "";
+    const limit = readNumber(memory, "memory.limit_in_bytes");
     return {
+      ...this.#blockUsage(),
+      memoryLimit: limit === 0 || limit >= UNLIMITED ? Number.POSITIVE_INFINITY : limit,
       memory: Math.max(0, readNumber(memory, "memory.usage_in_bytes") - readKeyed(memory, "memory.stat", "total_inactive_file")),
       cpu: readNumber(this.#folder("cpuacct") ?? "", "cpuacct.usage"),
       pids: readNumber(this.#folder("pids") ?? "", "pids.current"),
     };
+  }
+
+  // Where the hierarchy is not in use, what the processes know themselves: of those that live.
+  #blockUsage(): { read: number; written: number } {
+    const blkio = this.#folder("blkio") ?? "";
+    const file = `${blkio}/blkio.throttle.io_service_bytes_recursive`;
+    const text = existsSync(file) ? readFileSync(file, "utf8") : "";
+    const sum = (word: string) => [...text.matchAll(new RegExp(` ${word} (\\d+)`, "g"))].reduce((total, [, bytes]) => total + Number(bytes), 0);
+    if (text !== "") return { read: sum("Read"), written: sum("Write") };
+    const own = (key: string) => this.pids().reduce((total, pid) => total + readKeyed(`/proc/${pid}`, "io", `${key}:`), 0);
+    return { read: own("read_bytes"), written: own("write_bytes") };
   }
 
   oomKills(): number {

@@ -178,7 +178,13 @@ export class CgroupV2 implements Cgroup {
   }
 
   usage(): Usage {
+    const max = readNumber(this.#folder, "memory.max"); // a number, or "max"
+    const io = existsSync(`${this.#folder}/io.stat`) ? readFileSync(`${this.#folder}/io.stat`, "utf8") : "";
+    const sum = (word: string) => [...io.matchAll(new RegExp(`${word}=(\\d+)`, "g"))].reduce((total, [, bytes]) => total + Number(bytes), 0);
     return {
+      read: sum("rbytes"),
+      written: sum("wbytes"),
+      memoryLimit: max || Number.POSITIVE_INFINITY,
       memory: Math.max(0, readNumber(this.#folder, "memory.current") - readKeyed(this.#folder, "memory.stat", "inactive_file")),
       cpu: readKeyed(this.#folder, "cpu.stat", "usage_usec") * 1000,
       pids: readNumber(this.#folder, "pids.current"),

@@ -8,7 +8,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeBusyboxRoot, makeBusyboxTar } from "../fixtures/busybox.ts";
-import { podmanPeer, type Run, runner, startDockerd } from "../fixtures/peers.ts";
+import { podmanPeer, type Run, runner, startDockerd, WITHOUT_NETWORKS } from "../fixtures/peers.ts";
 
 const BERTH = join(import.meta.dir, "../../dist/berth");
 let folder: string;
@@ -87,7 +87,7 @@ describe("dockerd", () => {
   let stop: () => Promise<void>;
   const R = ["--runtime", "berth", "--network", "none"];
   beforeAll(async () => {
-    const daemon = await startDockerd(folder, "--add-runtime", `berth=${runtime}`);
+    const daemon = await startDockerd(folder, [...WITHOUT_NETWORKS, "--add-runtime", `berth=${runtime}`]);
     ({ env, stop } = daemon);
     docker = runner(["docker"], env);
     expect(docker("import", join(folder, "bb.tar"), "bb").code).toBe(0);

@@ -20,8 +20,9 @@ export function disconnectContainer(db: Database, data: string, id: string): voi
 function withdraw(db: Database, data: string, ports: PublishedPort[]): void {
   if (ports.length === 0) return;
   try {
-    using firewall = new (loadFirewall().Firewall)(db, data);
-    firewall.withdraw(ports);
+    // Not closed: that waits for what was deleted to be out of use (nft_rcv_nl_event), some milliseconds before anybody is told of the end.
+    // Who comes here, a monitor or a command, is about to end itself.
+    new (loadFirewall().Firewall)(db, data).withdraw(ports);
   } catch (error) {
     if (!(error instanceof NetworkError)) throw error;
   }

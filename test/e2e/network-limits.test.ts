@@ -113,7 +113,7 @@ test("killed in every combination, nothing is left: no link, address, rule or po
   await engine.ok("network", "prune", "-f");
   const links = () => sh("ip -o link | cut -d: -f2").out;
   const before = { links: links(), rules: rules() };
-  for (const name of names) await engine.ok("network", "create", name);
+  for (const name of names) await engine.ok("network", "create", ...(name === "n-b" ? ["--ipv6"] : []), name);
   const networks = [
     ["--network", "bridge"],
     ["--network", "n-a"],

@@ -1,30 +1,18 @@
 /** Sizes, times and durations in docker's words. */
 
 const SIZE_UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
+const MEMORY_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+
+function scale(value: number, base: number, units: string[], digits: number): string {
+  const unit = Math.max(0, Math.min(units.length - 1, Math.floor(Math.log(value) / Math.log(base) + 1e-9)));
+  return `${Number((value / base ** unit).toPrecision(digits))}${units[unit]}`;
+}
 
 /** `1.24MB`: three significant digits, units of 1000. */
-export function humanSize(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1000 && unit < SIZE_UNITS.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  return `${Number(value.toPrecision(3))}${SIZE_UNITS[unit]}`;
-}
-
-const BINARY_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+export const humanSize = (bytes: number): string => scale(bytes, 1000, SIZE_UNITS, 3);
 
 /** `1.205MiB`: four significant digits, units of 1024. */
-export function humanMemory(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1024 && unit < BINARY_UNITS.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return `${Number(value.toPrecision(4))}${BINARY_UNITS[unit]}`;
-}
+export const humanMemory = (bytes: number): string => scale(bytes, 1024, MEMORY_UNITS, 4);
 
 /** `8Mbit`, of bytes a second. */
 export function humanRate(bytes: number): string {

@@ -137,6 +137,7 @@ test("a host whose IPv6 is switched off: ports on IPv4 alone, and no network wit
 });
 
 test("whoever is on a bridge tells the host nothing about routes", async () => {
+  sh("echo 0 > /proc/sys/net/ipv6/conf/all/forwarding; echo 1 > /proc/sys/net/ipv6/conf/out0/accept_ra");
   await engine.ok("network", "create", "--ipv6", "quiet");
   await engine.ok("run", "-d", "--name", "a", "--network", "quiet", "bb", "sleep", "100");
   const bridge = sh("ls /proc/sys/net/ipv6/conf | grep ^br-").out.split("\n");

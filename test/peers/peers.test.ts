@@ -63,7 +63,8 @@ describe("podman", () => {
     ).toBe(String(64 << 20));
     expect(podman("run", "--rm", ...N, "--read-only", "bb", "touch", "/x").err).toContain("Read-only file system");
     expect(podman("run", "--rm", ...N, "--cap-drop", "all", "bb", "grep", "CapEff", "/proc/self/status").out).toBe(CAPABILITIES);
-    expect(onTerminal(command, ["run", "--rm", "-it", ...N, "bb", "tty"], env)).toContain("/dev/pts/0");
+    // podman loses what is written right before the end, with any runtime.
+    expect(onTerminal(command, ["run", "--rm", "-it", ...N, "bb", "sh", "-c", "tty; sleep 0.5"], env)).toContain("/dev/pts/0");
   });
 
   test("a container in the background: exec, pause, stats, health, stop", () => {

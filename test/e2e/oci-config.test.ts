@@ -221,7 +221,7 @@ describe("config.json", () => {
       "-b",
       bundle(
         (spec) => Object.assign(spec, { ...JSON.parse(readFileSync(join(path, "config.json"), "utf8")), process: spec.process }),
-        ["sh", "-c", "all=$(ps); echo \"$all\" | wc -l; exit 9"],
+        ["sh", "-c", 'all=$(ps); echo "$all" | wc -l; exit 9'],
       ),
       "user2",
     );

@@ -1,36 +1,52 @@
 /** Flags that `run` and `create` share, and what they ask of the engine. */
 import { readFileSync } from "node:fs";
+import { posix } from "node:path";
 import { CAPABILITIES } from "../../ffi/credentials.ts";
 import { reasonOf } from "../../ffi/libc.ts";
 import { signalNumber } from "../../ffi/signal.ts";
 import { getWindowSize } from "../../ffi/tty.ts";
+import { gpuDevices, isCdiName } from "../engine/cdi.ts";
 import type { ContainerOptions } from "../engine/create-container.ts";
 import { readProfile } from "../engine/seccomp/profile.ts";
-import type { ContainerConfig, Limits } from "../store/container-config.ts";
+import { hasAppArmor } from "../runtime/process/apparmor.ts";
+import type { ContainerConfig } from "../store/container-config.ts";
 import { flagLabel } from "./arguments.ts";
 import type { Flags, FlagValues } from "./command.ts";
 import { UsageError, ValueError } from "./errors.ts";
+import { limits, parseDeviceRule } from "./limit-flags.ts";
 import { parseDevice, parseMount, parseTmpfs, parseUlimit, parseVolume } from "./mount-flags.ts";
 import { networkOptions } from "./network-flags.ts";
-import { parseInteger, parsePair, parseSize } from "./values.ts";
+import { optional, parseInteger, parseIntegerIn, parsePair, parseSize } from "./values.ts";
 
 export const CONTAINER_FLAGS = {
   annotation: { type: "list", help: "Add an annotation to the container (passed through to the OCI runtime)" },
   attach: { short: "a", type: "list", help: "Attach to STDIN, STDOUT or STDERR" },
   "cap-add": { type: "list", help: "Add Linux capabilities" },
   "cap-drop": { type: "list", help: "Drop Linux capabilities" },
+  "blkio-weight": { type: "string", value: "uint16", help: "Block IO (relative weight), between 10 and 1000, or 0 to disable" },
+  "blkio-weight-device": { type: "list", value: "device:weight", help: "Block IO weight (relative device weight)" },
+  "cgroup-parent": { type: "string", help: "Optional parent cgroup for the container" },
+  cgroupns: { type: "string", value: "host|private", help: "Cgroup namespace to use" },
   cidfile: { type: "string", help: "Write the container ID to the file" },
   "cpu-period": { type: "string", value: "int", help: "Limit CPU CFS (Completely Fair Scheduler) period, in microseconds" },
   "cpu-quota": { type: "string", value: "int", help: "Limit CPU CFS (Completely Fair Scheduler) quota, in microseconds" },
+  "cpu-rt-period": { type: "string", value: "int", help: "Limit CPU real-time period in microseconds" },
+  "cpu-rt-runtime": { type: "string", value: "int", help: "Limit CPU real-time runtime in microseconds" },
   "cpu-shares": { short: "c", type: "string", value: "int", help: "CPU shares (relative weight)" },
   cpus: { type: "string", value: "decimal", help: "Number of CPUs" },
   "cpuset-cpus": { type: "string", help: "CPUs in which to allow execution (0-3, 0,1)" },
   "cpuset-mems": { type: "string", help: "MEMs in which to allow execution (0-3, 0,1)" },
-  device: { type: "list", help: "Add a host device to the container" },
+  device: { type: "list", help: "Add a host device to the container, or one of a CDI specification (vendor.com/class=name)" },
+  "device-cgroup-rule": { type: "list", help: "Add a rule to the cgroup allowed devices list ('c 1:3 mr')" },
+  "device-read-bps": { type: "list", value: "device:rate", help: "Limit read rate (bytes per second) from a device" },
+  "device-read-iops": { type: "list", value: "device:rate", help: "Limit read rate (IO per second) from a device" },
+  "device-write-bps": { type: "list", value: "device:rate", help: "Limit write rate (bytes per second) to a device" },
+  "device-write-iops": { type: "list", value: "device:rate", help: "Limit write rate (IO per second) to a device" },
   domainname: { type: "string", help: "Container NIS domain name" },
   entrypoint: { type: "string", help: "Overwrite the default ENTRYPOINT of the image" },
   env: { short: "e", type: "list", help: "Set environment variables" },
   "env-file": { type: "list", help: "Read in a file of environment variables" },
+  gpus: { type: "string", help: "GPU devices to add to the container, where there are CDI specifications of them ('all' or a number)" },
   "group-add": { type: "list", help: "Add additional groups to join" },
   hostname: { short: "h", type: "string", help: "Container host name" },
   init: { type: "boolean", help: "Run an init inside the container that forwards signals and reaps processes" },
@@ -41,6 +57,7 @@ export const CONTAINER_FLAGS = {
   memory: { short: "m", type: "string", value: "bytes", help: "Memory limit" },
   "memory-reservation": { type: "string", value: "bytes", help: "Memory soft limit" },
   "memory-swap": { type: "string", value: "bytes", help: "Swap limit equal to memory plus swap: '-1' to enable unlimited swap" },
+  "memory-swappiness": { type: "string", value: "int", help: "Tune container memory swappiness (0 to 100)" },
   mount: { type: "list", value: "mount", help: "Attach a filesystem mount to the container" },
   name: { type: "string", help: "Assign a name to the container" },
   bandwidth: { type: "string", value: "rate", help: "What the container may receive, and may send, a second (8mbit, 10MB/s)" },
@@ -60,6 +77,8 @@ export const CONTAINER_FLAGS = {
   ip6: { type: "string", help: "IPv6 address (e.g., 2001:db8::33)" },
   link: { type: "list", value: "container:alias", help: "Add link to another container: its address under a name in /etc/hosts" },
   "mac-address": { type: "string", help: "Container MAC address (e.g., 92:d0:c6:0a:29:33)" },
+  "oom-kill-disable": { type: "boolean", help: "Disable OOM Killer" },
+  "oom-score-adj": { type: "string", value: "int", help: "Tune host's OOM preferences (-1000 to 1000)" },
   publish: { short: "p", type: "list", help: "Publish a container's port(s) to the host" },
   "publish-all": { short: "P", type: "boolean", help: "Publish all exposed ports to random ports" },
   pid: { type: "string", help: "PID namespace to use (host, container:NAME)" },
@@ -72,7 +91,10 @@ export const CONTAINER_FLAGS = {
   "read-only": { type: "boolean", help: "Mount the container's root filesystem as read only" },
   rm: { type: "boolean", help: "Automatically remove the container and its anonymous volumes when it exits" },
   rootfs: { type: "string", value: "DIR", help: "Use a folder of the host as the image; writes stay in the container's own layer" },
-  "security-opt": { type: "list", help: "Security options (seccomp=unconfined|FILE, no-new-privileges)" },
+  "security-opt": {
+    type: "list",
+    help: "Security options (seccomp=unconfined|FILE, no-new-privileges, systempaths=unconfined, apparmor=PROFILE, label=disable)",
+  },
   "shm-size": { type: "string", value: "bytes", help: "Size of /dev/shm" },
   "stop-signal": { type: "string", help: "Signal to stop the container" },
   "stop-timeout": { type: "string", value: "int", help: "Timeout (in seconds) to stop a container" },
@@ -105,7 +127,6 @@ export function readValue<T>(flags: Flags, name: string, text: string, read: (te
 }
 
 const SHM_SIZE = 64 << 20;
-const MEMORY_MIN = 6 << 20;
 
 /** What the flags and arguments of `run` or `create` ask for. Throws {@link UsageError}. */
 export function containerOptions(values: ContainerFlagValues, args: string[]): ContainerOptions {
@@ -158,81 +179,23 @@ export function containerOptions(values: ContainerFlagValues, args: string[]): C
     pid: read("pid", (t) => parseNamespace(t, ["host"])) ?? "",
     ipc: read("ipc", (t) => parseNamespace(t, ["host", "private", "shareable"])) ?? "",
     uts: read("uts", (t) => parseNamespace(t, ["host"])) ?? "",
-    limits: limits(read),
+    limits: limits(read, readAll, values["oom-kill-disable"]),
     ulimits: readAll("ulimit", parseUlimit),
     shmSize: read("shm-size", parseSize) ?? SHM_SIZE,
     sysctls: Object.fromEntries(readAll("sysctl", (t) => parseSysctl(t, [...values.network, ...values.net].includes("host")))),
-    devices: readAll("device", parseDevice),
+    devices: values.device.filter((text) => !isCdiName(text)).map((text) => readValue(CONTAINER_FLAGS, "device", text, parseDevice)),
+    cdiDevices: [...values.device.filter(isCdiName), ...(read("gpus", parseGpus) ?? [])],
+    deviceCgroupRules: readAll("device-cgroup-rule", parseDeviceRule),
+    ...optional(
+      "oomScoreAdj",
+      read("oom-score-adj", (t) => parseIntegerIn(t, -1000, 1000)),
+    ),
+    ...optional("cgroupParent", read("cgroup-parent", parseCgroupParent)),
+    ...optional("cgroupns", read("cgroupns", parseCgroupns)),
     mounts: [...readAll("volume", parseVolume), ...readAll("mount", parseMount), ...readAll("tmpfs", parseTmpfs)],
     volumesFrom: values["volumes-from"],
     autoRemove: values.rm,
   };
-}
-
-export function optional<K extends string, V>(name: K, value: V | undefined): { [k in K]?: V } {
-  return value === undefined ? {} : ({ [name]: value } as { [k in K]?: V });
-}
-
-/** What the flags of limits say. Throws {@link UsageError}. */
-export function limits(read: ReadOne): Limits {
-  const result: Limits = {
-    ...optional("memory", read("memory", parseMemory)),
-    ...optional(
-      "memorySwap",
-      read("memory-swap", (t) => (t === "-1" ? -1 : parseSize(t))),
-    ),
-    ...optional("memoryReservation", read("memory-reservation", parseSize)),
-    ...optional(
-      "cpuShares",
-      read("cpu-shares", (t) => parseInteger(t, 0)),
-    ),
-    ...optional("nanoCpus", read("cpus", parseCpus)),
-    ...optional(
-      "cpuPeriod",
-      read("cpu-period", (t) => parseInteger(t, 0)),
-    ),
-    ...optional(
-      "cpuQuota",
-      read("cpu-quota", (t) => parseInteger(t)),
-    ),
-    ...optional("cpusetCpus", read("cpuset-cpus", parseCpuset)),
-    ...optional("cpusetMems", read("cpuset-mems", parseCpuset)),
-    ...optional(
-      "pidsLimit",
-      read("pids-limit", (t) => parseInteger(t, -1)),
-    ),
-  };
-  const { memory, memorySwap } = result;
-  if (memorySwap !== undefined && memorySwap > 0 && memory === undefined)
-    throw new UsageError("You should always set the Memory limit when using Memoryswap limit, see usage");
-  if (memory !== undefined && memorySwap !== undefined && memorySwap > 0 && memorySwap < memory) {
-    throw new UsageError("Minimum memoryswap limit should be larger than memory limit, see usage");
-  }
-  if (result.nanoCpus !== undefined && (result.cpuPeriod !== undefined || result.cpuQuota !== undefined)) {
-    throw new UsageError("Conflicting options: --cpus and --cpu-period or --cpu-quota cannot both be set");
-  }
-  return Object.fromEntries(Object.entries(result).filter(([name, value]) => value !== 0 || name === "memorySwap")) as Limits;
-}
-
-function parseMemory(text: string): number {
-  const size = parseSize(text);
-  if (size !== 0 && size < MEMORY_MIN) throw new ValueError("Minimum memory limit allowed is 6MB");
-  return size;
-}
-
-function parseCpus(text: string): number {
-  if (!/^\d*\.?\d+$|^\d+\.$/.test(text)) throw new ValueError("expected a number of CPUs, such as 2 or 0.5");
-  const cpus = Number(text);
-  const available = navigator.hardwareConcurrency;
-  if (cpus !== 0 && (cpus < 0.01 || cpus > available)) {
-    throw new ValueError(`range of CPUs is from 0.01 to ${available.toFixed(2)}, as there are only ${available} CPUs available`);
-  }
-  return Math.round(cpus * 1e9);
-}
-
-function parseCpuset(text: string): string {
-  if (!/^\d+(-\d+)?(,\d+(-\d+)?)*$/.test(text)) throw new ValueError("expected a list such as 0-3 or 0,2");
-  return text;
 }
 
 function parseHostname(text: string): string {
@@ -268,18 +231,54 @@ function parseNamespace(text: string, words: string[]): string {
   throw new ValueError(`expected ${[...words, "container:NAME"].join(", ")}`);
 }
 
-type SecurityOption = { seccomp: NonNullable<ContainerConfig["security"]>["seccomp"] } | { noNewPrivileges: boolean };
-
-function parseSecurityOption(text: string): SecurityOption {
-  const [, name, value] = /^([\w-]+)(?:[=:](.*))?$/.exec(text) ?? [];
-  if (name === "no-new-privileges" && ["true", "false", "1", "0", undefined].includes(value))
-    return { noNewPrivileges: value !== "false" && value !== "0" };
-  if (name === "seccomp" && value) return { seccomp: value === "unconfined" ? value : { path: value, profile: readProfile(value) } };
-  throw new ValueError("expected seccomp=unconfined, seccomp=FILE or no-new-privileges");
+function parseGpus(text: string): string[] {
+  const devices = gpuDevices(text);
+  if (!devices) throw new ValueError("expected all, a number, or device=0,1");
+  return devices;
 }
 
-function securityOptions(options: SecurityOption[]): NonNullable<ContainerConfig["security"]> {
-  return Object.assign({}, ...options);
+function parseCgroupParent(text: string): string {
+  if (text === "" || text.split("/").includes("..")) throw new ValueError("expected the path of a cgroup, without '..'");
+  return posix.resolve("/", text);
+}
+
+function parseCgroupns(text: string): string {
+  if (text !== "host" && text !== "private") throw new ValueError("expected host or private");
+  return text === "private" ? "" : text;
+}
+
+type Security = NonNullable<ContainerConfig["security"]>;
+
+const SECURITY_OPTIONS =
+  "expected seccomp=unconfined, seccomp=FILE, no-new-privileges, systempaths=unconfined, apparmor=PROFILE, apparmor=unconfined or label=disable";
+
+function parseSecurityOption(text: string): Security {
+  const [, name, value] = /^([\w-]+)(?:[=:](.*))?$/.exec(text) ?? [];
+  switch (name) {
+    case "no-new-privileges":
+      if (["true", "false", "1", "0", undefined].includes(value)) return { noNewPrivileges: value !== "false" && value !== "0" };
+      break;
+    case "seccomp":
+      if (value) return { seccomp: value === "unconfined" ? value : { path: value, profile: readProfile(value) } };
+      break;
+    case "systempaths":
+      if (value === "unconfined") return { systemPathsUnconfined: true };
+      break;
+    case "apparmor":
+      if (value === "unconfined" || (value && hasAppArmor())) return { apparmor: value };
+      if (value) throw new ValueError("this host has no AppArmor");
+      break;
+    case "label":
+      if (value === "disable") return { labels: [value] };
+      if (value) throw new ValueError("labels of SELinux are not there: only label=disable is");
+      break;
+  }
+  throw new ValueError(SECURITY_OPTIONS);
+}
+
+function securityOptions(options: Security[]): Security {
+  const labels = options.flatMap((option) => option.labels ?? []);
+  return Object.assign({}, ...options, labels.length > 0 && { labels });
 }
 
 const NAMESPACED_SYSCTLS = /^(kernel\.(msgmax|msgmnb|msgmni|sem|shmall|shmmax|shmmni|shm_rmid_forced|domainname)|fs\.mqueue\..+|net\..+)$/;

@@ -17,6 +17,12 @@ export function parseInteger(text: string, min = Number.MIN_SAFE_INTEGER): numbe
   return value;
 }
 
+export function parseIntegerIn(text: string, min: number, max: number): number {
+  const value = parseInteger(text, min);
+  if (value > max) throw new ValueError(`expected a number from ${min} to ${max}`);
+  return value;
+}
+
 const DURATION_UNITS: Record<string, number> = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 /** Go's durations, `1h30m`, `1.5s`, in milliseconds; undefined where it is none. */
@@ -59,4 +65,9 @@ export function splitCsv(text: string): string[] {
     fields.push(match[1] !== undefined ? match[1].replaceAll('""', '"') : (match[2] ?? ""));
     if (match[3] === "") return fields;
   }
+}
+
+/** A property that is there only with a value. */
+export function optional<K extends string, V>(name: K, value: V | undefined): { [k in K]?: V } {
+  return value === undefined ? {} : ({ [name]: value } as { [k in K]?: V });
 }

@@ -5,12 +5,13 @@ import type { NamedUser } from "../runtime/channel.ts";
 import type { Root } from "../runtime/rootfs/root.ts";
 import type { Seccomp } from "../runtime/seccomp/compile.ts";
 import type { CapabilityNames, Mount, Namespace, NamespaceType, Process, Resources, Spec } from "../runtime/spec.ts";
-import type { ContainerConfig, ContainerMount, Limits } from "../store/container-config.ts";
+import type { ContainerConfig, ContainerMount, DeviceValue, Limits } from "../store/container-config.ts";
 import type { ContainerRecord } from "../store/containers.ts";
 import { getImage } from "../store/images.ts";
 import { containerCgroup, layerFolder } from "../store/layout.ts";
+import { resolveCdi } from "./cdi.ts";
 import { containerRoot } from "./container-layer.ts";
-import { addressableDevices, allHostDevices, DEFAULT_DEVICE_RULES } from "./devices.ts";
+import { addressableDevices, allHostDevices, DEFAULT_DEVICE_RULES, deviceNumber } from "./devices.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
 import { reconcile } from "./reconcile.ts";
@@ -49,20 +50,24 @@ export interface ContainerSpec {
 /** Throws {@link EngineError} where a container whose namespaces it joins is not running. */
 export function buildContainerSpec(engine: Engine, record: ContainerRecord): ContainerSpec {
   const { config } = record;
+  const cdi = resolveCdi(config.cdiDevices ?? []);
+  const process = buildProcess(config, [...config.entrypoint, ...config.cmd]);
+  const devices = [...config.devices, ...cdi.devices];
   const spec: Spec = {
     ociVersion: "1.2.0",
-    process: buildProcess(config, [...config.entrypoint, ...config.cmd]),
+    process: { ...process, env: [...process.env, ...cdi.env] },
     root: { path: "rootfs", readonly: config.readOnly },
-    mounts: buildContainerMounts(engine, record),
+    mounts: [...buildContainerMounts(engine, record), ...cdi.mounts],
     annotations: config.annotations,
+    ...(Object.keys(cdi.hooks).length > 0 && { hooks: cdi.hooks }),
     linux: {
       namespaces: buildNamespaces(engine, config),
-      cgroupsPath: containerCgroup(record.id),
-      resources: buildResources(config),
+      cgroupsPath: containerCgroup(record),
+      resources: buildResources({ ...config, devices }),
       sysctl: config.sysctls,
       ...withSeccomp(config),
-      devices: config.privileged ? allHostDevices() : addressableDevices(config.devices),
-      ...(!config.privileged && { maskedPaths: MASKED_PATHS, readonlyPaths: READONLY_PATHS }),
+      devices: config.privileged ? allHostDevices() : addressableDevices(devices),
+      ...(!config.privileged && !config.security?.systemPathsUnconfined && { maskedPaths: MASKED_PATHS, readonlyPaths: READONLY_PATHS }),
     },
   };
   // A host's or another container's name is not ours to set.
@@ -70,7 +75,7 @@ export function buildContainerSpec(engine: Engine, record: ContainerRecord): Con
     spec.hostname = config.hostname;
     if (config.domainname) spec.domainname = config.domainname;
   }
-  return { spec, root: buildRoot(engine, record), namedUser: { user: config.user, groups: config.groupAdd } };
+  return { spec, root: buildRoot(engine, record), namedUser: { user: config.user, groups: [...config.groupAdd, ...cdi.groups] } };
 }
 
 /** What `exec` and the container's own command have in common. */
@@ -84,7 +89,8 @@ export function buildProcess(config: ContainerConfig, args: string[]): Process {
     cwd: config.workingDir,
     capabilities: buildCapabilities(config),
     rlimits: config.ulimits.map(({ name, soft, hard }) => ({ type: `RLIMIT_${name.toUpperCase()}`, soft, hard })),
-    oomScoreAdj: 0,
+    oomScoreAdj: config.oomScoreAdj ?? 0,
+    ...(config.security?.apparmor && config.security.apparmor !== "unconfined" && { apparmorProfile: config.security.apparmor }),
     noNewPrivileges: config.security?.noNewPrivileges === true,
   };
 }
@@ -104,14 +110,26 @@ export function buildCapabilities(config: Pick<ContainerConfig, "privileged" | "
   if (config.capDrop.includes("ALL")) names = new Set(config.capAdd.includes("ALL") ? all : []);
   for (const name of config.capDrop) names.delete(name);
   for (const name of config.capAdd) if (name !== "ALL") names.add(name);
-  // What this host cannot give is left out; asked for by name, the runtime's parse has checked it.
-  const held = getCapabilities().permitted;
-  const given = all.filter((name, n) => names.has(name) && (held & (1n << BigInt(n))) !== 0n);
+  // What this host cannot give is left out, see checkCapabilities.
+  const given = all.filter((name) => names.has(name) && isHeld(name));
   return { bounding: given, effective: given, permitted: given };
 }
 
+function isHeld(name: string): boolean {
+  return (getCapabilities().permitted & (1n << BigInt((CAPABILITIES as readonly string[]).indexOf(name)))) !== 0n;
+}
+
+/** Which of the capabilities a container is to have this host has not. Throws {@link EngineError} for one that was asked for by name. */
+export function missingCapabilities({ privileged, capAdd }: Pick<ContainerConfig, "privileged" | "capAdd">): string[] {
+  const missing = CAPABILITIES.filter((name) => !isHeld(name));
+  const named = capAdd.find((name) => (missing as string[]).includes(name));
+  if (named !== undefined) throw new EngineError(`cannot add capability ${named}: this process has it not, so it cannot give it away`);
+  return privileged || capAdd.includes("ALL") ? missing : [];
+}
+
 function buildNamespaces(engine: Engine, config: ContainerConfig): Namespace[] {
-  const namespaces: Namespace[] = [{ type: "mount" }, { type: "cgroup" }];
+  const namespaces: Namespace[] = [{ type: "mount" }];
+  if (config.cgroupns !== "host") namespaces.push({ type: "cgroup" });
   const add = (type: NamespaceType, file: string, mode: string) => {
     if (mode === "host") return;
     namespaces.push(mode.startsWith("container:") ? { type, path: `/proc/${pidToJoin(engine, type, mode)}/ns/${file}` } : { type });
@@ -200,12 +218,22 @@ function toMount(engine: Engine, mount: ContainerMount): Mount {
 export function buildResources(config: ContainerConfig): Resources {
   const { limits } = config;
   const resources: Resources = {
-    devices: config.privileged ? [{ allow: true, access: "rwm" }] : [...DEFAULT_DEVICE_RULES, ...addressableDevices(config.devices).map(ruleOf)],
+    devices: config.privileged
+      ? [{ allow: true, access: "rwm" }]
+      : [
+          ...DEFAULT_DEVICE_RULES,
+          ...addressableDevices(config.devices).map(ruleOf),
+          ...(config.deviceCgroupRules ?? []).map((rule) => ({ allow: true, ...rule })),
+        ],
   };
   const memory = memoryLimits(limits);
   if (Object.keys(memory).length > 0) resources.memory = memory;
   const cpu = cpuLimits(limits);
   if (Object.keys(cpu).length > 0) resources.cpu = cpu;
+  const blockIO = blockLimits(limits);
+  if (Object.keys(blockIO).length > 0) resources.blockIO = blockIO;
+  const pages = hugepageLimits(config.annotations);
+  if (pages.length > 0) resources.hugepageLimits = pages;
   if (limits.pidsLimit !== undefined && limits.pidsLimit !== 0) resources.pids = { limit: limits.pidsLimit };
   return resources;
 }
@@ -216,19 +244,21 @@ function ruleOf(device: ReturnType<typeof addressableDevices>[number]): NonNulla
 
 // Without a word on swap docker gives as much of it as of memory.
 function memoryLimits(limits: Limits): NonNullable<Resources["memory"]> {
-  const { memory, memorySwap, memoryReservation } = limits;
+  const { memory, memorySwap, memoryReservation, memorySwappiness, oomKillDisable } = limits;
   const swap = memorySwap !== undefined && memorySwap !== 0 ? memorySwap : memory !== undefined ? memory * 2 : undefined;
   return {
     ...(memory !== undefined && { limit: memory }),
     ...(swap !== undefined && { swap }),
     ...(memoryReservation !== undefined && { reservation: memoryReservation }),
+    ...(memorySwappiness !== undefined && { swappiness: memorySwappiness }),
+    ...(oomKillDisable && { disableOOMKiller: true }),
   };
 }
 
 const CPU_PERIOD = 100_000; // microseconds
 
 function cpuLimits(limits: Limits): NonNullable<Resources["cpu"]> {
-  const { nanoCpus, cpuPeriod, cpuQuota, cpuShares, cpusetCpus, cpusetMems } = limits;
+  const { nanoCpus, cpuPeriod, cpuQuota, cpuShares, cpusetCpus, cpusetMems, cpuRtPeriod, cpuRtRuntime } = limits;
   return {
     ...(nanoCpus !== undefined && { period: CPU_PERIOD, quota: Math.floor((nanoCpus * CPU_PERIOD) / 1e9) }),
     ...(cpuPeriod !== undefined && { period: cpuPeriod }),
@@ -236,7 +266,35 @@ function cpuLimits(limits: Limits): NonNullable<Resources["cpu"]> {
     ...(cpuShares !== undefined && { shares: cpuShares }),
     ...(cpusetCpus !== undefined && { cpus: cpusetCpus }),
     ...(cpusetMems !== undefined && { mems: cpusetMems }),
+    ...(cpuRtPeriod !== undefined && { realtimePeriod: cpuRtPeriod }),
+    ...(cpuRtRuntime !== undefined && { realtimeRuntime: cpuRtRuntime }),
   };
+}
+
+function blockLimits(limits: Limits): NonNullable<Resources["blockIO"]> {
+  const numbered = (list: DeviceValue[] = []) => list.map(({ path, value }) => ({ ...deviceNumber(path), value }));
+  const throttles = (list: DeviceValue[] | undefined) => numbered(list).map(({ value, ...device }) => ({ ...device, rate: value }));
+  const { blkioWeight, blkioWeightDevice, deviceReadBps, deviceWriteBps, deviceReadIops, deviceWriteIops } = limits;
+  return {
+    ...(blkioWeight && { weight: blkioWeight }),
+    ...(blkioWeightDevice && { weightDevice: numbered(blkioWeightDevice).map(({ value, ...device }) => ({ ...device, weight: value })) }),
+    ...(deviceReadBps && { throttleReadBpsDevice: throttles(deviceReadBps) }),
+    ...(deviceWriteBps && { throttleWriteBpsDevice: throttles(deviceWriteBps) }),
+    ...(deviceReadIops && { throttleReadIOPSDevice: throttles(deviceReadIops) }),
+    ...(deviceWriteIops && { throttleWriteIOPSDevice: throttles(deviceWriteIops) }),
+  };
+}
+
+/** Annotations `berth.hugepages.2MB=64m` limit pages of that size. */
+const HUGEPAGES = "berth.hugepages.";
+
+function hugepageLimits(annotations: Record<string, string>): NonNullable<Resources["hugepageLimits"]> {
+  return Object.entries(annotations).flatMap(([name, value]) => {
+    if (!name.startsWith(HUGEPAGES)) return [];
+    const [, number, unit = ""] = /^(\d+)([kmg]?)b?$/i.exec(value) ?? [];
+    if (number === undefined) throw new EngineError(`invalid annotation ${name}=${value}: expected a size, such as 64m`);
+    return [{ pageSize: name.slice(HUGEPAGES.length), limit: Number(number) * 1024 ** ["", "k", "m", "g"].indexOf(unit.toLowerCase()) }];
+  });
 }
 
 /** The absolute form of a working folder that was given relative to the container's. */

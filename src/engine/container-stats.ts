@@ -23,7 +23,7 @@ export interface ContainerStats {
 }
 
 export function readContainerStats({ id, process, config }: ContainerRecord): ContainerStats {
-  const cgroup = process && openCgroup(containerCgroup(id));
+  const cgroup = process && openCgroup(containerCgroup({ id, config }));
   const usage = cgroup?.usage();
   const hasOwnNetwork = process && config.network !== "host" && !config.network.startsWith("container:");
   return {

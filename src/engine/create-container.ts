@@ -10,7 +10,9 @@ import { discardContainer } from "../store/discard-container.ts";
 import { hasImage, type ImageConfig } from "../store/images.ts";
 import { type EndpointConfig, insertEndpoint, type NetworkRecord } from "../store/networks.ts";
 import { ensureVolume, useVolume } from "../store/volumes.ts";
+import { resolveCdi } from "./cdi.ts";
 import { makeContainerLayer } from "./container-layer.ts";
+import { missingCapabilities } from "./container-spec.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError, NotFound } from "./errors.ts";
 import { generateName } from "./names.ts";
@@ -47,10 +49,11 @@ const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 /**
  * Makes a container.
  *
+ * @param warn told what it will not have
  * @param keep whether it is complete with this, or its caller goes on to start it
  * @throws {EngineError} where name, image or options do not fit; nothing is left behind
  */
-export function createContainer(engine: Engine, options: ContainerOptions, keep: boolean): ContainerRecord {
+export function createContainer(engine: Engine, options: ContainerOptions, keep: boolean, warn: (text: string) => void): ContainerRecord {
   const { db, layout } = engine;
   const id = randomId();
   if (options.name !== undefined && !NAME.test(options.name)) {
@@ -59,6 +62,9 @@ export function createContainer(engine: Engine, options: ContainerOptions, keep:
   const image = options.rootfs === undefined ? resolveImage(engine, options.image).image : undefined;
   const config = completeConfig(engine, options, image?.config.config ?? {}, id);
   if (options.rootfs !== undefined) checkRootFolder(options.rootfs);
+  resolveCdi(config.cdiDevices ?? []); // refused now, not when it starts
+  const missing = missingCapabilities(config);
+  if (missing.length > 0) warn(`this host has not all capabilities: the container goes without ${missing.join(", ")}`);
   const networks = options.networks.map(({ name, config }) => ({ network: networkForContainer(engine, name, config), config }));
 
   for (let attempt = 0; ; attempt++) {

@@ -26,6 +26,13 @@ export function addressableDevices(requests: DeviceRequest[]): (Device & { acces
   });
 }
 
+/** The numbers of a block device that is to be limited. Throws {@link EngineError}. */
+export function deviceNumber(path: string): { major: number; minor: number } {
+  const [device] = addressableDevices([{ host: path, container: path, access: "" }]);
+  if (device?.type !== "b") throw new EngineError(`cannot limit ${path}: it is no block device`);
+  return { major: device.major, minor: device.minor };
+}
+
 /** Every node below /dev, for `--privileged`; what each container has of its own is left out. */
 export function allHostDevices(): Device[] {
   return collect("/dev", "/dev").filter(({ path }) => !/^\/dev\/(pts|shm|fd|mqueue|console|ptmx|tty|null|zero|full|u?random)(\/|$)/.test(path));

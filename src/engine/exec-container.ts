@@ -36,7 +36,7 @@ export function execInContainer(engine: Engine, text: string, options: ExecOptio
   };
   process.env = [...process.env, ...options.env];
   if (options.consoleSize) process.consoleSize = options.consoleSize;
-  const cgroup = openCgroup(containerCgroup(record.id));
+  const cgroup = openCgroup(containerCgroup(record));
   try {
     return prepareProcess(
       {

@@ -55,7 +55,7 @@ type CommitPlan = CommitOptions & { config: NonNullable<ImageConfig["config"]> }
 
 async function commitLeased(engine: Engine, record: ContainerRecord, base: ImageRecord, options: CommitPlan): Promise<string> {
   const { name, config } = options;
-  const cgroup = options.pause && record.status === "running" ? openCgroup(containerCgroup(record.id)) : undefined;
+  const cgroup = options.pause && record.status === "running" ? openCgroup(containerCgroup(record)) : undefined;
   const writer = new BlobWriter(engine.layout);
   writer.leaveHashing(); // until it is staged
   const staged: StagedLayer[] = [];

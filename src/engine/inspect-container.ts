@@ -1,5 +1,5 @@
 /** `inspect` of a container, in the shape of docker's API. */
-import type { ContainerConfig, ContainerMount, Limits } from "../store/container-config.ts";
+import type { ContainerConfig, ContainerMount, DeviceCgroupRule, DeviceValue, Limits } from "../store/container-config.ts";
 import type { ContainerRecord } from "../store/containers.ts";
 import { getImage } from "../store/images.ts";
 import { layerFolder } from "../store/layout.ts";
@@ -100,7 +100,12 @@ function inspectHostConfig(record: ContainerRecord): Record<string, unknown> {
     Annotations: config.annotations,
     CapAdd: config.capAdd.length > 0 ? config.capAdd : null,
     CapDrop: config.capDrop.length > 0 ? config.capDrop : null,
-    CgroupnsMode: "private",
+    Cgroup: "",
+    CgroupParent: config.cgroupParent ?? "",
+    CgroupnsMode: config.cgroupns || "private",
+    DeviceCgroupRules: config.deviceCgroupRules?.length ? config.deviceCgroupRules.map(ruleText) : null,
+    DeviceRequests: config.cdiDevices?.length ? [{ Driver: "cdi", Count: 0, DeviceIDs: config.cdiDevices, Capabilities: null, Options: null }] : null,
+    OomScoreAdj: config.oomScoreAdj ?? 0,
     Dns: config.networking?.dns ?? [],
     DnsOptions: config.networking?.dnsOptions ?? [],
     DnsSearch: config.networking?.dnsSearch ?? [],
@@ -128,13 +133,18 @@ function inspectHostConfig(record: ContainerRecord): Record<string, unknown> {
 }
 
 function securityOptions(security: ContainerConfig["security"]): string[] | null {
-  const { seccomp, noNewPrivileges } = security ?? {};
+  const { seccomp, noNewPrivileges, apparmor, systemPathsUnconfined, labels = [] } = security ?? {};
   const options = [
+    ...(apparmor ? [`apparmor=${apparmor}`] : []),
+    ...(systemPathsUnconfined ? ["systempaths=unconfined"] : []),
+    ...labels.map((label) => `label=${label}`),
     ...(seccomp ? [`seccomp=${seccomp === "unconfined" ? seccomp : seccomp.path}`] : []),
     ...(noNewPrivileges ? ["no-new-privileges"] : []),
   ];
   return options.length > 0 ? options : null;
 }
+
+const ruleText = ({ type, major, minor, access }: DeviceCgroupRule) => `${type} ${major ?? "*"}:${minor ?? "*"} ${access}`;
 
 function inspectLimits(limits: Limits): Record<string, unknown> {
   return {
@@ -148,8 +158,20 @@ function inspectLimits(limits: Limits): Record<string, unknown> {
     MemoryReservation: limits.memoryReservation ?? 0,
     MemorySwap: limits.memorySwap ?? (limits.memory ?? 0) * 2,
     PidsLimit: limits.pidsLimit ?? null,
+    MemorySwappiness: limits.memorySwappiness ?? null,
+    OomKillDisable: limits.oomKillDisable ?? false,
+    CpuRealtimePeriod: limits.cpuRtPeriod ?? 0,
+    CpuRealtimeRuntime: limits.cpuRtRuntime ?? 0,
+    BlkioWeight: limits.blkioWeight ?? 0,
+    BlkioWeightDevice: (limits.blkioWeightDevice ?? []).map(({ path, value }) => ({ Path: path, Weight: value })),
+    BlkioDeviceReadBps: rates(limits.deviceReadBps),
+    BlkioDeviceWriteBps: rates(limits.deviceWriteBps),
+    BlkioDeviceReadIOps: rates(limits.deviceReadIops),
+    BlkioDeviceWriteIOps: rates(limits.deviceWriteIops),
   };
 }
+
+const rates = (list: DeviceValue[] = []) => list.map(({ path, value }) => ({ Path: path, Rate: value }));
 
 function graphDriver(engine: Engine, record: ContainerRecord): { Name: StorageDriver; Data: Record<string, string> | null } {
   const { layout, db } = engine;

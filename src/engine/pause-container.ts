@@ -9,8 +9,9 @@ import { resolveContainer } from "./resolve-container.ts";
 
 /** Makes everything in a container stand still, or go on. Throws {@link EngineError} with docker's words, `CgroupError`. */
 export function pauseContainer(engine: Engine, text: string, on: boolean): void {
-  const { id, status } = resolveContainer(engine, text);
-  const cgroup = openCgroup(containerCgroup(id));
+  const record = resolveContainer(engine, text);
+  const { id, status } = record;
+  const cgroup = openCgroup(containerCgroup(record));
   if (!cgroup) throw new EngineError(`cannot pause container ${text}: this host has no cgroups`);
   if (on && status === "paused") throw new EngineError(`Container ${text} is already paused`);
   if (status !== "running" && status !== "paused") throw new EngineError(`Container ${text} is not ${on ? "running" : "paused"}`);

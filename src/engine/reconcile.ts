@@ -55,11 +55,11 @@ export function reconcile(engine: Engine, record: ContainerRecord): ContainerRec
     return getContainer(db, id);
   });
   if (!current) return undefined;
-  if (ended) releaseCgroup(id);
+  if (ended) releaseCgroup(record);
   if (isSettled(current)) return current;
   // Nobody ever learned of a container whose maker died while making it.
   if (!claimForRemoval(db, current, current.status === "created")) return getContainer(db, id);
-  releaseCgroup(id);
+  releaseCgroup(record);
   discardContainer(db, engine.layout, id, current.autoRemove || current.status === "created");
   return undefined;
 }
@@ -70,8 +70,8 @@ export function reconcileAll(engine: Engine): void {
 }
 
 /** Ends what is left inside a container's cgroup and removes it. */
-export function releaseCgroup(id: string): void {
-  const cgroup = openCgroup(containerCgroup(id));
+export function releaseCgroup(record: ContainerRecord): void {
+  const cgroup = openCgroup(containerCgroup(record));
   if (!cgroup || cgroup.paths.length === 0) return;
   cgroup.kill();
   cgroup.remove();

@@ -39,7 +39,7 @@ export function removeContainer(engine: Engine, text: string, options: RemoveOpt
       continue;
     }
     if (!claimForRemoval(db, record, options.volumes)) continue;
-    releaseCgroup(id);
+    releaseCgroup(record);
     discardContainer(db, layout, id, options.volumes || record.autoRemove);
     return;
   }

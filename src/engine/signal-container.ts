@@ -46,8 +46,8 @@ export function awaitProcess(identity: ProcessIdentity, timeout: number): boolea
 }
 
 // What stands still takes no signal before it goes on (on v1 not even SIGKILL).
-function thaw({ id, status }: ContainerRecord): void {
-  if (status === "paused") openCgroup(containerCgroup(id))?.freeze(false);
+function thaw(record: ContainerRecord): void {
+  if (record.status === "paused") openCgroup(containerCgroup(record))?.freeze(false);
 }
 
 /** `kill`: sends a signal to a running container. */

@@ -41,7 +41,7 @@ function applyBandwidth(pid: number, before: Bandwidth | undefined, wanted: Band
 }
 
 function applyLimits(id: string, before: ContainerConfig, wanted: ContainerConfig): void {
-  const cgroup = openCgroup(containerCgroup(id));
+  const cgroup = openCgroup(containerCgroup({ id, config: before }));
   if (!cgroup) throw new EngineError("cannot limit a container: this host has no cgroups");
   const limitsOf = (config: ContainerConfig): Resources => {
     const { devices: _, ...limits } = buildResources(config);

@@ -3,7 +3,8 @@
  * container's init, reads its output, writes its log, and records how it ended.
  */
 import type { Database } from "bun:sqlite";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { OwnedFd } from "../../ffi/fd.ts";
 import { exitNow } from "../../ffi/process.ts";
 import { disconnectContainer } from "../network/disconnect.ts";
@@ -11,7 +12,9 @@ import { writeNetworkFiles } from "../network/files.ts";
 import { type Cgroup, CgroupError } from "../runtime/cgroup/cgroup.ts";
 import { enterCgroup } from "../runtime/cgroup/enter.ts";
 import { RuntimeFailure } from "../runtime/errors.ts";
+import { runHooks } from "../runtime/hooks.ts";
 import { endCode, type PendingProcess, prepareProcess, type RunningProcess } from "../runtime/spawn.ts";
+import type { State } from "../runtime/spec.ts";
 import { ContainerStdio, type OutputReceiver } from "../runtime/stdio.ts";
 import { claimForRemoval, claimForStart, getContainer, recordExit, recordRunning, recordStartFailure } from "../store/containers.ts";
 import { openDatabase, writeTransaction } from "../store/database.ts";
@@ -142,7 +145,7 @@ class Monitor {
     if (!network) writeNetworkFiles(this.#layout.container(id), { ...this.#request, endpoints: [], linked: [] });
     mkdirSync(this.#layout.mountPoint, { recursive: true, mode: 0o711 });
     const pending: PendingProcess = prepareProcess(
-      { type: "create", spec, root, namedUser, reap, mountPoint: this.#layout.mountPoint },
+      { type: "create", spec, root, namedUser, reap, mountPoint: this.#layout.mountPoint, ...(spec.hooks && { state: this.#hookState() }) },
       {
         stdio: this.#stdio.forInit,
         onSpawned: (pid) => {
@@ -155,6 +158,7 @@ class Monitor {
             this.#warnings = network.connect(pid);
           },
         }),
+        onMounted: (pid) => runHooks("createRuntime", spec.hooks?.createRuntime ?? [], { ...this.#hookState(), pid }),
         onReady: () => this.#cgroup?.apply(resources),
       },
     );
@@ -168,6 +172,14 @@ class Monitor {
     const running = pending.release();
     this.#stdio.started(running);
     return running;
+  }
+
+  // Hooks of CDI specifications find the root by the bundle's config.json.
+  #hookState(): State {
+    const { id, spec } = this.#request;
+    const bundle = this.#layout.container(id);
+    writeFileSync(join(bundle, "config.json"), JSON.stringify({ ...spec, root: { ...spec.root, path: this.#layout.mountPoint } }), { mode: 0o600 });
+    return { ociVersion: spec.ociVersion, id, status: "creating", bundle };
   }
 
   // A container without networks of its own needs none of that.

@@ -32,7 +32,34 @@ export interface Limits {
   cpuQuota?: number;
   cpusetCpus?: string;
   cpusetMems?: string;
+  cpuRtPeriod?: number;
+  cpuRtRuntime?: number;
   pidsLimit?: number;
+  /** 0 to 100. */
+  memorySwappiness?: number;
+  oomKillDisable?: boolean;
+  /** 10 to 1000, for all devices and for some. */
+  blkioWeight?: number;
+  blkioWeightDevice?: DeviceValue[];
+  /** Bytes, or operations, a second. */
+  deviceReadBps?: DeviceValue[];
+  deviceWriteBps?: DeviceValue[];
+  deviceReadIops?: DeviceValue[];
+  deviceWriteIops?: DeviceValue[];
+}
+
+/** A number for a block device of the host. */
+export interface DeviceValue {
+  path: string;
+  value: number;
+}
+
+/** One rule of `--device-cgroup-rule`: numbers of devices, absent for all. */
+export interface DeviceCgroupRule {
+  type: "a" | "b" | "c";
+  major?: number;
+  minor?: number;
+  access: string;
 }
 
 /** What a container is to have of the network besides its networks, which are endpoints in the store. */
@@ -97,6 +124,12 @@ export interface ContainerConfig {
     /** `unconfined`, or the path of a profile when it was given; its content counts. */
     seccomp?: "unconfined" | { path: string; profile: object };
     noNewPrivileges?: boolean;
+    /** A profile that is loaded, or `unconfined`. */
+    apparmor?: string;
+    /** Whether nothing of /proc and /sys is hidden or read-only. */
+    systemPathsUnconfined?: boolean;
+    /** Of SELinux, as they were given. */
+    labels?: string[];
   };
   /** Name of its main network, `host`, `none`, or `container:ID`. */
   network: string;
@@ -112,5 +145,14 @@ export interface ContainerConfig {
   shmSize: number;
   sysctls: Record<string, string>;
   devices: DeviceRequest[];
+  /** Absent, all of these, in records of before there were any. */
+  deviceCgroupRules?: DeviceCgroupRule[];
+  /** Names of devices in CDI specifications, `vendor.com/class=name`. */
+  cdiDevices?: string[];
+  oomScoreAdj?: number;
+  /** Path of the cgroup above the container's, in every hierarchy. */
+  cgroupParent?: string;
+  /** `host` for none of its own. */
+  cgroupns?: string;
   mounts: ContainerMount[];
 }

@@ -65,8 +65,8 @@ export class Layout {
 }
 
 /** A container's cgroup, in whatever hierarchies the host has. */
-export function containerCgroup(id: string): string {
-  return `/berth/${id}`;
+export function containerCgroup({ id, config }: { id: string; config: { cgroupParent?: string } }): string {
+  return join(config.cgroupParent ?? "/berth", id);
 }
 
 /**

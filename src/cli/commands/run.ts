@@ -77,13 +77,13 @@ export async function makeContainer(
   if (policy === "always" && options.rootfs === undefined) await fetchImage();
   let record: ContainerRecord;
   try {
-    record = createContainer(engine, options, keep);
+    record = createContainer(engine, options, keep, warn);
   } catch (error) {
     if (!(error instanceof NotFound) || !error.message.startsWith("No such image")) throw error;
     if (policy === "never") throw new NotFound(error.message);
     console.error(`Unable to find image '${options.image}' locally`);
     await fetchImage();
-    record = createContainer(engine, options, keep);
+    record = createContainer(engine, options, keep, warn);
   }
   if (cidfile !== undefined) writeFileSync(cidfile, record.id);
   return record;

@@ -1,13 +1,14 @@
 import { updateContainer } from "../../engine/update-container.ts";
 import { defineCommand } from "../command.ts";
-import { CONTAINER_FLAGS, limits, readValue } from "../container-flags.ts";
+import { CONTAINER_FLAGS, readValue } from "../container-flags.ts";
 import { forEach } from "../each.ts";
 import { UsageError } from "../errors.ts";
+import { limits } from "../limit-flags.ts";
 import { bandwidthOf } from "../network-flags.ts";
 
 const NAMES = [
   ...(["bandwidth", "bandwidth-in", "bandwidth-out", "net-delay", "net-loss"] as const),
-  ...(["cpu-period", "cpu-quota", "cpu-shares", "cpus", "cpuset-cpus", "cpuset-mems"] as const),
+  ...(["blkio-weight", "cpu-period", "cpu-quota", "cpu-rt-period", "cpu-rt-runtime", "cpu-shares", "cpus", "cpuset-cpus", "cpuset-mems"] as const),
   ...(["memory", "memory-reservation", "memory-swap", "pids-limit"] as const),
 ];
 type Name = (typeof NAMES)[number];
@@ -26,7 +27,7 @@ export default defineCommand({
       return text === undefined ? undefined : readValue(FLAGS, name, text, parse);
     };
     const bandwidth = bandwidthOf(read);
-    const changes = { limits: limits(read), bandwidth };
+    const changes = { limits: limits(read, () => [], false), bandwidth };
     if (!bandwidth && Object.keys(changes.limits).length === 0)
       throw new UsageError("You must provide one or more flags when using this command.", 1);
     return forEach(names, (name) => {

@@ -85,10 +85,10 @@ test("nothing of /proc hidden, where asked for; labels and profiles of hosts tha
 
 describe("devices", () => {
   test("rules for the cgroup", async () => {
-    const use = (...flags: string[]) =>
-      engine.run("run", "--rm", ...N, ...flags, "bb", "sh", "-c", "mknod /tmp/tty c 5 0 && mknod /tmp/k c 1 11 && head -c0 </tmp/k");
-    expect((await use()).stderr).toContain("not permitted");
-    expect((await use("--device-cgroup-rule", "c 1:11 r")).stderr).not.toContain("Operation not permitted");
+    // No such device is there, but who may not use it does not hear of that.
+    const use = (...flags: string[]) => engine.run("run", "--rm", ...N, ...flags, "bb", "sh", "-c", "mknod /tmp/d c 250 1 && head -c0 </tmp/d");
+    expect((await use()).stderr).toContain("Operation not permitted");
+    expect((await use("--device-cgroup-rule", "c 250:* r")).stderr).toContain("No such device");
     expect(await refused("--device-cgroup-rule", "c 1 r")).toContain("expected TYPE MAJOR:MINOR ACCESS");
   });
 
@@ -107,17 +107,9 @@ describe("devices", () => {
     };
     writeFileSync(file, JSON.stringify({ cdiVersion: "0.6.0", kind: "example.com/thing", devices: [{ name: "one", containerEdits: edits }] }));
     try {
-      const out = await run(
-        "--device",
-        "example.com/thing=one",
-        "bb",
-        "sh",
-        "-c",
-        "echo $FOO; head -c 2 /dev/thing | wc -c; ls /there | grep -c db; touch /there/x 2>&1",
-      );
-      expect(out).toMatch(/^bar\n2\n\d+\ntouch: .*Read-only/);
-    } catch (error) {
-      expect(String(error)).toMatch(/exit 1\nbar/); // the touch
+      const script = "echo $FOO; head -c 2 /dev/thing | wc -c; ls /there | grep -c db; touch /there/x 2>&1";
+      const { stdout } = await engine.run("run", "--rm", ...N, "--device", "example.com/thing=one", "bb", "sh", "-c", script);
+      expect(stdout).toMatch(/^bar\n2\n\d+\ntouch: .*Read-only/);
     } finally {
       rmSync(file);
       if (!hadFolder) rmdirSync("/etc/cdi");

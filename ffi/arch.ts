@@ -33,6 +33,8 @@ const NUMBERS = {
   setsid: [112, 157],
   setgroups: [116, 159],
   setresuid: [117, 147],
+  setfsuid: [122, 151],
+  setfsgid: [123, 152],
   setresgid: [119, 149],
   capget: [125, 90],
   capset: [126, 91],

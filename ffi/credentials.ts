@@ -80,3 +80,22 @@ export function setGroups(gids: number[]): void {
 export function keepCapabilities(): void {
   tryPrctl(PR_SET_KEEPCAPS, 1);
 }
+
+/**
+ * Calls back with other ids for files (setfsuid(2)) and all capabilities of before; of this
+ * thread only, and only while it lasts.
+ */
+export function asFileOwner<T>(uid: number, gid: number, action: () => T): T {
+  const before = getCapabilities();
+  call("setfsgid", gid);
+  call("setfsuid", uid);
+  // Leaving 0 took those that override permissions.
+  setCapabilities({ ...before, effective: before.permitted });
+  try {
+    return action();
+  } finally {
+    call("setfsuid", 0);
+    call("setfsgid", 0);
+    setCapabilities(before);
+  }
+}

@@ -15,6 +15,7 @@ const SOL_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const SO_REUSEADDR = 2;
 const SCM_RIGHTS = 1;
+const SCM_MAX_FD = 253;
 const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 const SIOCGIFFLAGS = 0x8913;
@@ -80,7 +81,7 @@ export function sendWithDescriptors(socket: number, data: Uint8Array, fds: numbe
 /** Receives at most `max` bytes and the descriptors that came with them; no bytes mean the end. */
 export function receiveWithDescriptors(socket: number, max: number): { data: Buffer; fds: OwnedFd[] } {
   const data = Buffer.alloc(max);
-  const control = Buffer.alloc(64);
+  const control = Buffer.alloc(16 + 4 * SCM_MAX_FD + 4);
   const { header, iov } = messageHeader(data, control);
   const n = call("recvmsg", socket, header, MSG_CMSG_CLOEXEC);
   const fds: OwnedFd[] = [];

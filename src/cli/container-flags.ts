@@ -9,7 +9,7 @@ import { gpuDevices, isCdiName } from "../engine/cdi.ts";
 import type { ContainerOptions } from "../engine/create-container.ts";
 import { readProfile } from "../engine/seccomp/profile.ts";
 import { hasAppArmor } from "../runtime/process/apparmor.ts";
-import type { ContainerConfig } from "../store/container-config.ts";
+import type { ContainerConfig, IdRange } from "../store/container-config.ts";
 import { flagLabel } from "./arguments.ts";
 import type { Flags, FlagValues } from "./command.ts";
 import { UsageError, ValueError } from "./errors.ts";
@@ -103,6 +103,9 @@ export const CONTAINER_FLAGS = {
   tty: { short: "t", type: "boolean", help: "Allocate a pseudo-TTY" },
   ulimit: { type: "list", value: "ulimit", help: "Ulimit options" },
   user: { short: "u", type: "string", help: "Username or UID (format: <name|uid>[:<group|gid>])" },
+  userns: { type: "string", help: "User namespace to use (host, auto[:size=N], remap[:USER], container:NAME)" },
+  uidmap: { type: "list", value: "container:host:size", help: "Ids of the host that stand for the container's users" },
+  gidmap: { type: "list", value: "container:host:size", help: "The same for groups (default as --uidmap)" },
   uts: { type: "string", help: "UTS namespace to use (host)" },
   volume: { short: "v", type: "list", help: "Bind mount a volume" },
   "volumes-from": { type: "list", help: "Mount volumes from the specified container(s)" },
@@ -193,6 +196,7 @@ export function containerOptions(values: ContainerFlagValues, args: string[]): C
     ...optional("cgroupParent", read("cgroup-parent", parseCgroupParent)),
     ...optional("cgroupns", read("cgroupns", parseCgroupns)),
     mounts: [...readAll("volume", parseVolume), ...readAll("mount", parseMount), ...readAll("tmpfs", parseTmpfs)],
+    userNamespace: { mode: values.userns, uids: readAll("uidmap", parseIdMap), gids: readAll("gidmap", parseIdMap) },
     volumesFrom: values["volumes-from"],
     autoRemove: values.rm,
   };
@@ -229,6 +233,12 @@ function parseNamespace(text: string, words: string[]): string {
   }
   if (words.includes(text) || /^container:.+/.test(text)) return text;
   throw new ValueError(`expected ${[...words, "container:NAME"].join(", ")}`);
+}
+
+function parseIdMap(text: string): IdRange {
+  const [, container, host, size] = /^(\d+):(\d+)(?::(\d+))?$/.exec(text) ?? [];
+  if (container === undefined) throw new ValueError("expected CONTAINER:HOST:SIZE, such as 0:100000:65536");
+  return { containerID: Number(container), hostID: Number(host), size: Number(size ?? 1) };
 }
 
 function parseGpus(text: string): string[] {

@@ -5,7 +5,7 @@ import type { NamedUser } from "../runtime/channel.ts";
 import type { Root } from "../runtime/rootfs/root.ts";
 import type { Seccomp } from "../runtime/seccomp/compile.ts";
 import type { CapabilityNames, Mount, Namespace, NamespaceType, Process, Resources, Spec } from "../runtime/spec.ts";
-import type { ContainerConfig, ContainerMount, DeviceValue, Limits } from "../store/container-config.ts";
+import type { ContainerConfig, ContainerMount, DeviceRequest, DeviceValue, Limits } from "../store/container-config.ts";
 import type { ContainerRecord } from "../store/containers.ts";
 import { getImage } from "../store/images.ts";
 import { containerCgroup, layerFolder } from "../store/layout.ts";
@@ -57,7 +57,9 @@ export function buildContainerSpec(engine: Engine, record: ContainerRecord): Con
     ociVersion: "1.2.0",
     process: { ...process, env: [...process.env, ...cdi.env] },
     root: { path: "rootfs", readonly: config.readOnly },
-    mounts: [...buildContainerMounts(engine, record), ...cdi.mounts],
+    mounts: [...buildContainerMounts(engine, record), ...cdi.mounts, ...(config.idMappings ? bindDevices(devices) : [])].map((mount) =>
+      withOwners(engine, mount, config),
+    ),
     annotations: config.annotations,
     ...(Object.keys(cdi.hooks).length > 0 && { hooks: cdi.hooks }),
     linux: {
@@ -66,7 +68,8 @@ export function buildContainerSpec(engine: Engine, record: ContainerRecord): Con
       resources: buildResources({ ...config, devices }),
       sysctl: config.sysctls,
       ...withSeccomp(config),
-      devices: config.privileged ? allHostDevices() : addressableDevices(devices),
+      ...(config.idMappings && { uidMappings: config.idMappings.uids, gidMappings: config.idMappings.gids }),
+      devices: config.privileged ? allHostDevices() : config.idMappings ? [] : addressableDevices(devices),
       ...(!config.privileged && !config.security?.systemPathsUnconfined && { maskedPaths: MASKED_PATHS, readonlyPaths: READONLY_PATHS }),
     },
   };
@@ -134,6 +137,8 @@ function buildNamespaces(engine: Engine, config: ContainerConfig): Namespace[] {
     if (mode === "host") return;
     namespaces.push(mode.startsWith("container:") ? { type, path: `/proc/${pidToJoin(engine, type, mode)}/ns/${file}` } : { type });
   };
+  if (config.userns?.startsWith("container:")) namespaces.push({ type: "user", path: `/proc/${pidToJoin(engine, "user", config.userns)}/ns/user` });
+  else if (config.idMappings) namespaces.push({ type: "user" });
   add("pid", "pid", config.pid);
   add("ipc", "ipc", config.ipc);
   add("uts", "uts", config.uts);
@@ -156,7 +161,19 @@ export function buildRoot(engine: Engine, record: ContainerRecord): Root {
   const layers = rootfs === undefined ? record.imageId && getImage(db, record.imageId)?.layers : undefined;
   const lower = rootfs === undefined ? (layers || []).map((id) => `layers/${layerFolder(id)}`).reverse() : [rootfs];
   if (lower.length === 0) throw new EngineError(`container ${record.id} has no image`);
-  return containerRoot(engine, record.id, lower);
+  const root = containerRoot(engine, record.id, lower);
+  return record.config.idMappings ? { ...root, idMapped: true } : root;
+}
+
+// What is the engine's own, volumes too, has on disk the owners it has in a container: one in a user namespace sees them mapped.
+function withOwners({ layout }: Engine, mount: Mount, { idMappings }: ContainerConfig): Mount {
+  const isOwn = layout.privateFolders.some((folder) => mount.source?.startsWith(`${folder}/`));
+  return mount.type === "bind" && isOwn && idMappings ? { ...mount, uidMappings: idMappings.uids, gidMappings: idMappings.gids } : mount;
+}
+
+// In a user namespace no node can be made: the host's are bound there.
+function bindDevices(devices: DeviceRequest[]): Mount[] {
+  return devices.map(({ host, container }) => ({ destination: container, type: "bind", source: host, options: ["bind", "rprivate"] }));
 }
 
 /** All mounts of a container, inner ones after outer ones. */

@@ -7,6 +7,7 @@ import type { ContainerConfig, ContainerMount } from "../store/container-config.
 import { type ContainerRecord, findContainers, getContainer, insertContainer, releaseCreated } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";
 import { discardContainer } from "../store/discard-container.ts";
+import { insertRange } from "../store/id-ranges.ts";
 import { hasImage, type ImageConfig } from "../store/images.ts";
 import { type EndpointConfig, insertEndpoint, type NetworkRecord } from "../store/networks.ts";
 import { ensureVolume, useVolume } from "../store/volumes.ts";
@@ -21,10 +22,14 @@ import { reconcile } from "./reconcile.ts";
 import { resolveContainer } from "./resolve-container.ts";
 import { resolveImage } from "./resolve-image.ts";
 import { networkForContainer } from "./resolve-network.ts";
+import { autoSize, chooseRange, mappingOf, resolveUserns, type Userns, type UsernsOptions } from "./user-namespace.ts";
 
 /** What a user asks for; what is undefined comes from the image. */
 export interface ContainerOptions
-  extends Omit<ContainerConfig, "hostname" | "user" | "entrypoint" | "cmd" | "workingDir" | "stopSignal" | "exposedPorts" | "rootfs"> {
+  extends Omit<
+    ContainerConfig,
+    "hostname" | "user" | "entrypoint" | "cmd" | "workingDir" | "stopSignal" | "exposedPorts" | "rootfs" | "userns" | "idMappings"
+  > {
   name: string | undefined;
   rootfs: string | undefined;
   /** Arguments after the image. */
@@ -42,6 +47,7 @@ export interface ContainerOptions
   networks: { name: string; config: EndpointConfig }[];
   /** `80/tcp` each, besides the image's. */
   expose: string[];
+  userNamespace: UsernsOptions;
 }
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
@@ -107,7 +113,10 @@ function insert(
     if (taken?.name === record.name) return taken;
     // Removed since it was looked up, perhaps.
     if (record.imageId !== undefined && !hasImage(db, record.imageId)) throw new NotFound(`No such image: ${image}`);
+    const range = isAuto(record.config) ? chooseRange(db, autoSize(record.config.userns?.split(":")[1])) : undefined;
+    if (range) record.config.idMappings = { uids: mappingOf(range), gids: mappingOf(range) };
     insertContainer(db, record);
+    if (range) insertRange(db, record.id, range);
     for (const { network, config } of networks) insertEndpoint(db, record.id, network.id, config);
     for (const mount of record.config.mounts) {
       if (mount.type !== "volume") continue;
@@ -117,6 +126,8 @@ function insert(
     return undefined;
   });
 }
+
+const isAuto = ({ userns }: ContainerConfig) => /^auto(:|$)/.test(userns ?? "");
 
 function checkRootFolder(path: string): void {
   try {
@@ -128,7 +139,7 @@ function checkRootFolder(path: string): void {
 }
 
 function completeConfig(engine: Engine, options: ContainerOptions, image: NonNullable<ImageConfig["config"]>, id: string): ContainerConfig {
-  const { name: _name, command, volumesFrom, autoRemove: _autoRemove, networks: _networks, expose, rootfs, ...rest } = options;
+  const { name: _name, command, volumesFrom, autoRemove: _autoRemove, networks: _networks, expose, rootfs, userNamespace, ...rest } = options;
   const entrypoint = options.entrypoint ?? image.Entrypoint ?? [];
   // A new entry point does not know what to do with the image's arguments.
   const cmd = command.length > 0 || options.entrypoint !== undefined ? command : (image.Cmd ?? []);
@@ -155,8 +166,27 @@ function completeConfig(engine: Engine, options: ContainerOptions, image: NonNul
     network,
     pid: shareOf("pid", options.pid),
     ipc: shareOf("ipc", options.ipc),
+    ...withUserns(engine, options),
     mounts: completeMounts(engine, options.mounts, volumesFrom, Object.keys(image.Volumes ?? {})),
   };
+}
+
+// What belongs to the host, or to a container of others, is not for who is nobody there. Docker's words.
+function withUserns(engine: Engine, options: ContainerOptions): Userns {
+  const userns = resolveUserns(engine, options.userNamespace);
+  if (!userns.userns) return userns;
+  if (options.privileged)
+    throw new EngineError(
+      "privileged mode is incompatible with user namespaces.  You must run the container in the host namespace when running privileged mode",
+    );
+  const shared = { network: options.network, pid: options.pid, ipc: options.ipc, uts: options.uts };
+  for (const [kind, mode] of Object.entries(shared)) {
+    if (mode === "host" && kind !== "uts") throw new EngineError(`cannot share the host's ${kind} namespace when user namespaces are enabled`);
+    if (!mode.startsWith("container:")) continue;
+    if (userns.userns !== `container:${resolveContainer(engine, mode.slice("container:".length)).id}`)
+      throw new EngineError(`cannot join the ${kind} namespace of a container in another user namespace: --userns ${mode} joins that as well`);
+  }
+  return userns;
 }
 
 // As with other containers that are named: they may change hands.

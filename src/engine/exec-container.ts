@@ -1,4 +1,5 @@
 /** `exec`: one more process in a running container, our own child. */
+import { joinCgroup } from "../runtime/cgroup/enter.ts";
 import { openCgroup } from "../runtime/cgroup/open.ts";
 import { RuntimeFailure } from "../runtime/errors.ts";
 import { prepareProcess, type RunningProcess, type Stdio } from "../runtime/spawn.ts";
@@ -49,7 +50,7 @@ export function execInContainer(engine: Engine, text: string, options: ExecOptio
       },
       {
         stdio: options.stdio,
-        onSpawned: (pid) => (cgroup && cgroup.paths.length > 0 ? cgroup.join(pid) : []),
+        onSpawned: (pid) => joinCgroup(cgroup, config.idMappings !== undefined, pid),
         onReady: () => {},
       },
     ).release();

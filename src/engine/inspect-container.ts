@@ -1,5 +1,5 @@
 /** `inspect` of a container, in the shape of docker's API. */
-import type { ContainerConfig, ContainerMount, DeviceCgroupRule, DeviceValue, Limits } from "../store/container-config.ts";
+import type { ContainerConfig, ContainerMount, DeviceCgroupRule, DeviceValue, IdRange, Limits } from "../store/container-config.ts";
 import type { ContainerRecord } from "../store/containers.ts";
 import { getImage } from "../store/images.ts";
 import { layerFolder } from "../store/layout.ts";
@@ -121,7 +121,8 @@ function inspectHostConfig(record: ContainerRecord): Record<string, unknown> {
     SecurityOpt: securityOptions(config.security),
     Tmpfs: Object.fromEntries(config.mounts.flatMap((mount) => (mount.type === "tmpfs" ? [[mount.target, mount.options.join(",")]] : []))),
     UTSMode: config.uts,
-    UsernsMode: "",
+    UsernsMode: config.userns ?? "",
+    ...(config.idMappings && { IDMappings: { UidMap: config.idMappings.uids.map(mapText), GidMap: config.idMappings.gids.map(mapText) } }),
     ShmSize: config.shmSize,
     Sysctls: config.sysctls,
     Runtime: "berth",
@@ -144,6 +145,7 @@ function securityOptions(security: ContainerConfig["security"]): string[] | null
   return options.length > 0 ? options : null;
 }
 
+const mapText = ({ containerID, hostID, size }: IdRange) => `${containerID}:${hostID}:${size}`;
 const ruleText = ({ type, major, minor, access }: DeviceCgroupRule) => `${type} ${major ?? "*"}:${minor ?? "*"} ${access}`;
 
 function inspectLimits(limits: Limits): Record<string, unknown> {

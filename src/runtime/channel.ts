@@ -23,6 +23,8 @@ export interface CreateRequest {
   /** Empty folder of the host onto which the root is mounted, in the container's mount namespace only. */
   mountPoint: string;
   namedUser: NamedUser | undefined;
+  /** Whether what binds show comes opened, since the container's user namespace could not; in their order. */
+  hasOpenedBinds?: boolean;
   /** pivot_root(2) is not to be used. */
   noPivot?: boolean;
   /** No session keyring of its own. */

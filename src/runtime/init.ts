@@ -6,7 +6,7 @@ import { writeFileSync } from "node:fs";
 import * as fd from "../../ffi/fd.ts";
 import { makeInRoot } from "../../ffi/in-root.ts";
 import { hasCode, reasonOf } from "../../ffi/libc.ts";
-import { MS_BIND, MS_RDONLY, MS_REMOUNT, mount } from "../../ffi/mount.ts";
+import { attachTree, MS_BIND, MS_RDONLY, MS_REMOUNT, mount } from "../../ffi/mount.ts";
 import * as ns from "../../ffi/namespace.ts";
 import {
   chroot,
@@ -34,7 +34,7 @@ import { openTerminal } from "./process/terminal.ts";
 import { readContainerFile, resolveUser } from "./process/user.ts";
 import { noteOwnControllers } from "./rootfs/cgroup-mounts.ts";
 import { DEFAULT_DEVICES, makeDeviceLinks, makeDevices } from "./rootfs/devices.ts";
-import { isIdMapped, maskPaths, mountInRoot, protectPaths } from "./rootfs/mounts.ts";
+import { isBind, isIdMapped, maskPaths, mountInRoot, protectPaths } from "./rootfs/mounts.ts";
 import { PROPAGATION } from "./rootfs/options.ts";
 import { detachFromHost, enterRoot } from "./rootfs/pivot.ts";
 import { mountRoot } from "./rootfs/root.ts";
@@ -85,7 +85,7 @@ function createContainer(channel: Channel, request: CreateRequest & CgroupFiles,
   enterNamespaces(spec);
   joinCgroup(openCgroupFiles(request));
   channel.send({ stage: "namespaces" });
-  waitForGo(channel);
+  const opened = waitForGo(channel);
   // We are in the container's cgroup by now, so its namespace begins there.
   if (spec.linux.cgroupsPath) noteOwnControllers(spec.linux.cgroupsPath);
   if (spec.linux.namespaces.some((n) => n.type === "cgroup" && !n.path)) ns.unshare(ns.CLONE_NEWCGROUP);
@@ -94,7 +94,7 @@ function createContainer(channel: Channel, request: CreateRequest & CgroupFiles,
     if (spec.hostname) sethostname(spec.hostname);
     if (spec.domainname) setdomainname(spec.domainname);
   });
-  buildRoot(channel, request, passed);
+  buildRoot(channel, request, opened);
   applySysctls(spec.linux.sysctl ?? {});
   protect(spec.linux.readonlyPaths ?? []); // /proc/sys among them, so after the sysctls
   if (spec.process.terminal) {
@@ -205,9 +205,10 @@ function joinCgroup(files: fd.OwnedFd[]): void {
   });
 }
 
-function waitForGo(channel: Channel): void {
+// Gives the descriptors that come with the word.
+function waitForGo(channel: Channel): fd.OwnedFd[] {
   // The end of the stream: the parent was killed, and nobody wants this container any more.
-  if (!channel.receive<GoOn>()) process.exit(1);
+  return channel.receive<GoOn>()?.fds ?? process.exit(1);
 }
 
 function step<T>(what: string, action: () => T): T {
@@ -244,7 +245,7 @@ function setTimeOffsets(offsets: NonNullable<Spec["linux"]["timeOffsets"]>): voi
   if (lines.length > 0) writeFileSync("/proc/self/timens_offsets", lines.join("\n"));
 }
 
-function buildRoot(channel: Channel, { spec, root, mountPoint, state, noPivot }: CreateRequest, mappings: fd.OwnedFd[]): void {
+function buildRoot(channel: Channel, { spec, root, mountPoint, state, noPivot, hasOpenedBinds }: CreateRequest, passed: fd.OwnedFd[]): void {
   const { linux } = spec;
   const { rootfsPropagation = "" } = linux;
   const propagation = PROPAGATION[rootfsPropagation];
@@ -252,23 +253,34 @@ function buildRoot(channel: Channel, { spec, root, mountPoint, state, noPivot }:
     throw new RuntimeFailure(`rootfsPropagation ${rootfsPropagation} is unknown: expected ${Object.keys(PROPAGATION).join(", ")}`);
   }
   detachFromHost();
-  mountRoot(root, mountPoint);
-  {
-    using folder = fd.openat(fd.AT_FDCWD, mountPoint, fd.O_PATH | fd.O_DIRECTORY);
-    // They came in the order of the mounts that have them.
-    for (const entry of spec.mounts) mountInRoot(folder.fd, entry, isIdMapped(entry) ? mappings.shift() : undefined);
-    makeDevices(folder.fd, [...DEFAULT_DEVICES, ...(linux.devices ?? [])]);
-    makeDeviceLinks(folder.fd);
-    step("mask paths", () => maskPaths(folder.fd, linux.maskedPaths ?? []));
+  // They come in the order of the mounts that have them; what a user namespace could not open, its parent has.
+  const tree = root.idMapped ? passed.shift() : undefined;
+  if (tree) attachRoot(tree);
+  else mountRoot(root, mountPoint);
+  using folder = tree ?? fd.openat(fd.AT_FDCWD, mountPoint, fd.O_PATH | fd.O_DIRECTORY);
+  for (const entry of spec.mounts) {
+    if (hasOpenedBinds && isBind(entry)) mountInRoot(folder.fd, entry, undefined, passed.shift());
+    else mountInRoot(folder.fd, entry, isIdMapped(entry) ? passed.shift() : undefined);
   }
+  makeDevices(folder.fd, [...DEFAULT_DEVICES, ...(linux.devices ?? [])]);
+  makeDeviceLinks(folder.fd);
+  step("mask paths", () => maskPaths(folder.fd, linux.maskedPaths ?? []));
   const { prestart, createRuntime, createContainer } = spec.hooks ?? {};
   if (state && (prestart || createRuntime || createContainer)) {
     channel.send({ stage: "mounted" });
     waitForGo(channel);
     runHooks("createContainer", createContainer ?? [], state);
   }
-  step("enter the root", () => enterRoot(mountPoint, noPivot === true));
+  step("enter the root", () => enterRoot(folder, mountPoint, noPivot === true));
   if (propagation !== undefined) mount(null, "/", null, propagation);
+}
+
+// On the mount point, in which we started: its path may lead through folders that are not ours in a user namespace.
+function attachRoot(tree: fd.OwnedFd): void {
+  step("mount the root", () => {
+    using target = fd.openat(fd.AT_FDCWD, ".", fd.O_PATH);
+    attachTree(tree.fd, target.fd);
+  });
 }
 
 function applySysctls(sysctls: Record<string, string>): void {

@@ -4,6 +4,7 @@ import { readlinkSync, writeFileSync } from "node:fs";
 import type { Subprocess } from "bun";
 import { AT_FDCWD, O_NONBLOCK, O_RDONLY, type OwnedFd, openat, readExactly, writeAll } from "../../ffi/fd.ts";
 import { hasCode, reasonOf } from "../../ffi/libc.ts";
+import { hasMountSetattr } from "../../ffi/mount.ts";
 import { CLONE_NEWPID, setns, unshare } from "../../ffi/namespace.ts";
 import { processStartTime } from "../../ffi/process.ts";
 import { kill, signalNumber } from "../../ffi/signal.ts";
@@ -11,7 +12,8 @@ import { socketPair } from "../../ffi/socket.ts";
 import { Channel, type CreateRequest, type ExecRequest, type InitReport } from "./channel.ts";
 import { RuntimeFailure } from "./errors.ts";
 import { openIdMapping, usernsProgram, writeMappings } from "./id-mapping.ts";
-import { isIdMapped } from "./rootfs/mounts.ts";
+import { openIdMappedRoot } from "./rootfs/idmapped-root.ts";
+import { isBind, isIdMapped, openBind } from "./rootfs/mounts.ts";
 import type { IdMapping } from "./spec.ts";
 
 /** Descriptors for the command's 0, 1 and 2; with a terminal, init replaces them. */
@@ -79,22 +81,17 @@ export function prepareProcess(request: CreateRequest | ExecRequest, options: Sp
   };
   try {
     const cgroupFiles = options.onSpawned(pid);
-    const mappings =
-      request.type === "create" ? request.spec.mounts.filter(isIdMapped).map((m) => openIdMapping(m.uidMappings ?? [], m.gidMappings ?? [])) : [];
     // What init could not open as another user: it belongs to root on the host.
     const fifo = request.type === "create" && request.startFifo !== undefined ? [openat(AT_FDCWD, request.startFifo, O_RDONLY | O_NONBLOCK)] : [];
-    const passed = [...fifo, ...mappings];
-    channel.send(
-      { ...request, cgroupFiles },
-      passed.map(({ fd }) => fd),
-    );
-    for (const fd of passed) fd.close();
+    const hasOpenedBinds = request.type === "create" && userNamespaceOf(request) !== undefined && hasMountSetattr();
+    sendWith(channel, { ...request, ...(hasOpenedBinds && { hasOpenedBinds }), cgroupFiles }, fifo);
     setOomScore(pid, request);
     for (;;) {
       const report = nextReport(channel);
       if (report.stage === "namespaces") {
         options.onNamespaces?.(pid);
-        channel.send({ go: true });
+        // Files of its own that it mounts are there by now.
+        sendWith(channel, { go: true }, request.type === "create" ? openForInit(request, pid, hasOpenedBinds) : []);
       } else if (report.stage === "mounted") {
         options.onMounted?.(pid);
         channel.send({ go: true });
@@ -119,6 +116,32 @@ export function prepareProcess(request: CreateRequest | ExecRequest, options: Sp
     leave: () => channel.close(),
     release: () => release(channel, { pid, child, terminal, startTime }, abandon),
   };
+}
+
+function sendWith(channel: Channel, message: Parameters<Channel["send"]>[0], passed: OwnedFd[]): void {
+  channel.send(
+    message,
+    passed.map(({ fd }) => fd),
+  );
+  for (const fd of passed) fd.close();
+}
+
+const hostId = (mappings: IdMapping[] = []) => mappings.find(({ containerID }) => containerID === 0)?.hostID ?? 0;
+
+// In the order in which init asks for them: the root, then for each mount its mapping or, where that is opened here, what it shows.
+function openForInit({ spec, root, mountPoint }: CreateRequest, pid: number, opensBinds: boolean): OwnedFd[] {
+  using own = opensBinds ? openat(AT_FDCWD, `/proc/${pid}/ns/user`, O_RDONLY) : undefined;
+  const { uidMappings, gidMappings } = spec.linux;
+  const opened = own && root.idMapped ? [openIdMappedRoot(root, mountPoint, own, { uid: hostId(uidMappings), gid: hostId(gidMappings) })] : [];
+  for (const mount of spec.mounts) {
+    const isOwn = own && Bun.deepEquals([mount.uidMappings, mount.gidMappings], [uidMappings, gidMappings]);
+    const mapping = !isIdMapped(mount) ? undefined : isOwn ? own : openIdMapping(mount.uidMappings ?? [], mount.gidMappings ?? []);
+    if (opensBinds && isBind(mount)) {
+      opened.push(openBind(mount, mapping));
+      if (mapping !== own) mapping?.close();
+    } else if (mapping) opened.push(mapping);
+  }
+  return opened;
 }
 
 function release(channel: Channel, running: RunningProcess, abandon: () => void): RunningProcess {
@@ -195,10 +218,10 @@ function spawnInit(request: CreateRequest | ExecRequest, stdio: number[]): Spawn
   }
 }
 
-function spawnProgram(program: string, [argv0 = "", ...args]: string[], stdio: number[]): Subprocess {
+function spawnProgram(program: string, [argv0 = "", ...args]: string[], stdio: number[], folder = "/"): Subprocess {
   return Bun.spawn([program, ...args], {
     argv0,
-    cwd: "/",
+    cwd: folder,
     env: {}, // nothing of a user's or an image's environment runs inside our own process
     stdio: stdio as [number, number, number, ...number[]],
   });
@@ -213,34 +236,38 @@ interface UserNamespace {
   newPid: boolean;
   /** Whether init is to outlive this process. */
   orphan: boolean;
+  /** Where init starts. */
+  folder: string;
 }
 
 function userNamespaceOf(request: CreateRequest | ExecRequest): UserNamespace | undefined {
   if (request.type === "exec") {
     const path = `/proc/${request.pid}/ns/user`;
-    return readlinkSync(path) === readlinkSync("/proc/self/ns/user") ? undefined : { path, uids: [], gids: [], newPid: false, orphan: false };
+    return readlinkSync(path) === readlinkSync("/proc/self/ns/user")
+      ? undefined
+      : { path, uids: [], gids: [], newPid: false, orphan: false, folder: "/" };
   }
   const { namespaces, uidMappings = [], gidMappings = [] } = request.spec.linux;
   const user = namespaces.find((n) => n.type === "user");
   if (!user) return undefined;
   const newPid = namespaces.some((n) => n.type === "pid" && n.path === undefined);
-  return { path: user.path, uids: uidMappings, gids: gidMappings, newPid, orphan: request.startFifo !== undefined };
+  return { path: user.path, uids: uidMappings, gids: gidMappings, newPid, orphan: request.startFifo !== undefined, folder: request.mountPoint };
 }
 
-function spawnInUserNamespace({ path, uids, gids, newPid, orphan }: UserNamespace, args: string[], stdio: number[]): Spawned {
+function spawnInUserNamespace({ path, uids, gids, newPid, orphan, folder }: UserNamespace, args: string[], stdio: number[]): Spawned {
   using program = usernsProgram();
   using self = openat(AT_FDCWD, SELF, O_RDONLY);
   if (path !== undefined) {
     using namespace = openat(AT_FDCWD, path, O_RDONLY);
     const [fd, exe] = [stdio.length, stdio.length + 1].map(String) as [string, string];
-    const child = spawnProgram(program.path, ["berth-userns", "join", fd, exe, ...args], [...stdio, namespace.fd, self.fd]);
+    const child = spawnProgram(program.path, ["berth-userns", "join", fd, exe, ...args], [...stdio, namespace.fd, self.fd], folder);
     return { pid: child.pid, child };
   }
   const [ours, theirs] = socketPair();
   try {
     const [sync, exe] = [stdio.length, stdio.length + 1].map(String) as [string, string];
     const flags = `-${newPid ? "p" : ""}${orphan ? "c" : ""}`;
-    const child = spawnProgram(program.path, ["berth-userns", "new", sync, exe, flags, ...args], [...stdio, theirs.fd, self.fd]);
+    const child = spawnProgram(program.path, ["berth-userns", "new", sync, exe, flags, ...args], [...stdio, theirs.fd, self.fd], folder);
     theirs.close();
     if (readExactly(ours.fd, 1).length === 0) throw new RuntimeFailure("this kernel or its configuration allows no user namespaces");
     writeMappings(child.pid, uids, gids);

@@ -54,6 +54,13 @@ export interface DeviceValue {
   value: number;
 }
 
+/** As a line of uid_map (user_namespaces(7)). */
+export interface IdRange {
+  containerID: number;
+  hostID: number;
+  size: number;
+}
+
 /** One rule of `--device-cgroup-rule`: numbers of devices, absent for all. */
 export interface DeviceCgroupRule {
   type: "a" | "b" | "c";
@@ -154,5 +161,9 @@ export interface ContainerConfig {
   cgroupParent?: string;
   /** `host` for none of its own. */
   cgroupns?: string;
+  /** Its user namespace: absent or `host` for the host's, `auto`, `remap`, `private` with the mappings given, `container:ID`. */
+  userns?: string;
+  /** Which of the host's ids stand for the container's, where they are not the same. */
+  idMappings?: { uids: IdRange[]; gids: IdRange[] };
   mounts: ContainerMount[];
 }

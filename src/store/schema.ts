@@ -150,4 +150,12 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (container_id, network)
   ) STRICT;
   `,
+  `
+  -- Ranges of the host's ids that containers with user namespaces of their own have to themselves.
+  CREATE TABLE id_ranges (
+    container_id TEXT PRIMARY KEY REFERENCES containers (id) ON DELETE CASCADE,
+    first INTEGER NOT NULL,
+    size INTEGER NOT NULL
+  ) STRICT;
+  `,
 ];

@@ -23,7 +23,7 @@ export function enterCgroup(path: string, spec: Spec, pid: number, all = false):
   try {
     if (!cgroup) throw new CgroupError(`cannot limit ${limits.join(", ")}: this host has no cgroups`);
     cgroup.create(resources, all);
-    return { cgroup, files: joinCgroup(cgroup, spec, pid) };
+    return { cgroup, files: joinCgroup(cgroup, hasUserNamespace(spec), pid) };
   } catch (error) {
     if (cgroup) removeQuietly(cgroup);
     if (limits.length > 0 || !(error instanceof CgroupError)) throw error;
@@ -31,10 +31,16 @@ export function enterCgroup(path: string, spec: Spec, pid: number, all = false):
   }
 }
 
-/** Takes one more process in; gives the files as {@link enterCgroup} does, none where there is no cgroup. */
-export function joinCgroup(cgroup: Cgroup | undefined, spec: Spec, pid: number): string[] {
+export const hasUserNamespace = ({ linux }: Spec) => linux.namespaces.some(({ type }) => type === "user");
+
+/**
+ * Takes one more process in; gives the files as {@link enterCgroup} does, none where there is no cgroup.
+ *
+ * @param isInUserNamespace whether it is another user than we are
+ */
+export function joinCgroup(cgroup: Cgroup | undefined, isInUserNamespace: boolean, pid: number): string[] {
   if (!cgroup || cgroup.paths.length === 0) return [];
-  if (!spec.linux.namespaces.some(({ type }) => type === "user")) return cgroup.join(pid);
+  if (!isInUserNamespace) return cgroup.join(pid);
   // As another user init may not write the cgroup's files.
   cgroup.joinWhole(pid);
   return [];

@@ -1,5 +1,5 @@
 /** `exec`: one more process in a running container. */
-import { joinCgroup } from "../cgroup/enter.ts";
+import { hasUserNamespace, joinCgroup } from "../cgroup/enter.ts";
 import { RuntimeFailure } from "../errors.ts";
 import { type PendingProcess, prepareProcess, type Stdio } from "../spawn.ts";
 import type { Process } from "../spec.ts";
@@ -35,7 +35,7 @@ export function prepareExec(options: ExecOptions): PendingProcess {
     },
     {
       stdio: options.stdio,
-      onSpawned: (pid) => joinCgroup(cgroup, state.spec, pid),
+      onSpawned: (pid) => joinCgroup(cgroup, hasUserNamespace(state.spec), pid),
       onReady: () => {},
     },
   );

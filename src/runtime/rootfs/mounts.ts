@@ -11,6 +11,8 @@ import type { Mount } from "../spec.ts";
 import { mountCgroups } from "./cgroup-mounts.ts";
 import { type MountOptions, parseMountOptions } from "./options.ts";
 
+export const isBind = (mount: Mount): boolean => mount.type === "bind" || (parseMountOptions(mount.options ?? []).flags & m.MS_BIND) !== 0;
+
 /** Whether a mount shows other owners than its files have. */
 export function isIdMapped(mount: Mount): boolean {
   return (mount.uidMappings?.length ?? 0) > 0 || (mount.gidMappings?.length ?? 0) > 0;
@@ -20,15 +22,16 @@ export function isIdMapped(mount: Mount): boolean {
  * Makes one mount.
  *
  * @param mapping the user namespace of an idmapped one
+ * @param tree of a bind, where it was opened before; see {@link openBind}
  * @throws {RuntimeFailure} that names source and destination
  */
-export function mountInRoot(root: number, mount: Mount, mapping?: fd.OwnedFd): void {
+export function mountInRoot(root: number, mount: Mount, mapping?: fd.OwnedFd, tree?: fd.OwnedFd): void {
   const options = parseMountOptions(mount.options ?? []);
   try {
     if (mount.type === "cgroup" || mount.type === "cgroup2") {
       mountCgroups(root, mount.destination, options.flags & ~m.MS_REC);
       finish(root, mount.destination, options);
-    } else if (mount.type === "bind" || options.flags & m.MS_BIND) bind(root, mount, options, mapping);
+    } else if (isBind(mount)) bind(root, mount, options, mapping, tree);
     else if (mapping) throw new RuntimeFailure(`cannot mount ${mount.type} at ${mount.destination}: only binds can have id mappings`);
     else mountFileSystem(root, mount, options);
   } catch (error) {
@@ -86,9 +89,9 @@ const ATTRIBUTES: [number, number][] = [
   [m.MS_NOSYMFOLLOW, m.MOUNT_ATTR_NOSYMFOLLOW],
 ];
 
-function bind(root: number, mount: Mount, options: MountOptions, mapping: fd.OwnedFd | undefined): void {
+function bind(root: number, mount: Mount, options: MountOptions, mapping: fd.OwnedFd | undefined, tree: fd.OwnedFd | undefined): void {
   const source = mount.source ?? "";
-  const isFolder = statSync(source).isDirectory();
+  const isFolder = tree ? (fd.statat(tree.fd, "").mode & fd.S_IFMT) === fd.S_IFDIR : statSync(source).isDirectory();
   using target = makeInRoot(root, mount.destination, isFolder ? { last: "directory", mode: 0o755 } : { last: "file", mode: 0o644 });
   const targetIsFolder = (fd.statat(target.fd, "").mode & fd.S_IFMT) === fd.S_IFDIR;
   if (isFolder !== targetIsFolder) {
@@ -97,8 +100,14 @@ function bind(root: number, mount: Mount, options: MountOptions, mapping: fd.Own
       `cannot mount ${source} at ${mount.destination}: ${source} is ${kind(isFolder)}, ${mount.destination} is ${kind(targetIsFolder)}`,
     );
   }
-  if (options.copyUp && isFolder) fillVolume(root, source, mount.destination);
-  bindOnto(source, root, mount.destination, target, options, mapping);
+  if (options.copyUp && isFolder) {
+    using volume = tree ? fd.openat(tree.fd, ".", fd.O_RDONLY | fd.O_DIRECTORY) : fd.openat(fd.AT_FDCWD, source, fd.O_RDONLY | fd.O_DIRECTORY);
+    fillVolume(root, volume, mount.destination);
+  }
+  if (tree) {
+    m.attachTree(tree.fd, target.fd);
+    tree.close();
+  } else bindOnto(mount, root, target, options, mapping);
   finish(root, mount.destination, options);
 }
 
@@ -121,18 +130,25 @@ function cloneTreeOf(source: string, recursive: boolean): fd.OwnedFd {
   }
 }
 
-function bindOnto(
-  source: string,
-  root: number,
-  destination: string,
-  target: fd.OwnedFd,
-  options: MountOptions,
-  mapping: fd.OwnedFd | undefined,
-): void {
-  const recursive = (options.flags & m.MS_REC) !== 0;
+/**
+ * Opens what a bind shows, with its attributes and owners, mounted nowhere yet.
+ *
+ * @param mapping the user namespace of an idmapped one
+ * @throws {RuntimeFailure} that names source and destination
+ */
+export function openBind(mount: Mount, mapping: fd.OwnedFd | undefined): fd.OwnedFd {
+  const { source = "", destination } = mount;
+  try {
+    return openBindTree(source, parseMountOptions(mount.options ?? []), mapping);
+  } catch (error) {
+    throw new RuntimeFailure(`cannot mount ${source} at ${destination}: ${reasonOf(error)}`, "setup", { cause: error });
+  }
+}
+
+function openBindTree(source: string, options: MountOptions, mapping: fd.OwnedFd | undefined): fd.OwnedFd {
   const flags = options.flags & ~(m.MS_BIND | m.MS_REC);
-  if (m.hasMountSetattr()) {
-    using tree = cloneTreeOf(source, recursive);
+  const tree = cloneTreeOf(source, (options.flags & m.MS_REC) !== 0);
+  try {
     let set = ATTRIBUTES.reduce((bits, [flag, attribute]) => (flags & flag ? bits | attribute : bits), 0);
     let clear = 0;
     if (flags & (m.MS_NOATIME | m.MS_STRICTATIME | m.MS_RELATIME)) {
@@ -143,10 +159,22 @@ function bindOnto(
     if (mapping) m.setMountAttributes(tree.fd, "", options.recursiveMapping, { set: m.MOUNT_ATTR_IDMAP, clear: 0, userNamespace: mapping.fd });
     // The source may be a peer of the host's mounts; ours is not unless asked for.
     if (options.propagation.length === 0) m.mount(null, tree.path, null, m.MS_PRIVATE | m.MS_REC);
+    return tree;
+  } catch (error) {
+    tree.close();
+    throw error;
+  }
+}
+
+function bindOnto(mount: Mount, root: number, target: fd.OwnedFd, options: MountOptions, mapping: fd.OwnedFd | undefined): void {
+  const { source = "", destination } = mount;
+  if (m.hasMountSetattr()) {
+    using tree = openBindTree(source, options, mapping);
     m.attachTree(tree.fd, target.fd);
     return;
   }
   if (mapping) throw new RuntimeFailure(`cannot mount ${source} at ${destination}: idmapped mounts need Linux 5.12`);
+  const flags = options.flags & ~(m.MS_BIND | m.MS_REC);
   m.mount(source, target.path, null, options.flags | m.MS_BIND);
   using mounted = openInRoot(root, destination, fd.O_PATH);
   if (options.propagation.length === 0) m.mount(null, mounted.path, null, m.MS_PRIVATE | m.MS_REC);
@@ -154,11 +182,10 @@ function bindOnto(
 }
 
 // Only an empty volume is filled; what is in it already belongs to somebody.
-function fillVolume(root: number, volume: string, destination: string): void {
-  if (readdirSync(volume).length > 0) return;
+function fillVolume(root: number, volume: fd.OwnedFd, destination: string): void {
+  if (readdirSync(volume.path).length > 0) return;
   using from = openInRoot(root, destination, fd.O_RDONLY | fd.O_DIRECTORY);
-  using to = fd.openat(fd.AT_FDCWD, volume, fd.O_RDONLY | fd.O_DIRECTORY);
-  copyTree(from.fd, to.fd);
+  copyTree(from.fd, volume.fd);
 }
 
 /** Hides paths of the kernel's file systems: files behind /dev/null, folders behind an empty one. */

@@ -1,6 +1,6 @@
 /** The container's root becomes `/`. */
 import { readFileSync } from "node:fs";
-import { AT_FDCWD, O_DIRECTORY, O_PATH, O_RDONLY, openat } from "../../../ffi/fd.ts";
+import { AT_FDCWD, O_DIRECTORY, O_PATH, O_RDONLY, type OwnedFd, openat } from "../../../ffi/fd.ts";
 import { hasCode } from "../../../ffi/libc.ts";
 import { MNT_DETACH, MS_MOVE, MS_PRIVATE, MS_REC, MS_SLAVE, mount, pivotRoot, umount } from "../../../ffi/mount.ts";
 import { enterMountNamespace } from "../../../ffi/namespace.ts";
@@ -32,12 +32,13 @@ function enterNamespaceRoot(): void {
 }
 
 /**
- * Makes the mount at `target` the root of this mount namespace and lets go of the old one.
+ * Makes a mount the root of this mount namespace and lets go of the old one.
  *
+ * @param newRoot where it is
+ * @param target its path
  * @param noPivot moves the mount over the old root instead, as where pivot_root(2) cannot work
  */
-export function enterRoot(target: string, noPivot: boolean): void {
-  using newRoot = openat(AT_FDCWD, target, O_PATH | O_DIRECTORY);
+export function enterRoot(newRoot: OwnedFd, target: string, noPivot: boolean): void {
   // In a chroot the rest of the host would stay above, one chroot(2) of a container's root away.
   if (inChroot) enterNamespaceRoot();
   using oldRoot = openat(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY);

@@ -19,8 +19,10 @@ export type Root =
       work: string | undefined;
       /** MS_* for the mount. */
       flags?: number;
+      /** Whether owners appear as the container's user namespace maps them; see idmapped-root.ts. */
+      idMapped?: boolean;
     }
-  | { type: "folder"; path: string };
+  | { type: "folder"; path: string; idMapped?: boolean };
 
 /** Mounts the root at `target`, in this process's mount namespace. */
 export function mountRoot(root: Root, target: string): void {
@@ -39,7 +41,7 @@ export function mountRoot(root: Root, target: string): void {
 // In lowerdir a colon separates and a backslash escapes; in all options a comma ends one.
 const escapePath = (path: string) => path.replace(/[\\:,]/g, "\\$&");
 
-function mountOverlay(root: Root & { type: "overlay" }, target: string): void {
+export function mountOverlay(root: Root & { type: "overlay" }, target: string): void {
   chdir(root.base);
   const own = root.upper === undefined || root.work === undefined ? "" : `,upperdir=${escapePath(root.upper)},workdir=${escapePath(root.work)}`;
   const options = (lower: string[]) => `lowerdir=${lower.map(escapePath).join(":")}${own}`;

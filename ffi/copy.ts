@@ -1,7 +1,8 @@
 /** Copies of files and trees with all that belongs to them. */
+import { inUserNamespace } from "./credentials.ts";
 import * as fd from "./fd.ts";
 import { listNames } from "./file-name.ts";
-import { call } from "./libc.ts";
+import { call, hasCode } from "./libc.ts";
 import { getXattr, listXattrs, setXattr } from "./xattr.ts";
 
 const CHUNK = 1 << 30;
@@ -81,9 +82,18 @@ export function copyRange(from: number, offset: number | undefined, to: number, 
   }
 }
 
+/** Changes an owner; where this user namespace has no such ids, the file stays ours. */
+export function giveTo(folder: number, name: string, uid: number, gid: number): void {
+  try {
+    fd.chownat(folder, name, uid, gid);
+  } catch (error) {
+    if (!(hasCode(error, "EINVAL") && inUserNamespace())) throw error;
+  }
+}
+
 /** Gives a name another file's owner, mode, times and attributes. `from` is where attributes are read; a link has none that matter. */
 export function copyMetadata(status: fd.FileStatus, from: string | undefined, target: number, name: string): void {
-  fd.chownat(target, name, status.uid, status.gid);
+  giveTo(target, name, status.uid, status.gid);
   if (from !== undefined) {
     const to = `/proc/self/fd/${target}/${name}`;
     for (const attribute of listXattrs(from, true)) {

@@ -1,4 +1,5 @@
 /** Users, groups and capabilities of the calling thread (credentials(7), capabilities(7)). */
+import { readFileSync } from "node:fs";
 import { call } from "./libc.ts";
 import {
   PR_CAP_AMBIENT,
@@ -98,4 +99,38 @@ export function asFileOwner<T>(uid: number, gid: number, action: () => T): T {
     call("setfsgid", 0);
     setCapabilities(before);
   }
+}
+
+/** One line of uid_map (user_namespaces(7)): ids in the namespace, where they begin above, how many. */
+export interface IdExtent {
+  first: number;
+  above: number;
+  size: number;
+}
+
+let ownMaps: { uids: IdExtent[]; gids: IdExtent[] } | undefined;
+
+/** Which ids there are in this process's user namespace; read once. */
+export function ownIdMaps(): { uids: IdExtent[]; gids: IdExtent[] } {
+  const read = (file: string) =>
+    readFileSync(`/proc/self/${file}`, "latin1")
+      .trim()
+      .split("\n")
+      .map((line) => {
+        const [first = 0, above = 0, size = 0] = line.trim().split(/\s+/).map(Number);
+        return { first, above, size };
+      });
+  ownMaps ??= { uids: read("uid_map"), gids: read("gid_map") };
+  return ownMaps;
+}
+
+/** Whether this process is in another user namespace than the host's: root here is not root there. */
+export function inUserNamespace(): boolean {
+  const [all] = ownIdMaps().uids;
+  return !(all?.first === 0 && all.above === 0 && all.size === 2 ** 32 - 1);
+}
+
+/** Whether setgroups(2) is refused in this user namespace, as where a user made it without help. */
+export function deniesGroups(): boolean {
+  return inUserNamespace() && readFileSync("/proc/self/setgroups", "latin1").trim() === "deny";
 }

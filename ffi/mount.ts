@@ -94,16 +94,18 @@ export function hasMountSetattr(): boolean {
 }
 
 /**
- * Whether a file system can be made with these options: it is, and let go of again,
+ * Whether a file system can be made with these options, empty for those without a value: it is, and let go of again,
  * without being mounted anywhere (fsopen(2), fsconfig(2); Linux 5.2, without them true).
  */
 export function canMount(type: string, options: Record<string, string>): boolean {
   const FSOPEN_CLOEXEC = 1;
+  const FSCONFIG_SET_FLAG = 0;
   const FSCONFIG_SET_STRING = 1;
   const FSCONFIG_CMD_CREATE = 6;
   try {
     using context = new OwnedFd(call("fsopen", type, FSOPEN_CLOEXEC));
-    for (const [key, value] of Object.entries(options)) call("fsconfig", context.fd, FSCONFIG_SET_STRING, key, value, 0);
+    for (const [key, value] of Object.entries(options))
+      call("fsconfig", context.fd, value === "" ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING, key, value === "" ? null : value, 0);
     call("fsconfig", context.fd, FSCONFIG_CMD_CREATE, null, null, 0);
     return true;
   } catch (error) {

@@ -225,7 +225,7 @@ export class NftSocket extends NetlinkSocket {
     super(NETLINK_NETFILTER);
   }
 
-  /** Undefined where the kernel has no nf_tables, and no module of it that it may load. */
+  /** Undefined where the kernel has no nf_tables, no module of it that it may load, or not for us. */
   static open(): NftSocket | undefined {
     let socket: NftSocket;
     try {
@@ -239,7 +239,8 @@ export class NftSocket extends NetlinkSocket {
       return socket;
     } catch (error) {
       socket.close();
-      if (hasCode(error, "EINVAL", "EOPNOTSUPP")) return undefined; // nfnetlink_rcv_msg: no such subsystem
+      // nfnetlink_rcv_msg: no such subsystem, or not ours to use
+      if (hasCode(error, "EINVAL", "EOPNOTSUPP", "EPERM")) return undefined;
       throw error;
     }
   }

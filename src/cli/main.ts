@@ -13,6 +13,8 @@ const GLOBAL_FLAGS = {
   help: { short: "h", type: "boolean", help: "Print usage" },
   version: { short: "v", type: "boolean", help: "Print version information" },
 } satisfies Flags;
+/** Commands that an ordinary user needs no namespace for. */
+const WITHOUT_ENGINE = ["version", "search", "login", "logout", "manifest inspect"];
 const HELP_FLAG = { type: "boolean", help: "Print usage" } as const;
 
 /** Runs one command line (without the program's name) and ends the process. */
@@ -34,6 +36,7 @@ async function dispatch(argv: string[]): Promise<number> {
   if (word === undefined || word === "help") return printGlobalHelp();
   const { name, typed, args } = await findCommand(word, rest);
   if (globals.help) args.unshift("--help");
+  if (process.geteuid?.() !== 0 && !WITHOUT_ENGINE.includes(name) && !args.includes("--help")) (await import("./rootless.ts")).enterRootless();
   const command = await (COMMANDS[name] as () => Promise<Command>)();
   const context = makeContext((globals.root as string | undefined) ?? process.env.BERTH_ROOT, typed);
   try {

@@ -149,7 +149,8 @@ export function parseExtraHost(text: string): string {
   return `${name}:${address}`;
 }
 
-const OWN_STACK = ["host", "none"];
+/** No networks of ours, and none beside. */
+const OWN_STACK = ["host", "none", "pasta", "slirp4netns"];
 
 /** What `run` and `create` ask of networks. Throws {@link UsageError}. */
 export function networkOptions(

@@ -4,6 +4,7 @@
  */
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { inUserNamespace } from "../../ffi/credentials.ts";
 import * as fd from "../../ffi/fd.ts";
 import { canMount } from "../../ffi/mount.ts";
 import { mergeLayers } from "../image/merge.ts";
@@ -66,7 +67,12 @@ function tryOverlay(engine: Engine): boolean {
   try {
     // By descriptor: options of a mount cannot hold every path.
     using base = fd.openat(fd.AT_FDCWD, folder, fd.O_PATH | fd.O_DIRECTORY);
-    return canMount("overlay", { lowerdir: `${base.path}/lower`, upperdir: `${base.path}/${UPPER}`, workdir: `${base.path}/${WORK}` });
+    return canMount("overlay", {
+      lowerdir: `${base.path}/lower`,
+      upperdir: `${base.path}/${UPPER}`,
+      workdir: `${base.path}/${WORK}`,
+      ...(inUserNamespace() && { userxattr: "" }),
+    });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

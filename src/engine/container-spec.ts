@@ -1,6 +1,6 @@
 /** From a container's record to the OCI configuration that runtime/ takes, with docker's defaults. */
 import { isAbsolute } from "node:path";
-import { CAPABILITIES, getCapabilities } from "../../ffi/credentials.ts";
+import { CAPABILITIES, getCapabilities, type IdExtent, inUserNamespace, ownIdMaps } from "../../ffi/credentials.ts";
 import type { NamedUser } from "../runtime/channel.ts";
 import type { Root } from "../runtime/rootfs/root.ts";
 import type { Seccomp } from "../runtime/seccomp/compile.ts";
@@ -57,7 +57,7 @@ export function buildContainerSpec(engine: Engine, record: ContainerRecord): Con
     ociVersion: "1.2.0",
     process: { ...process, env: [...process.env, ...cdi.env] },
     root: { path: "rootfs", readonly: config.readOnly },
-    mounts: [...buildContainerMounts(engine, record), ...cdi.mounts, ...(config.idMappings ? bindDevices(devices) : [])].map((mount) =>
+    mounts: [...buildContainerMounts(engine, record), ...cdi.mounts, ...(hasUserNamespace(config) ? bindDevices(devices) : [])].map((mount) =>
       withOwners(engine, mount, config),
     ),
     annotations: config.annotations,
@@ -68,8 +68,8 @@ export function buildContainerSpec(engine: Engine, record: ContainerRecord): Con
       resources: buildResources({ ...config, devices }),
       sysctl: config.sysctls,
       ...withSeccomp(config),
-      ...(config.idMappings && { uidMappings: config.idMappings.uids, gidMappings: config.idMappings.gids }),
-      devices: config.privileged ? allHostDevices() : config.idMappings ? [] : addressableDevices(devices),
+      ...idMappingsOf(config),
+      devices: config.privileged ? allHostDevices() : hasUserNamespace(config) ? [] : addressableDevices(devices),
       ...(!config.privileged && !config.security?.systemPathsUnconfined && { maskedPaths: MASKED_PATHS, readonlyPaths: READONLY_PATHS }),
     },
   };
@@ -80,6 +80,9 @@ export function buildContainerSpec(engine: Engine, record: ContainerRecord): Con
   }
   return { spec, root: buildRoot(engine, record), namedUser: { user: config.user, groups: [...config.groupAdd, ...cdi.groups] } };
 }
+
+/** Whether root in the container is another user than root here. */
+export const hasUserNamespace = ({ idMappings }: Pick<ContainerConfig, "idMappings">) => idMappings !== undefined || inUserNamespace();
 
 /** What `exec` and the container's own command have in common. */
 export function buildProcess(config: ContainerConfig, args: string[]): Process {
@@ -138,7 +141,7 @@ function buildNamespaces(engine: Engine, config: ContainerConfig): Namespace[] {
     namespaces.push(mode.startsWith("container:") ? { type, path: `/proc/${pidToJoin(engine, type, mode)}/ns/${file}` } : { type });
   };
   if (config.userns?.startsWith("container:")) namespaces.push({ type: "user", path: `/proc/${pidToJoin(engine, "user", config.userns)}/ns/user` });
-  else if (config.idMappings) namespaces.push({ type: "user" });
+  else if (config.idMappings || inUserNamespace()) namespaces.push({ type: "user" });
   add("pid", "pid", config.pid);
   add("ipc", "ipc", config.ipc);
   add("uts", "uts", config.uts);
@@ -165,6 +168,15 @@ export function buildRoot(engine: Engine, record: ContainerRecord): Root {
   return record.config.idMappings ? { ...root, idMapped: true } : root;
 }
 
+// A user's engine is root in a user namespace already; its containers get one below that, in which the ids are the same.
+function idMappingsOf({ idMappings }: ContainerConfig): Pick<Spec["linux"], "uidMappings" | "gidMappings"> {
+  if (idMappings) return { uidMappings: idMappings.uids, gidMappings: idMappings.gids };
+  if (!inUserNamespace()) return {};
+  const same = (extents: IdExtent[]) => extents.map(({ first, size }) => ({ containerID: first, hostID: first, size }));
+  const { uids, gids } = ownIdMaps();
+  return { uidMappings: same(uids), gidMappings: same(gids) };
+}
+
 // What is the engine's own, volumes too, has on disk the owners it has in a container: one in a user namespace sees them mapped.
 function withOwners({ layout }: Engine, mount: Mount, { idMappings }: ContainerConfig): Mount {
   const isOwn = layout.privateFolders.some((folder) => mount.source?.startsWith(`${folder}/`));
@@ -187,9 +199,11 @@ export function buildContainerMounts(engine: Engine, record: ContainerRecord): M
       destination: "/dev/pts",
       type: "devpts",
       source: "devpts",
-      options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+      options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", ...(hasTtyGroup(config) ? ["gid=5"] : [])],
     },
-    { destination: "/sys", type: "sysfs", source: "sysfs", options: ["nosuid", "noexec", "nodev", access] },
+    config.network === "host" && hasUserNamespace(config)
+      ? { destination: "/sys", type: "bind", source: "/sys", options: ["rbind", "rslave", "nosuid", "noexec", "nodev", "ro"] } // its sysfs is the host's to mount
+      : { destination: "/sys", type: "sysfs", source: "sysfs", options: ["nosuid", "noexec", "nodev", access] },
     { destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: [access, "nosuid", "noexec", "nodev"] },
     { destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: ["nosuid", "noexec", "nodev"] },
     sharedMemory(engine, config),
@@ -203,6 +217,14 @@ export function buildContainerMounts(engine: Engine, record: ContainerRecord): M
   // What the user mounts takes the place of what everybody gets.
   const replaced = new Set(config.mounts.map((mount) => mount.target.replace(/\/+$/, "")));
   return [...mounts.filter((mount) => !replaced.has(mount.destination)), ...config.mounts.map((mount) => toMount(engine, mount))];
+}
+
+// devpts takes no group that its user namespace has not.
+function hasTtyGroup({ idMappings }: ContainerConfig): boolean {
+  const has = (first: number, size: number) => first <= 5 && 5 < first + size;
+  return idMappings
+    ? idMappings.gids.some(({ containerID, size }) => has(containerID, size))
+    : ownIdMaps().gids.some(({ first, size }) => has(first, size));
 }
 
 // POSIX shared memory lives in files, so who shares an IPC namespace must share these too.

@@ -9,7 +9,8 @@ import { writeTransaction } from "../store/database.ts";
 import { discardContainer } from "../store/discard-container.ts";
 import { insertRange } from "../store/id-ranges.ts";
 import { hasImage, type ImageConfig } from "../store/images.ts";
-import { type EndpointConfig, insertEndpoint, type NetworkRecord } from "../store/networks.ts";
+import { ROOTLESS_UID } from "../store/layout.ts";
+import { DEFAULT_NETWORK, type EndpointConfig, insertEndpoint, isUserNetwork, type NetworkRecord, USER_NETWORKS } from "../store/networks.ts";
 import { ensureVolume, useVolume } from "../store/volumes.ts";
 import { resolveCdi } from "./cdi.ts";
 import { makeContainerLayer } from "./container-layer.ts";
@@ -67,11 +68,15 @@ export function createContainer(engine: Engine, options: ContainerOptions, keep:
   }
   const image = options.rootfs === undefined ? resolveImage(engine, options.image).image : undefined;
   const config = completeConfig(engine, options, image?.config.config ?? {}, id);
+  if (process.env[ROOTLESS_UID] !== undefined) useUserNetwork(config, options, warn);
   if (options.rootfs !== undefined) checkRootFolder(options.rootfs);
   resolveCdi(config.cdiDevices ?? []); // refused now, not when it starts
   const missing = missingCapabilities(config);
   if (missing.length > 0) warn(`this host has not all capabilities: the container goes without ${missing.join(", ")}`);
-  const networks = options.networks.map(({ name, config }) => ({ network: networkForContainer(engine, name, config), config }));
+  const networks = (isOwnStack(config.network) ? [] : options.networks).map(({ name, config }) => ({
+    network: networkForContainer(engine, name, config),
+    config,
+  }));
 
   for (let attempt = 0; ; attempt++) {
     const name = options.name ?? generateName(attempt);
@@ -125,6 +130,18 @@ function insert(
     }
     return undefined;
   });
+}
+
+const isOwnStack = (network: string) => isUserNetwork(network) || network === "none" || network === "host";
+
+// Without root there are no bridges: what stands for the default one, or a word.
+function useUserNetwork(config: ContainerConfig, { networks }: ContainerOptions, warn: (text: string) => void): void {
+  if (isOwnStack(config.network) || config.network.startsWith("container:")) return;
+  if (config.network !== DEFAULT_NETWORK || networks.length > 1)
+    throw new EngineError(`network ${networks.at(-1)?.name} needs root: an ordinary user has ${USER_NETWORKS.join(", ")}, host and none`);
+  const helper = USER_NETWORKS.find((name) => Bun.which(name) !== null);
+  config.network = helper ?? "none";
+  if (!helper) warn(`the container has no network: an ordinary user needs ${USER_NETWORKS.join(" or ")} for one, and neither is installed`);
 }
 
 const isAuto = ({ userns }: ContainerConfig) => /^auto(:|$)/.test(userns ?? "");

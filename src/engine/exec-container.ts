@@ -4,7 +4,7 @@ import { openCgroup } from "../runtime/cgroup/open.ts";
 import { RuntimeFailure } from "../runtime/errors.ts";
 import { prepareProcess, type RunningProcess, type Stdio } from "../runtime/spawn.ts";
 import { containerCgroup } from "../store/layout.ts";
-import { absoluteIn, buildCapabilities, buildProcess, withSeccomp } from "./container-spec.ts";
+import { absoluteIn, buildCapabilities, buildProcess, hasUserNamespace, withSeccomp } from "./container-spec.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError, StartError } from "./errors.ts";
 import { resolveRunning } from "./resolve-container.ts";
@@ -50,7 +50,7 @@ export function execInContainer(engine: Engine, text: string, options: ExecOptio
       },
       {
         stdio: options.stdio,
-        onSpawned: (pid) => joinCgroup(cgroup, config.idMappings !== undefined, pid),
+        onSpawned: (pid) => joinCgroup(cgroup, hasUserNamespace(config), pid),
         onReady: () => {},
       },
     ).release();

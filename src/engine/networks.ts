@@ -4,7 +4,7 @@ import { removeLink } from "../network/bridge.ts";
 import { LINK_MODES } from "../network/connect.ts";
 import { Firewall } from "../network/firewall.ts";
 import { writeTransaction } from "../store/database.ts";
-import { DEFAULT_DATA } from "../store/layout.ts";
+import { DEFAULT_DATA, ROOTLESS_UID } from "../store/layout.ts";
 import {
   DEFAULT_NETWORK,
   deleteNetwork,
@@ -34,6 +34,7 @@ export interface NetworkOptions extends PoolOptions {
 
 /** Makes a network. Throws {@link EngineError} where its name is taken or its addresses are. */
 export function createNetwork(engine: Engine, name: string, options: NetworkOptions): NetworkRecord {
+  if (process.env[ROOTLESS_UID] !== undefined) throw new EngineError("networks need root: nobody else may make bridges");
   if (!NAME.test(name)) throw new EngineError(`invalid network name ${JSON.stringify(name)}: only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`);
   if (name === DEFAULT_NETWORK || BUILT_IN.includes(name)) throw new EngineError(`operation is not permitted on predefined ${name} network`);
   return insert(engine, name, options);

@@ -14,7 +14,8 @@ import {
 import type { ContainerConfig, NetworkSettings } from "../store/container-config.ts";
 import type { ContainerRecord } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";
-import { forgetLostEndpoint, insertEndpoint, lostEndpoints, type PortRequest } from "../store/networks.ts";
+import { ROOTLESS_ALIVE } from "../store/layout.ts";
+import { forgetLostEndpoint, insertEndpoint, isUserNetwork, lostEndpoints, type PortRequest, type UserNetwork } from "../store/networks.ts";
 import { buildContainerSpec } from "./container-spec.ts";
 import type { Engine } from "./engine.ts";
 import { StartError } from "./errors.ts";
@@ -55,10 +56,11 @@ const MONITOR_ENVIRONMENT = { BUN_JSC_forceMiniVMMode: "1", BUN_JSC_useConcurren
  */
 export function launchMonitor(): OwnedFd {
   const [ours, theirs] = socketPair();
+  const alive = process.env[ROOTLESS_ALIVE];
   const child = Bun.spawn(["/proc/self/exe", "monitor"], {
     argv0: "berth-monitor",
     cwd: "/",
-    env: MONITOR_ENVIRONMENT,
+    env: { ...MONITOR_ENVIRONMENT, ...(alive !== undefined && { [ROOTLESS_ALIVE]: alive }) },
     detached: true,
     stdio: ["ignore", "ignore", "ignore", theirs.fd],
   });
@@ -78,6 +80,12 @@ function networkingOf(config: ContainerConfig): NetworkSettings {
     return [{ protocol: protocol as PortRequest["protocol"], hostIp: "", hostPort: 0, containerPort }];
   });
   return { ...networking, ports: [...networking.ports, ...missing] };
+}
+
+function findUserNetwork(kind: UserNetwork): NonNullable<StartRequest["userNetwork"]> {
+  const program = Bun.which(kind);
+  if (program === null) throw new StartError(`${kind} is not installed: --network none or host does without`, "setup");
+  return { kind, program };
 }
 
 // Networks that were removed while it did not run: those that are there again are as good.
@@ -106,6 +114,7 @@ export async function startContainer(engine: Engine, record: ContainerRecord, op
     hostname: config.hostname,
     domainname: config.domainname,
     hostNetwork: config.network === "host",
+    userNetwork: isUserNetwork(config.network) ? findUserNetwork(config.network) : undefined,
     networking: networkingOf(config),
     autoRemove: record.autoRemove,
     stdin: !config.openStdin ? "none" : config.attachStdin ? "once" : "open",

@@ -1,6 +1,7 @@
 /** Which of the host's ids a container with a user namespace of its own has (user_namespaces(7), subuid(5)). */
 import type { Database } from "bun:sqlite";
 import { readFileSync } from "node:fs";
+import { inUserNamespace } from "../../ffi/credentials.ts";
 import type { ContainerConfig, IdRange } from "../store/container-config.ts";
 import { type HostRange, takenRanges } from "../store/id-ranges.ts";
 import type { Engine } from "./engine.ts";
@@ -30,6 +31,9 @@ const AUTO_LAST = 0x7fff_0000;
 
 /** Throws {@link EngineError} where it cannot be had. */
 export function resolveUserns(engine: Engine, { mode, uids, gids }: UsernsOptions): Userns {
+  const isAsked = uids.length > 0 || gids.length > 0 || !["", "host", undefined].includes(mode);
+  if (isAsked && inUserNamespace())
+    throw new EngineError("a container's own range of ids needs root: an ordinary user's containers have a user namespace with his ids already");
   if (uids.length > 0 || gids.length > 0) {
     if (mode !== undefined && mode !== "private") throw new EngineError(`conflicting options: --userns=${mode} and mappings of ids`);
     const idMappings = { uids: uids.length > 0 ? uids : gids, gids: gids.length > 0 ? gids : uids };

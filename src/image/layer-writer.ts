@@ -1,12 +1,13 @@
 /** Unpacks the entries of one layer into a folder, never outside of it. */
-import { copyFile } from "../../ffi/copy.ts";
+import { copyFile, giveTo } from "../../ffi/copy.ts";
+import { inUserNamespace } from "../../ffi/credentials.ts";
 import * as fd from "../../ffi/fd.ts";
 import { makeInRoot, openInRoot } from "../../ffi/in-root.ts";
 import { call, hasCode, reasonOf } from "../../ffi/libc.ts";
 import { removeAt } from "../../ffi/remove.ts";
 import { setXattr } from "../../ffi/xattr.ts";
 import type { TarEntry } from "./tar-header.ts";
-import { AUFS_META, isOverlays, OPAQUE, OVERLAY_OPAQUE, WHITEOUT } from "./whiteouts.ts";
+import { AUFS_META, isOverlays, OPAQUE, overlayOpaque, WHITEOUT } from "./whiteouts.ts";
 
 /** An entry that cannot be unpacked: what is wrong with it, or why the disk refused it. */
 export class LayerError extends Error {
@@ -99,7 +100,14 @@ export class LayerWriter {
       }
       return undefined;
     };
-    const file = this.#replacing(folder, name, make);
+    let file: fd.OwnedFd | undefined;
+    try {
+      file = this.#replacing(folder, name, make);
+    } catch (error) {
+      // No user namespace may have devices of an image's.
+      if (hasCode(error, "EPERM") && (entry.type === "character" || entry.type === "block") && inUserNamespace()) return undefined;
+      throw error;
+    }
     if (file) return this.#sink(folder, name, file, entry);
     this.#finish(folder, name, entry);
     return undefined;
@@ -162,7 +170,7 @@ export class LayerWriter {
     if (!lower) return;
     const status = fd.statat(lower.fd, "");
     if ((status.mode & fd.S_IFMT) !== fd.S_IFDIR) return;
-    fd.chownat(made.fd, "", status.uid, status.gid);
+    giveTo(made.fd, "", status.uid, status.gid);
     call("fchmodat", made.fd, ".", status.mode & 0o7777);
     this.#folderTimes.set(path, status.mtime);
   }
@@ -182,7 +190,7 @@ export class LayerWriter {
   // AUFS' marks, as layers have them (image-spec layer.md, "Whiteouts"), become overlay's.
   #whiteOut(folder: number, name: string): void {
     if (name === OPAQUE) {
-      const mark = () => setXattr(`/proc/self/fd/${folder}/.`, OVERLAY_OPAQUE, Buffer.from("y"));
+      const mark = () => setXattr(`/proc/self/fd/${folder}/.`, overlayOpaque(), Buffer.from("y"));
       this.#overlayMark(mark, folder, name);
       return;
     }
@@ -281,7 +289,7 @@ export class LayerWriter {
   // What is new has its mode from the start, and our own ids: only the rest is changed.
   #finish(folder: number, name: string, entry: TarEntry, isNew = true): void {
     const isOurs = isNew && entry.uid === this.#uid && entry.gid === this.#gid && !this.#handsDownGroup(folder);
-    if (!isOurs) fd.chownat(folder, name, entry.uid, entry.gid);
+    if (!isOurs) giveTo(folder, name, entry.uid, entry.gid);
     // After the change of owner, which takes capabilities away.
     for (const [attribute, value] of entry.xattrs) {
       if (!isOverlays(attribute)) setXattr(`/proc/self/fd/${folder}/${name}`, attribute, value);

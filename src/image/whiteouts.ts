@@ -1,4 +1,5 @@
 /** How layers say that something of a lower one is gone: AUFS' names in archives (image-spec layer.md), overlay's marks on disk. */
+import { inUserNamespace } from "../../ffi/credentials.ts";
 import * as fd from "../../ffi/fd.ts";
 import { getXattr } from "../../ffi/xattr.ts";
 
@@ -8,7 +9,9 @@ export const WHITEOUT = ".wh.";
 export const OPAQUE = ".wh..wh..opq";
 /** AUFS' own files, which mean nothing here. */
 export const AUFS_META = ".wh..wh.";
-export const OVERLAY_OPAQUE = "trusted.overlay.opaque";
+const OVERLAY_OPAQUE = ["trusted.overlay.opaque", "user.overlay.opaque"];
+/** In a user namespace overlay has its marks where users may set them (its option userxattr, Linux 5.11). */
+export const overlayOpaque = () => OVERLAY_OPAQUE[inUserNamespace() ? 1 : 0] as string;
 
 /** Whether an attribute is overlay's own: about its layers, not about the file. */
 export function isOverlays(attribute: string): boolean {
@@ -22,5 +25,5 @@ export function isOverlayWhiteout(status: fd.FileStatus): boolean {
 
 /** Whether a folder hides what is below it. `path` may be of a descriptor's entry under /proc. */
 export function isOverlayOpaque(path: string): boolean {
-  return getXattr(path, OVERLAY_OPAQUE)?.toString() === "y";
+  return OVERLAY_OPAQUE.some((attribute) => getXattr(path, attribute)?.toString() === "y");
 }

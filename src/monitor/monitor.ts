@@ -5,10 +5,11 @@
 import type { Database } from "bun:sqlite";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { OwnedFd } from "../../ffi/fd.ts";
+import { AT_FDCWD, O_WRONLY, OwnedFd, openat } from "../../ffi/fd.ts";
 import { exitNow } from "../../ffi/process.ts";
 import { disconnectContainer } from "../network/disconnect.ts";
-import { writeNetworkFiles } from "../network/files.ts";
+import { SLIRP_RESOLVER, writeNetworkFiles } from "../network/files.ts";
+import type { UserNetworkHelper } from "../network/user-network.ts";
 import { type Cgroup, CgroupError } from "../runtime/cgroup/cgroup.ts";
 import { enterCgroup } from "../runtime/cgroup/enter.ts";
 import { RuntimeFailure } from "../runtime/errors.ts";
@@ -19,7 +20,7 @@ import { ContainerStdio, type OutputReceiver } from "../runtime/stdio.ts";
 import { claimForRemoval, claimForStart, getContainer, recordExit, recordRunning, recordStartFailure } from "../store/containers.ts";
 import { openDatabase, writeTransaction } from "../store/database.ts";
 import { discardContainer } from "../store/discard-container.ts";
-import { Layout } from "../store/layout.ts";
+import { Layout, ROOTLESS_ALIVE } from "../store/layout.ts";
 import { endpointsOf } from "../store/networks.ts";
 import type { ContainerNetwork } from "./container-network.ts";
 import { JsonLog } from "./json-log.ts";
@@ -37,6 +38,9 @@ const DRAIN_TIMEOUT = 1000; // milliseconds without a byte
 export async function runMonitor(): Promise<void> {
   // What is sent to a terminal's or service's whole group is for the container's own stop signal to answer.
   for (const signal of ["SIGHUP", "SIGINT", "SIGTERM", "SIGQUIT"] as const) process.on(signal, () => {});
+  // A user's namespace stays as long as somebody has this open.
+  const alive = process.env[ROOTLESS_ALIVE];
+  if (alive !== undefined) openat(AT_FDCWD, alive, O_WRONLY);
   let monitor: Monitor | undefined;
   process.on(NETWORKS_CHANGED, () => void monitor?.networksChanged());
   const client: FrameSocket = await FrameSocket.over(new OwnedFd(MONITOR_CONNECTION_FD), {
@@ -142,7 +146,8 @@ class Monitor {
     const { id, spec, root, namedUser, reap } = this.#request;
     const resources = spec.linux.resources ?? {};
     const network = this.#network;
-    if (!network) writeNetworkFiles(this.#layout.container(id), { ...this.#request, endpoints: [], linked: [] });
+    const { userNetwork } = this.#request;
+    if (!network) this.#writeFilesWithoutNetworks();
     mkdirSync(this.#layout.mountPoint, { recursive: true, mode: 0o711 });
     const pending: PendingProcess = prepareProcess(
       { type: "create", spec, root, namedUser, reap, mountPoint: this.#layout.mountPoint, ...(spec.hooks && { state: this.#hookState() }) },
@@ -158,6 +163,7 @@ class Monitor {
             this.#warnings = network.connect(pid);
           },
         }),
+        ...(userNetwork && { onNamespaces: (pid: number) => this.#startUserNetwork(db, pid, userNetwork) }),
         onMounted: (pid) => runHooks("createRuntime", spec.hooks?.createRuntime ?? [], { ...this.#hookState(), pid }),
         onReady: () => this.#cgroup?.apply(resources),
       },
@@ -172,6 +178,19 @@ class Monitor {
     const running = pending.release();
     this.#stdio.started(running);
     return running;
+  }
+
+  #writeFilesWithoutNetworks(): void {
+    const { id, networking, userNetwork } = this.#request;
+    const dns = userNetwork?.kind === "slirp4netns" && networking.dns.length === 0 ? [SLIRP_RESOLVER] : networking.dns;
+    const files = { ...this.#request, networking: { ...networking, dns }, endpoints: [], linked: [] };
+    writeNetworkFiles(this.#layout.container(id), files);
+  }
+
+  #startUserNetwork(db: Database, pid: number, helper: UserNetworkHelper): void {
+    const { startUserNetwork } = require("../network/user-network.ts") as typeof import("../network/user-network.ts");
+    const { id, networking } = this.#request;
+    startUserNetwork(helper, { db, containerId: id, pid, ports: networking.ports, file: join(this.#layout.run, `${id.slice(0, 12)}.net`) });
   }
 
   // Hooks of CDI specifications find the root by the bundle's config.json.

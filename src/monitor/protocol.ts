@@ -1,6 +1,7 @@
 /** What a monitor and the command that started it say to each other: typed frames over a stream socket. */
 import type { Socket } from "bun";
 import type { OwnedFd } from "../../ffi/fd.ts";
+import type { UserNetworkHelper } from "../network/user-network.ts";
 import type { NamedUser } from "../runtime/channel.ts";
 import type { FailureKind } from "../runtime/errors.ts";
 import type { Root } from "../runtime/rootfs/root.ts";
@@ -41,6 +42,8 @@ export interface StartRequest {
   hostname: string;
   domainname: string;
   hostNetwork: boolean;
+  /** What hands on its packets, for a user's container. */
+  userNetwork: UserNetworkHelper | undefined;
   networking: NetworkSettings;
   autoRemove: boolean;
   /** Whether the container has a standard input, and whether it ends with this connection. */

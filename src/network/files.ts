@@ -21,6 +21,8 @@ const LOCALHOST =
   "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\nff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n";
 /** The monitor's, on networks whose containers know each other by name; see resolver.ts. */
 export const RESOLVER_ADDRESS = "127.0.0.11";
+/** Of slirp4netns; see user-network.ts. */
+export const SLIRP_RESOLVER = "10.0.2.3";
 /** Where a host has no resolver that a container could reach; dockerd's choice. */
 const PUBLIC_RESOLVERS = ["8.8.8.8", "8.8.4.4"];
 

@@ -2,6 +2,7 @@
 
 import { readlinkSync, writeFileSync } from "node:fs";
 import type { Subprocess } from "bun";
+import { inUserNamespace } from "../../ffi/credentials.ts";
 import { AT_FDCWD, O_NONBLOCK, O_RDONLY, type OwnedFd, openat, readExactly, writeAll } from "../../ffi/fd.ts";
 import { hasCode, reasonOf } from "../../ffi/libc.ts";
 import { hasMountSetattr } from "../../ffi/mount.ts";
@@ -213,8 +214,16 @@ function spawnInit(request: CreateRequest | ExecRequest, stdio: number[]): Spawn
   try {
     return spawn();
   } finally {
-    // Else every later child of this process lands there, or fails once its init is gone.
+    leavePidNamespace(own);
+  }
+}
+
+// Else every later child of this process lands there, or fails once its init is gone.
+function leavePidNamespace(own: OwnedFd): void {
+  try {
     setns(own.fd, CLONE_NEWPID);
+  } catch (error) {
+    if (!(hasCode(error, "EPERM") && inUserNamespace())) throw error; // a user's command or monitor: this child is its last
   }
 }
 

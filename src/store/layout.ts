@@ -5,6 +5,16 @@ import { join } from "node:path";
 /** Where an engine is that nobody put elsewhere. */
 export const DEFAULT_DATA = "/var/lib/berth";
 
+/** Set for commands of an ordinary user, which are root of his user namespace: who he is, and what keeps that there while it is open. */
+export const ROOTLESS_UID = "BERTH_ROOTLESS_UID";
+export const ROOTLESS_ALIVE = "BERTH_ROOTLESS_ALIVE";
+
+// By the XDG base directory specification.
+function rootlessLayout(uid: string): [data: string, run: string] {
+  const { XDG_DATA_HOME, XDG_RUNTIME_DIR, HOME = "/" } = process.env;
+  return [join(XDG_DATA_HOME || join(HOME, ".local/share"), "berth"), XDG_RUNTIME_DIR ? join(XDG_RUNTIME_DIR, "berth") : `/tmp/berth-${uid}`];
+}
+
 /** The folders of one engine. Engines with different folders do not know each other. */
 export class Layout {
   /** What must survive a reboot. */
@@ -19,7 +29,9 @@ export class Layout {
 
   /** `root` puts everything under one folder; without it the system's places are used. */
   static of(root: string | undefined): Layout {
-    return root === undefined ? new Layout(DEFAULT_DATA, "/run/berth") : new Layout(root, join(root, "run"));
+    if (root !== undefined) return new Layout(root, join(root, "run"));
+    const uid = process.env[ROOTLESS_UID];
+    return uid === undefined ? new Layout(DEFAULT_DATA, "/run/berth") : new Layout(...rootlessLayout(uid));
   }
 
   /** As a child process is told: see {@link Layout.fromArguments}. */

@@ -5,6 +5,11 @@ import { all, change, first } from "./database.ts";
 /** The one that containers are on which ask for none; on it nobody is known by name. */
 export const DEFAULT_NETWORK = "bridge";
 
+/** What an ordinary user has instead, if it is installed; see network/user-network.ts. In the order of preference: what ends by itself first. */
+export const USER_NETWORKS = ["slirp4netns", "pasta"] as const;
+export type UserNetwork = (typeof USER_NETWORKS)[number];
+export const isUserNetwork = (name: string): name is UserNetwork => (USER_NETWORKS as readonly string[]).includes(name);
+
 /** A bridge of ours, or links beside an interface of the host. */
 export type NetworkDriver = "bridge" | "macvlan" | "ipvlan";
 

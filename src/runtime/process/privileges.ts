@@ -1,6 +1,6 @@
 /** What a process may do: its capabilities, user and groups, set last before execve. */
 import * as c from "../../../ffi/credentials.ts";
-import { reasonOf } from "../../../ffi/libc.ts";
+import { hasCode, reasonOf } from "../../../ffi/libc.ts";
 import { PR_SET_NO_NEW_PRIVS, prctl } from "../../../ffi/process.ts";
 import { RuntimeFailure } from "../errors.ts";
 import type { CapabilityNames, Process } from "../spec.ts";
@@ -33,7 +33,7 @@ export function dropPrivileges(process: Process, installFilter: (() => void) | u
   try {
     c.limitBoundingSet(bounding);
     c.keepCapabilities();
-    c.setGroups(user.additionalGids ?? []);
+    if (!c.deniesGroups()) c.setGroups(user.additionalGids ?? []);
     c.setGroup(user.gid);
     c.setUser(user.uid);
     // Without no_new_privs a filter needs CAP_SYS_ADMIN, which the next line may take.
@@ -48,6 +48,7 @@ export function dropPrivileges(process: Process, installFilter: (() => void) | u
       installFilter?.();
     }
   } catch (error) {
-    throw new RuntimeFailure(`cannot become user ${user.uid}:${user.gid}: ${reasonOf(error)}`, "setup", { cause: error });
+    const hint = hasCode(error, "EINVAL") && c.inUserNamespace() ? "; the user namespace has no such ids" : "";
+    throw new RuntimeFailure(`cannot become user ${user.uid}:${user.gid}: ${reasonOf(error)}${hint}`, "setup", { cause: error });
   }
 }

@@ -1,5 +1,6 @@
 /** The root file system itself: an overlay of layers, or a folder. */
 import { readFileSync } from "node:fs";
+import { inUserNamespace } from "../../../ffi/credentials.ts";
 import { AT_FDCWD, O_DIRECTORY, O_PATH, type OwnedFd, openat } from "../../../ffi/fd.ts";
 import { reasonOf } from "../../../ffi/libc.ts";
 import { MOUNT_DATA_MAX, MS_BIND, MS_PRIVATE, MS_REC, mount } from "../../../ffi/mount.ts";
@@ -44,7 +45,9 @@ const escapePath = (path: string) => path.replace(/[\\:,]/g, "\\$&");
 export function mountOverlay(root: Root & { type: "overlay" }, target: string): void {
   chdir(root.base);
   const own = root.upper === undefined || root.work === undefined ? "" : `,upperdir=${escapePath(root.upper)},workdir=${escapePath(root.work)}`;
-  const options = (lower: string[]) => `lowerdir=${lower.map(escapePath).join(":")}${own}`;
+  // In a user namespace its marks are where users may set them.
+  const marks = inUserNamespace() ? ",userxattr" : "";
+  const options = (lower: string[]) => `lowerdir=${lower.map(escapePath).join(":")}${own}${marks}`;
   let data = options(root.lower);
   const opened: OwnedFd[] = [];
   try {

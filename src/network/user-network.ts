@@ -1,0 +1,111 @@
+/**
+ * The network of a container that an ordinary user runs: no bridge can be had without root,
+ * but a helper that hands on packets and published ports (pasta(1), slirp4netns(1)), where
+ * one is installed.
+ */
+import type { Database } from "bun:sqlite";
+import { readFileSync, unlinkSync } from "node:fs";
+import { pipe, readExactly, writeAll } from "../../ffi/fd.ts";
+import { call } from "../../ffi/libc.ts";
+import { kill } from "../../ffi/signal.ts";
+import { bindPort, connectUnix } from "../../ffi/socket.ts";
+import { writeTransaction } from "../store/database.ts";
+import type { PortRequest, PublishedPort, UserNetwork } from "../store/networks.ts";
+import { type Address, parseAddress } from "./address.ts";
+import { type HeldPort, type PortHolder, publish } from "./allocate.ts";
+import { NetworkError } from "./errors.ts";
+
+/** A helper that is installed. */
+export interface UserNetworkHelper {
+  kind: UserNetwork;
+  program: string;
+}
+
+export interface UserNetworkOptions {
+  db: Database;
+  containerId: string;
+  /** A process in the container's network namespace. */
+  pid: number;
+  ports: PortRequest[];
+  /** Where slirp4netns is told of ports, or pasta tells its number; it goes again. */
+  file: string;
+}
+
+const SLIRP_ADDRESS = "10.0.2.100";
+const MAX_SAID = 4096; // bytes
+
+/** Gives a container its network; the helper ends with this process (pasta not where that is killed). Throws {@link NetworkError}. */
+export function startUserNetwork({ kind, program }: UserNetworkHelper, options: UserNetworkOptions): void {
+  if (kind === "pasta") startPasta(program, options);
+  else startSlirp(program, options);
+}
+
+function publishAll(
+  { db, containerId, ports }: UserNetworkOptions,
+  address: string,
+  hold: PortHolder,
+): { published: PublishedPort[]; held: HeldPort[] } {
+  const held: HeldPort[] = [];
+  const target = { containerId, address, address6: undefined };
+  const published = writeTransaction(db, () => ports.flatMap((request) => publish(db, target, request, { hasIPv6: false, hold }, held)));
+  return { published, held };
+}
+
+// It listens by itself: ports are kept until right before.
+function startPasta(program: string, options: UserNetworkOptions): void {
+  const hold: PortHolder = ({ protocol, hostIp, hostPort }) => bindPort(protocol, parseAddress(hostIp) as Address, hostPort);
+  const { published, held } = publishAll(options, "127.0.0.1", hold);
+  for (const port of held) port.close();
+  const spec = ({ hostIp, hostPort, containerPort }: PublishedPort) => `${hostIp === "0.0.0.0" ? "" : `${hostIp}/`}${hostPort}:${containerPort}`;
+  const forward = (flag: string, protocol: string) => {
+    const own = published.filter((port) => port.protocol === protocol);
+    return own.length > 0 ? own.flatMap((port) => [flag, spec(port)]) : [flag, "none"];
+  };
+  const namespaces = ["--userns", `/proc/${options.pid}/ns/user`, "--netns", `/proc/${options.pid}/ns/net`];
+  const args = [
+    "--config-net",
+    "--quiet",
+    ...forward("-t", "tcp"),
+    ...forward("-u", "udp"),
+    "-T",
+    "none",
+    "-U",
+    "none",
+    "--no-map-gw",
+    ...namespaces,
+  ];
+  const { exitCode, stderr } = Bun.spawnSync([program, "--pid", options.file, ...args], { stderr: "pipe" });
+  if (exitCode !== 0) throw new NetworkError(`pasta failed: ${stderr.toString().trim().replaceAll("\n", "; ")}`);
+  const pid = Number(readFileSync(options.file, "latin1"));
+  unlinkSync(options.file);
+  process.on("exit", () => kill(pid, 15));
+}
+
+function startSlirp(program: string, options: UserNetworkOptions): void {
+  const [ready, exit, said] = [pipe(), pipe(), pipe()];
+  const api = options.ports.length > 0 ? [`--api-socket=${options.file}`] : [];
+  const args = ["--configure", "--mtu=65520", "--disable-host-loopback", ...api, "--ready-fd=3", "--exit-fd=4", String(options.pid), "tap0"];
+  const child = Bun.spawn([program, ...args], { stdio: ["ignore", "ignore", said.write.fd, ready.write.fd, exit.read.fd] });
+  child.unref();
+  for (const end of [said.write, ready.write, exit.read]) end.close();
+  exit.write.release(); // it ends when this is closed, with us
+  const isReady = readExactly(ready.read.fd, 1).length === 1;
+  const why = isReady ? "" : readExactly(said.read.fd, MAX_SAID).toString().trim().replaceAll("\n", "; ");
+  ready.read.close();
+  said.read.close();
+  if (!isReady) throw new NetworkError(`slirp4netns failed: ${why}`);
+  if (options.ports.length === 0) return;
+  publishAll(options, SLIRP_ADDRESS, (port) => forwardBySlirp(options.file, port));
+  unlinkSync(options.file);
+}
+
+// slirp4netns(1), "API SOCKET": one request a connection.
+function forwardBySlirp(path: string, { protocol, hostIp, hostPort, containerIp, containerPort }: PublishedPort): undefined {
+  if (protocol === "sctp") throw new NetworkError("slirp4netns passes on tcp and udp only");
+  using socket = connectUnix(path);
+  const where = { proto: protocol, host_addr: hostIp, host_port: hostPort, guest_addr: containerIp, guest_port: containerPort };
+  writeAll(socket.fd, Buffer.from(JSON.stringify({ execute: "add_hostfwd", arguments: where })));
+  call("shutdown", socket.fd, 1);
+  const answer = readExactly(socket.fd, MAX_SAID).toString();
+  if (answer.includes('"error"')) throw Object.assign(new Error(answer.trim()), { code: "EADDRINUSE" });
+}

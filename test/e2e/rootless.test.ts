@@ -1,0 +1,153 @@
+/** Berth run by an ordinary user, who has no helper programs. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { BERTH, busybox, until } from "./engine.ts";
+
+const UID = 54321;
+const canMakeNamespaces =
+  Bun.spawnSync(["/usr/bin/setpriv", `--reuid=${UID}`, `--regid=${UID}`, "--clear-groups", "unshare", "-U", "true"]).exitCode === 0;
+let folder: string;
+let berth: string;
+
+function asUser(argv: string[], env: Record<string, string> = {}) {
+  const { stdout, stderr, exitCode } = Bun.spawnSync(["/usr/bin/setpriv", `--reuid=${UID}`, `--regid=${UID}`, "--clear-groups", ...argv], {
+    cwd: "/",
+    env: { HOME: folder, XDG_RUNTIME_DIR: join(folder, "run"), PATH: "/nowhere", ...env },
+    timeout: 50_000,
+  });
+  return { out: stdout.toString().trim(), err: stderr.toString().trim(), code: exitCode };
+}
+const run = (...args: string[]) => asUser([berth, ...args]);
+function ok(...args: string[]): string {
+  const { out, err, code } = run(...args);
+  if (code !== 0) throw new Error(`berth ${args.join(" ")}: ${code}: ${err}`);
+  return out;
+}
+/** Processes of the user's. */
+const processes = () =>
+  readdirSync("/proc").filter((name) => {
+    try {
+      return /^\d+$/.test(name) && lstatSync(`/proc/${name}`).uid === UID && readFileSync(`/proc/${name}/cmdline`, "utf8") !== "";
+    } catch {
+      return false;
+    }
+  });
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "berth-rootless-"));
+  chmodSync(folder, 0o755);
+  mkdirSync(join(folder, "run"), { mode: 0o700 });
+  for (const path of [folder, join(folder, "run")]) chownSync(path, UID, UID);
+  berth = join(folder, "berth");
+  copyFileSync(BERTH, berth);
+  chmodSync(berth, 0o755);
+  copyFileSync(busybox(), join(folder, "bb.tar"));
+  chmodSync(join(folder, "bb.tar"), 0o644);
+  if (canMakeNamespaces) ok("import", join(folder, "bb.tar"), "bb");
+});
+afterAll(async () => {
+  if (canMakeNamespaces) run("rm", "-f", ...ok("ps", "-aq").split("\n"));
+  await until("their end", () => processes().length === 0);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test.skipIf(!canMakeNamespaces)("run: root inside, the user outside, and a word on the network it has not", () => {
+  const { out, err, code } = run(
+    "run",
+    "--rm",
+    "bb",
+    "sh",
+    "-c",
+    "id; touch /made; cat /proc/self/uid_map | tr -s ' '; cat /sys/class/net/*/operstate | wc -l",
+  );
+  expect({ out, code }).toEqual({ out: "uid=0(root) gid=0(root)\n 0 0 1\n1", code: 0 });
+  expect(err).toContain("the container has no network: an ordinary user needs slirp4netns or pasta for one");
+  expect(run("run", "--rm", "--network", "none", "bb", "sh", "-c", "exit 3")).toEqual({ out: "", err: "", code: 3 });
+  expect(existsSync(join(folder, ".local/share/berth/berth.db"))).toBe(true);
+});
+
+test.skipIf(!canMakeNamespaces)("in the background: exec, logs, stop; nobody but its user has it, and nothing stays", async () => {
+  ok("run", "-d", "--name", "a", "--network", "none", "-v", "data:/vol", "bb", "sh", "-c", "echo said; touch /vol/x; sleep 100");
+  expect(ok("exec", "a", "sh", "-c", "id -u; ps | grep -c '[s]leep 100'; ls /vol")).toBe("0\n1\nx");
+  expect(ok("logs", "a")).toBe("said");
+  expect(ok("ps", "--format", "{{.Names}} {{.State}}")).toBe("a running");
+  expect(lstatSync(join(folder, ".local/share/berth/volumes/data/_data/x")).uid).toBe(UID);
+  const pid = ok("inspect", "-f", "{{.State.Pid}}", "a");
+  expect(readFileSync(`/proc/${pid}/status`, "utf8")).toMatch(new RegExp(`^Uid:\t${UID}\t${UID}`, "m"));
+  expect(run("exec", "a", "nope").code).toBe(127);
+  ok("commit", "a", "kept");
+  expect(ok("run", "--rm", "--network", "none", "kept", "cat", "/etc/passwd")).toContain("root:x:0:0");
+  ok("stop", "-t", "0", "a");
+  ok("start", "a");
+  ok("rm", "-f", "a");
+  ok("rmi", "kept");
+  await until("the holder's end", () => processes().length === 0);
+});
+
+test.skipIf(!canMakeNamespaces)("archives with other owners, devices and whiteouts", () => {
+  const source = join(folder, "layers");
+  mkdirSync(join(source, "low/etc"), { recursive: true });
+  writeFileSync(join(source, "low/etc/gone"), "x");
+  const script = `mkdir -p up/dev up/etc up/dir && cd up && mknod dev/sda b 8 0 && touch etc/.wh.gone dir/.wh..wh..opq dir/new && echo x > owned && chown 1000:1000 owned && cd .. &&
+    mkdir -p low/dir && touch low/dir/old && cp /bin/busybox low/busybox && tar -C low -cf low.tar . && tar -C up -cf up.tar . && mkdir image && cp low.tar image/low.tar && cp up.tar image/up.tar`;
+  const made = Bun.spawnSync(["sh", "-ec", script], { cwd: source });
+  expect(made.stderr.toString()).toBe("");
+  const digest = (name: string) => new Bun.CryptoHasher("sha256").update(readFileSync(join(source, "image", name))).digest("hex");
+  const config = {
+    architecture: "amd64",
+    os: "linux",
+    rootfs: { type: "layers", diff_ids: ["low.tar", "up.tar"].map((name) => `sha256:${digest(name)}`) },
+  };
+  writeFileSync(join(source, "image/config.json"), JSON.stringify(config));
+  writeFileSync(
+    join(source, "image/manifest.json"),
+    JSON.stringify([{ Config: "config.json", RepoTags: ["odd:v1"], Layers: ["low.tar", "up.tar"] }]),
+  );
+  expect(Bun.spawnSync(["tar", "-C", join(source, "image"), "-cf", join(source, "odd.tar"), "."]).exitCode).toBe(0);
+  ok("load", "-i", join(source, "odd.tar"));
+  const list =
+    "for d in etc dir; do for f in $(/busybox ls /$d | /busybox grep -v 'host\\|resolv'); do echo $d/$f; done; done; /busybox stat -c %u /owned";
+  expect(ok("run", "--rm", "--network", "none", "odd:v1", "/busybox", "sh", "-c", list)).toBe("dir/new\n0");
+});
+
+test.skipIf(!canMakeNamespaces)("what a user cannot have is said in a line", () => {
+  const refused = (...args: string[]) => {
+    const { err, code } = run("run", "--rm", "--network", "none", ...args, "bb", "true");
+    expect({ args, code, lines: err.split("\n").length }).toEqual({ args, code: 125, lines: 1 });
+    return err;
+  };
+  expect(refused("-m", "64m")).toContain("permission denied");
+  expect(refused("-u", "1000")).toContain("the user namespace has no such ids");
+  expect(refused("--userns", "auto")).toContain("needs root");
+  expect(run("network", "create", "x").err).toContain("networks need root");
+  expect(run("run", "--rm", "--network", "x", "bb", "true").err).toContain("network x needs root");
+});
+
+test.skipIf(!canMakeNamespaces)("a folder of somebody else's is not trusted", () => {
+  const theirs = join(folder, "theirs");
+  mkdirSync(join(theirs, "berth"), { recursive: true });
+  chmodSync(theirs, 0o755);
+  expect(asUser([berth, "ps"], { XDG_RUNTIME_DIR: theirs })).toMatchObject({
+    code: 125,
+    err: expect.stringContaining(`is not a folder of user ${UID} alone`),
+  });
+});
+
+test("version and help need no namespace", () => {
+  expect(run("version", "--format", "{{.Client.Version}}").code).toBe(0);
+  expect(run("run", "--help").out).toContain("Usage:  berth run");
+});

@@ -55,7 +55,8 @@ type CommitPlan = CommitOptions & { config: NonNullable<ImageConfig["config"]> }
 
 async function commitLeased(engine: Engine, record: ContainerRecord, base: ImageRecord, options: CommitPlan): Promise<string> {
   const { name, config } = options;
-  const cgroup = options.pause && record.status === "running" ? openCgroup(containerCgroup(record)) : undefined;
+  const own = options.pause && record.status === "running" ? openCgroup(containerCgroup(record)) : undefined;
+  const cgroup = own && own.paths.length > 0 ? own : undefined; // an ordinary user's container has none to stand still in
   const writer = new BlobWriter(engine.layout);
   writer.leaveHashing(); // until it is staged
   const staged: StagedLayer[] = [];

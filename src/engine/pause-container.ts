@@ -13,6 +13,7 @@ export function pauseContainer(engine: Engine, text: string, on: boolean): void 
   const { id, status } = record;
   const cgroup = openCgroup(containerCgroup(record));
   if (!cgroup) throw new EngineError(`cannot pause container ${text}: this host has no cgroups`);
+  if (record.process && cgroup.paths.length === 0) throw new EngineError(`cannot pause container ${text}: it has no cgroup of its own`);
   if (on && status === "paused") throw new EngineError(`Container ${text} is already paused`);
   if (status !== "running" && status !== "paused") throw new EngineError(`Container ${text} is not ${on ? "running" : "paused"}`);
   // Killed in between, a pause leaves it frozen without a word of it.

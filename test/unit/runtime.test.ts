@@ -106,11 +106,11 @@ describe("users", () => {
   const resolve = (user: string, groups: string[] = []) => resolveUser({ user, groups }, passwd, group);
 
   test("names, numbers, groups", () => {
-    expect(resolve("")).toEqual({ uid: 0, gid: 0, additionalGids: [], home: "/root" });
-    expect(resolve("user")).toEqual({ uid: 1000, gid: 100, additionalGids: [10], home: "/home/user" });
-    expect(resolve("1000")).toMatchObject({ uid: 1000, gid: 100, additionalGids: [10] });
-    expect(resolve("user:wheel")).toMatchObject({ uid: 1000, gid: 10, additionalGids: [] });
-    expect(resolve("5:6", ["wheel", "99"])).toEqual({ uid: 5, gid: 6, additionalGids: [10, 99], home: "/" });
+    expect(resolve("")).toEqual({ uid: 0, gid: 0, additionalGids: [0], home: "/root" });
+    expect(resolve("user")).toEqual({ uid: 1000, gid: 100, additionalGids: [100, 10], home: "/home/user" });
+    expect(resolve("1000")).toMatchObject({ uid: 1000, gid: 100, additionalGids: [100, 10] });
+    expect(resolve("user:wheel")).toMatchObject({ uid: 1000, gid: 10, additionalGids: [10] });
+    expect(resolve("5:6", ["wheel", "99"])).toEqual({ uid: 5, gid: 6, additionalGids: [6, 10, 99], home: "/" });
     expect(resolve("7")).toMatchObject({ uid: 70, home: "/seven" });
   });
 

@@ -51,7 +51,8 @@ export function resolveUser({ user, groups }: NamedUser, passwd: string, group: 
   };
   const gid = groupName !== undefined ? groupId(groupName) : entry ? Number(entry[3]) : 0;
   const own = groupName === undefined && entry ? allGroups.filter((g) => g[3]?.split(",").includes(entry[0] ?? "")).map((g) => Number(g[2])) : [];
-  const additionalGids = [...new Set([...own, ...groups.map(groupId)])].filter((id) => Number.isInteger(id));
+  // The main one among them: else a setgid program could let go of it, and a file that denies it to its group would be open (CVE-2022-36109).
+  const additionalGids = [...new Set([gid, ...own, ...groups.map(groupId)])].filter((id) => Number.isInteger(id));
   return { uid, gid, additionalGids, home: entry?.[5] || "/" };
 }
 

@@ -238,6 +238,7 @@ async function main(): Promise<void> {
   const compiler = compilerOf(process.arch);
   const reaper = await compileFreestanding(compiler, "reaper.c");
   const userns = await compileFreestanding(compiler, "userns.c");
+  const exec = await compileFreestanding(compiler, "exec.c");
   const plain = join(dist, ".berth-plain");
   await run([
     process.execPath,
@@ -260,6 +261,8 @@ async function main(): Promise<void> {
     `BERTH_REAPER=${JSON.stringify(reaper.toString("base64"))}`,
     "--define",
     `BERTH_USERNS=${JSON.stringify(userns.toString("base64"))}`,
+    "--define",
+    `BERTH_EXEC=${JSON.stringify(exec.toString("base64"))}`,
     "--outfile",
     plain,
   ]);

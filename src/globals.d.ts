@@ -5,3 +5,5 @@ declare const BERTH_COMMIT: string;
 declare const BERTH_REAPER: string;
 /** The compiled ffi/userns.c, in base64. */
 declare const BERTH_USERNS: string;
+/** The compiled ffi/exec.c, in base64. */
+declare const BERTH_EXEC: string;

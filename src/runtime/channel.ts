@@ -69,7 +69,9 @@ export type InitReport =
   | { stage: "terminal" }
   /** All is set up; after {@link GoOn} the command starts. */
   | { stage: "ready" }
-  | { stage: "failed"; kind: FailureKind; message: string };
+  | { stage: "failed"; kind: FailureKind; message: string }
+  /** From ffi/exec.c: the command could not be executed; 0 where it is not there. */
+  | { stage: "exec"; errno: number };
 
 export interface GoOn {
   go: true;
@@ -104,6 +106,11 @@ export class Channel {
       if (hasCode(error, "ECONNRESET")) return undefined;
       throw error;
     }
+  }
+
+  /** Its number. */
+  get fd(): number {
+    return this.#socket.fd;
   }
 
   close(): void {

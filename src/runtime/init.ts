@@ -28,7 +28,7 @@ import { openProfileFile, requestProfile } from "./process/apparmor.ts";
 import { becomeCommand, DEFAULT_PATH, findCommand } from "./process/command.ts";
 import { applyRlimits } from "./process/limits.ts";
 import { dropPrivileges } from "./process/privileges.ts";
-import { openReaper } from "./process/reaper.ts";
+import { openExec, openReaper } from "./process/programs.ts";
 import { setIoPriority, setPersonality, setScheduler } from "./process/scheduling.ts";
 import { openTerminal } from "./process/terminal.ts";
 import { readContainerFile, resolveUser } from "./process/user.ts";
@@ -161,11 +161,11 @@ function startCommand(
   if (request.fifo) waitForStart(request.fifo);
   else waitForGo(channel);
   if (request.state) runHooks("startContainer", request.spec?.hooks?.startContainer ?? [], { ...request.state, status: "created" });
-  const reaper = reap ? openReaper() : undefined;
+  const program = reap ? openReaper() : openExec();
   umask(process.user.umask ?? 0o022);
   if (request.profile) requestProfile(request.profile, process.apparmorProfile ?? "");
   dropPrivileges(identity, filter);
-  return becomeCommand(process.args, env, { reaper, keep: preserveFds });
+  return becomeCommand(process.args, env, { program, isReaper: reap, channel: channel.fd, keep: preserveFds });
 }
 
 interface CommandOptions {

@@ -5,7 +5,7 @@ import type { Subprocess } from "bun";
 import { inUserNamespace } from "../../ffi/credentials.ts";
 import { AT_FDCWD, O_NONBLOCK, O_RDONLY, type OwnedFd, openat, readExactly, writeAll } from "../../ffi/fd.ts";
 import { hasCode, reasonOf } from "../../ffi/libc.ts";
-import { hasMountSetattr } from "../../ffi/mount.ts";
+import { cloneTree, hasMountSetattr, MOUNT_ATTR_RDONLY, setMountAttributes } from "../../ffi/mount.ts";
 import { CLONE_NEWPID, setns, unshare } from "../../ffi/namespace.ts";
 import { processStartTime } from "../../ffi/process.ts";
 import { kill, signalNumber } from "../../ffi/signal.ts";
@@ -13,6 +13,7 @@ import { socketPair } from "../../ffi/socket.ts";
 import { Channel, type CreateRequest, type ExecRequest, type InitReport } from "./channel.ts";
 import { RuntimeFailure } from "./errors.ts";
 import { openIdMapping, usernsProgram, writeMappings } from "./id-mapping.ts";
+import { execFailure } from "./process/command.ts";
 import { openIdMappedRoot } from "./rootfs/idmapped-root.ts";
 import { isBind, isIdMapped, openBind } from "./rootfs/mounts.ts";
 import type { IdMapping } from "./spec.ts";
@@ -61,8 +62,26 @@ export function endCode(child: Subprocess, code: number): number {
   return child.signalCode ? 128 + (signalNumber(String(child.signalCode)) ?? 0) : code;
 }
 
-// This executable, whatever its path was or became; the child resolves the link for itself.
+// This executable, whatever its path was or became.
 const SELF = "/proc/self/exe";
+
+/**
+ * This executable as nobody can write it: what can look into init reaches its /proc/PID/exe,
+ * and with it the mount that it was started from (CVE-2019-5736). Undefined before Linux
+ * 5.12, and where it lies in a mount of others.
+ */
+function openReadOnlySelf(): OwnedFd | undefined {
+  for (const path of [SELF, readlinkSync(SELF)]) {
+    try {
+      const tree = cloneTree(AT_FDCWD, path, false);
+      setMountAttributes(tree.fd, "", false, { set: MOUNT_ATTR_RDONLY, clear: 0 });
+      return tree;
+    } catch (error) {
+      if (!hasCode(error, "ENOSYS", "EINVAL", "ENOENT", "EPERM")) throw error;
+    }
+  }
+  return undefined;
+}
 const FIRST_PRESERVED = 3;
 
 /** Starts init for a request and takes it to the point right before the command. */
@@ -115,7 +134,7 @@ export function prepareProcess(request: CreateRequest | ExecRequest, options: Sp
     abandon,
     terminal,
     leave: () => channel.close(),
-    release: () => release(channel, { pid, child, terminal, startTime }, abandon),
+    release: () => release(channel, { pid, child, terminal, startTime }, argsOf(request), abandon),
   };
 }
 
@@ -145,11 +164,13 @@ function openForInit({ spec, root, mountPoint }: CreateRequest, pid: number, ope
   return opened;
 }
 
-function release(channel: Channel, running: RunningProcess, abandon: () => void): RunningProcess {
+const argsOf = (request: CreateRequest | ExecRequest) => (request.type === "create" ? request.spec.process : request.process).args;
+
+function release(channel: Channel, running: RunningProcess, args: string[], abandon: () => void): RunningProcess {
   try {
     channel.send({ go: true });
     const report = channel.receive<InitReport>();
-    if (report) throw failureOf(report.message);
+    if (report) throw report.message.stage === "exec" ? execFailure(args, report.message.errno) : failureOf(report.message);
     channel.close();
     return running;
   } catch (error) {
@@ -200,7 +221,8 @@ function spawnInit(request: CreateRequest | ExecRequest, stdio: number[]): Spawn
   const spawn = (): Spawned => {
     const userNamespace = userNamespaceOf(request);
     if (userNamespace) return spawnInUserNamespace(userNamespace, args, stdio);
-    const child = spawnProgram(SELF, args, stdio);
+    using self = openReadOnlySelf();
+    const child = spawnProgram(self?.path ?? SELF, args, stdio);
     return { pid: child.pid, child };
   };
   const path = pidNamespaceOf(request);
@@ -265,7 +287,8 @@ function userNamespaceOf(request: CreateRequest | ExecRequest): UserNamespace | 
 
 function spawnInUserNamespace({ path, uids, gids, newPid, orphan, folder }: UserNamespace, args: string[], stdio: number[]): Spawned {
   using program = usernsProgram();
-  using self = openat(AT_FDCWD, SELF, O_RDONLY);
+  using readOnly = openReadOnlySelf();
+  using self = openat(AT_FDCWD, readOnly?.path ?? SELF, O_RDONLY);
   if (path !== undefined) {
     using namespace = openat(AT_FDCWD, path, O_RDONLY);
     const [fd, exe] = [stdio.length, stdio.length + 1].map(String) as [string, string];

@@ -1,8 +1,9 @@
 /** The last step: this process becomes the container's command. */
 import { accessSync, constants, readdirSync, statSync } from "node:fs";
+import { constants as constantsOfOs } from "node:os";
 import { closeOnExecFrom, dup2, type OwnedFd } from "../../../ffi/fd.ts";
-import { hasCode, reasonOf } from "../../../ffi/libc.ts";
-import { execve, execveDescriptor } from "../../../ffi/process.ts";
+import { hasCode, reasonOf, SyscallError } from "../../../ffi/libc.ts";
+import { execveDescriptor } from "../../../ffi/process.ts";
 import { resetSignals } from "../../../ffi/signal.ts";
 import { RuntimeFailure } from "../errors.ts";
 
@@ -11,8 +12,11 @@ export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 
 /** How a process becomes its command. */
 export interface BecomeOptions {
-  /** An init that becomes this process instead and starts the command. */
-  reaper: OwnedFd | undefined;
+  /** What becomes it, see ffi/exec.c; or an init that starts it. */
+  program: OwnedFd;
+  isReaper: boolean;
+  /** Where ffi/exec.c tells why it could not. */
+  channel: number;
   /** How many descriptors from 3 on it keeps. */
   keep: number;
 }
@@ -20,17 +24,40 @@ export interface BecomeOptions {
 /**
  * Replaces this process, searching PATH of `env` as execvp(3) does.
  *
- * @throws {RuntimeFailure} `not-found` or `not-executable`
+ * @throws {RuntimeFailure} `not-found` or `not-executable`, with an init between; else the parent hears of that
  */
-export function becomeCommand(args: string[], env: string[], { reaper, keep }: BecomeOptions): never {
+export function becomeCommand(args: string[], env: string[], { program, isReaper, channel, keep }: BecomeOptions): never {
   closeOnExecFrom(3 + keep, () => readdirSync("/proc/self/fd").map(Number));
   for (let fd = 3; fd < 3 + keep; fd++) dup2(fd, fd);
   resetSignals();
+  if (!isReaper) {
+    dup2(channel, channel);
+    const files = candidates(args, env);
+    return execveDescriptor(program.fd, ["berth-exec", String(channel), String(files.length), ...files, ...args], env);
+  }
   return tryCandidates(args, env, (candidate) => {
-    if (!reaper) return execve(candidate, args, env);
     checkExecutable(candidate);
-    return execveDescriptor(reaper.fd, ["berth-init", candidate, ...args], env);
+    return execveDescriptor(program.fd, ["berth-init", candidate, ...args], env);
   });
+}
+
+/** What ffi/exec.c found: the errno of the first file that is there, 0 for none. */
+export function execFailure([command = ""]: string[], errno: number): RuntimeFailure {
+  if (errno !== 0) {
+    const code = Object.entries(constantsOfOs.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`;
+    return new RuntimeFailure(`exec: "${command}": ${reasonOf(new SyscallError("execve", code, []))}`, "not-executable");
+  }
+  return notFound(command);
+}
+
+function notFound(command: string): RuntimeFailure {
+  const why = command.includes("/") ? `stat ${command}: no such file or directory` : "executable file not found in $PATH";
+  return new RuntimeFailure(`exec: "${command}": ${why}`, "not-found");
+}
+
+function candidates([command = ""]: string[], env: string[]): string[] {
+  const path = env.findLast((v) => v.startsWith("PATH="))?.slice(5) ?? DEFAULT_PATH;
+  return command.includes("/") ? [command] : path.split(":").map((folder) => `${folder || "."}/${command}`);
 }
 
 /** Fails as {@link becomeCommand} would, without becoming it. */
@@ -38,11 +65,10 @@ export function findCommand(args: string[], env: string[]): void {
   tryCandidates(args, env, checkExecutable);
 }
 
-function tryCandidates<T>([command = ""]: string[], env: string[], attempt: (path: string) => T): T {
-  const path = env.findLast((v) => v.startsWith("PATH="))?.slice(5) ?? DEFAULT_PATH;
-  const candidates = command.includes("/") ? [command] : path.split(":").map((folder) => `${folder || "."}/${command}`);
+function tryCandidates<T>(args: string[], env: string[], attempt: (path: string) => T): T {
+  const [command = ""] = args;
   let refused: unknown;
-  for (const candidate of candidates) {
+  for (const candidate of candidates(args, env)) {
     try {
       return attempt(candidate);
     } catch (error) {
@@ -52,8 +78,7 @@ function tryCandidates<T>([command = ""]: string[], env: string[], attempt: (pat
     }
   }
   if (refused) throw new RuntimeFailure(`exec: "${command}": ${reasonOf(refused)}`, "not-executable");
-  const why = command.includes("/") ? `stat ${command}: no such file or directory` : "executable file not found in $PATH";
-  throw new RuntimeFailure(`exec: "${command}": ${why}`, "not-found");
+  throw notFound(command);
 }
 
 // What execve(2) would say; with an init between, it would say so too late.

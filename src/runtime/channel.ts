@@ -77,6 +77,9 @@ export interface GoOn {
   go: true;
 }
 
+/** Bytes of a message; whoever got hold of the other end cannot make us hold more. */
+const MAX_LENGTH = 64 << 20;
+
 export class Channel {
   readonly #socket: OwnedFd;
 
@@ -99,6 +102,7 @@ export class Channel {
       if (head.data.length === 0) return undefined;
       const rest = readExactly(this.#socket.fd, 4 - head.data.length);
       const length = Buffer.concat([head.data, rest]).readUInt32LE(0);
+      if (length > MAX_LENGTH) return undefined;
       const body = readExactly(this.#socket.fd, length);
       if (body.length < length) return undefined;
       return { message: JSON.parse(body.toString()) as T, fds: head.fds };

@@ -3,6 +3,7 @@ import { inUserNamespace } from "./credentials.ts";
 import * as fd from "./fd.ts";
 import { listNames } from "./file-name.ts";
 import { call, hasCode } from "./libc.ts";
+import { namespaceCapabilities, type Owners, toHost } from "./owners.ts";
 import { getXattr, listXattrs, setXattr } from "./xattr.ts";
 
 const CHUNK = 1 << 30;
@@ -35,7 +36,7 @@ function copyEntry(source: number, target: number, name: string): void {
 }
 
 /** Copies what a descriptor (O_PATH will do) stands for, which is no folder, to a name that is free. */
-export function copyFile(source: fd.OwnedFd, target: number, name: string): void {
+export function copyFile(source: fd.OwnedFd, target: number, name: string, owners?: Owners): void {
   const status = fd.statat(source.fd, "");
   const type = status.mode & fd.S_IFMT;
   if (type === fd.S_IFREG) {
@@ -47,7 +48,7 @@ export function copyFile(source: fd.OwnedFd, target: number, name: string): void
   } else {
     fd.mknodat(target, name, status.mode, fd.makedev(status.rdevMajor, status.rdevMinor));
   }
-  copyMetadata(status, type === fd.S_IFLNK ? undefined : source.path, target, name);
+  copyMetadata(status, type === fd.S_IFLNK ? undefined : source.path, target, name, owners);
 }
 
 function copyBytes(from: number, to: number): void {
@@ -91,15 +92,22 @@ export function giveTo(folder: number, name: string, uid: number, gid: number): 
   }
 }
 
-/** Gives a name another file's owner, mode, times and attributes. `from` is where attributes are read; a link has none that matter. */
-export function copyMetadata(status: fd.FileStatus, from: string | undefined, target: number, name: string): void {
-  giveTo(target, name, status.uid, status.gid);
+/**
+ * Gives a name another file's owner, mode, times and attributes.
+ *
+ * @param from where attributes are read; a link has none that matter
+ * @param owners what the owners become, where they do not stay
+ */
+export function copyMetadata(status: fd.FileStatus, from: string | undefined, target: number, name: string, owners?: Owners): void {
+  if (owners) fd.chownat(target, name, toHost(owners.uids, status.uid), toHost(owners.gids, status.gid));
+  else giveTo(target, name, status.uid, status.gid);
   if (from !== undefined) {
     const to = `/proc/self/fd/${target}/${name}`;
     for (const attribute of listXattrs(from, true)) {
       const value = attribute.startsWith("trusted.overlay.") ? undefined : getXattr(from, attribute, true);
       if (value) setXattr(to, attribute, value);
     }
+    if (owners) namespaceCapabilities(to, toHost(owners.uids, 0));
     call("fchmodat", target, name === "" ? "." : name, status.mode & 0o7777);
   }
   fd.utimensat(target, name === "" ? "." : name, status.mtime, status.mtime);

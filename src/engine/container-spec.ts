@@ -10,7 +10,7 @@ import type { ContainerRecord } from "../store/containers.ts";
 import { getImage } from "../store/images.ts";
 import { containerCgroup, layerFolder } from "../store/layout.ts";
 import { resolveCdi } from "./cdi.ts";
-import { containerRoot } from "./container-layer.ts";
+import { canMapOwners, containerRoot, ownersOf } from "./container-layer.ts";
 import { addressableDevices, allHostDevices, DEFAULT_DEVICE_RULES, deviceNumber } from "./devices.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
@@ -165,7 +165,8 @@ export function buildRoot(engine: Engine, record: ContainerRecord): Root {
   const lower = rootfs === undefined ? (layers || []).map((id) => `layers/${layerFolder(id)}`).reverse() : [rootfs];
   if (lower.length === 0) throw new EngineError(`container ${record.id} has no image`);
   const root = containerRoot(engine, record.id, lower);
-  return record.config.idMappings ? { ...root, idMapped: true } : root;
+  if (!record.config.idMappings) return root;
+  return { ...root, owners: ownersOf(engine, record) ? "own" : "mapped" };
 }
 
 // A user's engine is root in a user namespace already; its containers get one below that, in which the ids are the same.
@@ -178,9 +179,11 @@ function idMappingsOf({ idMappings }: ContainerConfig): Pick<Spec["linux"], "uid
 }
 
 // What is the engine's own, volumes too, has on disk the owners it has in a container: one in a user namespace sees them mapped.
-function withOwners({ layout }: Engine, mount: Mount, { idMappings }: ContainerConfig): Mount {
+function withOwners(engine: Engine, mount: Mount, { idMappings }: ContainerConfig): Mount {
+  if (!idMappings || !canMapOwners(engine)) return mount;
+  const { layout } = engine;
   const isOwn = layout.privateFolders.some((folder) => mount.source?.startsWith(`${folder}/`));
-  return mount.type === "bind" && isOwn && idMappings ? { ...mount, uidMappings: idMappings.uids, gidMappings: idMappings.gids } : mount;
+  return mount.type === "bind" && isOwn ? { ...mount, uidMappings: idMappings.uids, gidMappings: idMappings.gids } : mount;
 }
 
 // In a user namespace no node can be made: the host's are bound there.

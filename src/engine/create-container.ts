@@ -1,8 +1,9 @@
 /** `create`: a container's record, folders and volumes. */
-import { lstatSync, mkdirSync, statSync } from "node:fs";
+import { chownSync, lstatSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { reasonOf } from "../../ffi/libc.ts";
+import { toHost } from "../../ffi/owners.ts";
 import type { ContainerConfig, ContainerMount } from "../store/container-config.ts";
 import { type ContainerRecord, findContainers, getContainer, insertContainer, releaseCreated } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";
@@ -13,7 +14,7 @@ import { ROOTLESS_UID } from "../store/layout.ts";
 import { DEFAULT_NETWORK, type EndpointConfig, insertEndpoint, isUserNetwork, type NetworkRecord, USER_NETWORKS } from "../store/networks.ts";
 import { ensureVolume, useVolume } from "../store/volumes.ts";
 import { resolveCdi } from "./cdi.ts";
-import { makeContainerLayer } from "./container-layer.ts";
+import { canMapOwners, makeContainerLayer } from "./container-layer.ts";
 import { missingCapabilities } from "./container-spec.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError, NotFound } from "./errors.ts";
@@ -102,8 +103,16 @@ export function createContainer(engine: Engine, options: ContainerOptions, keep:
 
 // After the record: killed in between, it leads whoever reads it to what is there.
 function makeFolders(engine: Engine, id: string, config: ContainerConfig, layers: string[] | undefined): void {
-  for (const mount of config.mounts) if (mount.type === "volume") mkdirSync(engine.layout.volume(mount.name), { recursive: true, mode: 0o755 });
-  makeContainerLayer(engine, id, layers);
+  for (const mount of config.mounts) if (mount.type === "volume") makeVolumeFolder(engine, mount.name, config);
+  makeContainerLayer(engine, id, layers, config.idMappings);
+}
+
+function makeVolumeFolder(engine: Engine, name: string, { idMappings }: ContainerConfig): void {
+  const folder = engine.layout.volume(name);
+  mkdirSync(folder, { recursive: true, mode: 0o755 });
+  // Where no mount can map owners an empty one becomes the container's.
+  if (!idMappings || canMapOwners(engine) || readdirSync(folder).length > 0) return;
+  chownSync(folder, toHost(idMappings.uids, 0), toHost(idMappings.gids, 0));
 }
 
 // Gives the container that has the name already, if one has.

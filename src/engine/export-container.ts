@@ -11,7 +11,7 @@ import type { ContainerRecord } from "../store/containers.ts";
 import { FileDigester } from "../store/file-digester.ts";
 import { getImage, type ImageConfig, type ImageRecord, withLease } from "../store/images.ts";
 import { containerCgroup } from "../store/layout.ts";
-import { writeContainerLayer } from "./container-layer.ts";
+import { ownersOf, writeContainerLayer } from "./container-layer.ts";
 import { withContainerRoot } from "./container-root.ts";
 import { buildContainerMounts } from "./container-spec.ts";
 import type { Engine } from "./engine.ts";
@@ -25,7 +25,7 @@ export function exportContainer(engine: Engine, text: string, write: (bytes: Uin
   const record = resolveContainer(engine, text);
   withContainerRoot(engine, record, (root) => {
     const writer = new TarWriter(write);
-    writeTree(writer, root, { whiteouts: false, exclude: new Set() });
+    writeTree(writer, root, { whiteouts: false, exclude: new Set(), owners: ownersOf(engine, record) });
     writer.close();
   });
 }
@@ -104,7 +104,7 @@ function writeLayer(engine: Engine, record: ContainerRecord, writer: BlobWriter)
   const exclude = new Set(buildContainerMounts(engine, record).map((mount) => mount.destination.replace(/^\/+|\/+$/g, "")));
   for (const name of [".dockerenv", "dev/console"]) exclude.add(name);
   const tar = new TarWriter((bytes) => writer.write(bytes));
-  writeContainerLayer(engine, record.id, tar, exclude);
+  writeContainerLayer(engine, record, tar, exclude);
   tar.close();
 }
 

@@ -3,24 +3,31 @@ import { copyFile, copyMetadata } from "../../ffi/copy.ts";
 import * as fd from "../../ffi/fd.ts";
 import { listNames } from "../../ffi/file-name.ts";
 import { hasCode } from "../../ffi/libc.ts";
+import type { Owners } from "../../ffi/owners.ts";
 import { removeAt } from "../../ffi/remove.ts";
 import { AUFS_META, isOverlayOpaque, isOverlayWhiteout, OPAQUE, WHITEOUT } from "./whiteouts.ts";
 
-/** Copies unpacked layers, the lowest first, into an empty folder; file systems that can share the blocks. */
-export function mergeLayers(layers: string[], target: fd.OwnedFd): void {
+/**
+ * Copies unpacked layers, the lowest first, into an empty folder; file systems that can share the blocks.
+ *
+ * @param owners of a user namespace that is to have the copy
+ */
+export function mergeLayers(layers: string[], target: fd.OwnedFd, owners?: Owners): void {
   for (const layer of layers) {
     using source = fd.openat(fd.AT_FDCWD, layer, fd.O_RDONLY | fd.O_DIRECTORY);
-    new LayerCopy(target).folder(source, target, "");
+    new LayerCopy(target, owners).folder(source, target, "");
   }
 }
 
 class LayerCopy {
   readonly #root: fd.OwnedFd;
+  readonly #owners: Owners | undefined;
   /** First names of files that have several, by their numbers. */
   readonly #links = new Map<bigint, string>();
 
-  constructor(root: fd.OwnedFd) {
+  constructor(root: fd.OwnedFd, owners: Owners | undefined) {
     this.#root = root;
+    this.#owners = owners;
   }
 
   folder(source: fd.OwnedFd, target: fd.OwnedFd, path: string): void {
@@ -31,7 +38,7 @@ class LayerCopy {
       if (name.startsWith(WHITEOUT) && !name.startsWith(AUFS_META)) removeIfThere(target.fd, name.slice(WHITEOUT.length));
     }
     for (const name of names) if (!name.startsWith(WHITEOUT)) this.#entry(source, target, name, path === "" ? name : `${path}/${name}`);
-    copyMetadata(fd.statat(source.fd, ""), source.path, target.fd, "");
+    copyMetadata(fd.statat(source.fd, ""), source.path, target.fd, "", this.#owners);
   }
 
   #entry(source: fd.OwnedFd, target: fd.OwnedFd, name: string, path: string): void {
@@ -59,7 +66,7 @@ class LayerCopy {
     }
     if (status.nlink > 1) this.#links.set(status.ino, path);
     using file = fd.openat(source.fd, name, fd.O_PATH | fd.O_NOFOLLOW);
-    copyFile(file, target.fd, name);
+    copyFile(file, target.fd, name, this.#owners);
   }
 }
 

@@ -2,6 +2,7 @@
 import * as fd from "../../ffi/fd.ts";
 import { listNames } from "../../ffi/file-name.ts";
 import { call } from "../../ffi/libc.ts";
+import { type Owners, plainCapabilities, toContainer } from "../../ffi/owners.ts";
 import { getXattr, listXattrs } from "../../ffi/xattr.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { TarEntry } from "./tar-header.ts";
@@ -13,6 +14,8 @@ export interface TreeOptions {
   whiteouts: boolean;
   /** What was there before: only what is new, changed or gone is written. */
   before?: Snapshot;
+  /** Whose files they are, where owners are to be told as a user namespace has them. */
+  owners?: Owners | undefined;
   /** Paths, relative to the root, that are left out with all below them. */
   exclude: ReadonlySet<string>;
 }
@@ -65,6 +68,7 @@ class TreeWriter {
       using child = fd.openat(folder.fd, name, fd.O_RDONLY | fd.O_DIRECTORY | fd.O_NOFOLLOW);
       return this.folder(child, path);
     }
+    const { owners } = this.#options;
     const attributes = `/proc/self/fd/${folder.fd}/${name}`;
     const key = `${status.devMajor}:${status.devMinor}:${status.ino}`;
     const first = type !== "directory" && status.nlink > 1 ? this.#links.get(key) : undefined;
@@ -72,8 +76,8 @@ class TreeWriter {
       path: type === "directory" ? `${path}/` : path,
       type: first === undefined ? type : "hardlink",
       mode: status.mode & 0o7777,
-      uid: status.uid,
-      gid: status.gid,
+      uid: owners ? toContainer(owners.uids, status.uid) : status.uid,
+      gid: owners ? toContainer(owners.gids, status.gid) : status.gid,
       size: type === "file" && first === undefined ? Number(status.size) : 0,
       mtime: status.mtime,
       linkPath: first ?? (type === "symlink" ? readLink(folder, name) : ""),
@@ -122,7 +126,7 @@ function readXattrs(path: string): Map<string, Buffer> {
   return new Map(
     names.flatMap((name) => {
       const value = getXattr(path, name);
-      return value ? [[name, value] as const] : [];
+      return value ? [[name, name === "security.capability" ? plainCapabilities(value) : value] as const] : [];
     }),
   );
 }

@@ -254,7 +254,7 @@ function buildRoot(channel: Channel, { spec, root, mountPoint, state, noPivot, h
   }
   detachFromHost();
   // They come in the order of the mounts that have them; what a user namespace could not open, its parent has.
-  const tree = root.idMapped ? passed.shift() : undefined;
+  const tree = root.owners ? passed.shift() : undefined;
   if (tree) attachRoot(tree);
   else mountRoot(root, mountPoint);
   using folder = tree ?? fd.openat(fd.AT_FDCWD, mountPoint, fd.O_PATH | fd.O_DIRECTORY);

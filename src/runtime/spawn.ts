@@ -152,7 +152,7 @@ const hostId = (mappings: IdMapping[] = []) => mappings.find(({ containerID }) =
 function openForInit({ spec, root, mountPoint }: CreateRequest, pid: number, opensBinds: boolean): OwnedFd[] {
   using own = opensBinds ? openat(AT_FDCWD, `/proc/${pid}/ns/user`, O_RDONLY) : undefined;
   const { uidMappings, gidMappings } = spec.linux;
-  const opened = own && root.idMapped ? [openIdMappedRoot(root, mountPoint, own, { uid: hostId(uidMappings), gid: hostId(gidMappings) })] : [];
+  const opened = own && root.owners ? [openIdMappedRoot(root, mountPoint, own, { uid: hostId(uidMappings), gid: hostId(gidMappings) })] : [];
   for (const mount of spec.mounts) {
     const isOwn = own && Bun.deepEquals([mount.uidMappings, mount.gidMappings], [uidMappings, gidMappings]);
     const mapping = !isIdMapped(mount) ? undefined : isOwn ? own : openIdMapping(mount.uidMappings ?? [], mount.gidMappings ?? []);

@@ -87,6 +87,19 @@ test("stats: what is used and what may be", async () => {
   expect(await engine.fails(1, "stats", "--no-stream", "nope")).toContain("No such container: nope");
 });
 
+test("top: processes as the host has them, its own way and by ps", async () => {
+  await engine.ok("run", "-d", "--name", "busy", "bb", "sh", "-c", "sleep 1000; true");
+  const pid = await engine.inspect("busy", "{{.State.Pid}}");
+  await until("both", async () => (await engine.ok("top", "busy")).includes("sleep 1000"));
+  const lines = (await engine.ok("top", "busy")).split("\n");
+  expect(lines[0]).toMatch(/^UID +PID +PPID +C +STIME +TTY +TIME +CMD$/);
+  expect(lines[1]).toMatch(new RegExp(`^root +${pid} +\\d+ +0 +\\d\\d:\\d\\d +\\? +00:00:00 +sh -c sleep 1000; true$`));
+  expect(lines).toHaveLength(3);
+  if (Bun.which("ps")) expect((await engine.ok("top", "busy", "-o", "pid,cmd")).split("\n")[1]).toMatch(new RegExp(`^${pid} +sh -c sleep`));
+  await engine.ok("rm", "-f", "busy");
+  expect((await engine.run("top", "busy")).stderr).toContain("No such container: busy");
+});
+
 test("delay and loss, where the kernel has netem", async () => {
   const hasNetem = sh("ip link add probe0 type veth peer name probe1; tc qdisc add dev probe0 root netem delay 1ms").code === 0;
   sh("ip link del probe0");

@@ -69,7 +69,7 @@ describe("run", () => {
   test("users and groups of the image's files", async () => {
     expect(await engine.ok("run", "--rm", "-u", "user", "bb", "id")).toBe("uid=1000(user) gid=1000(user) groups=50(extra),1000(user)");
     expect(await engine.ok("run", "--rm", "-u", "user:root", "bb", "id")).toBe("uid=1000(user) gid=0(root) groups=0(root)");
-    expect(await engine.ok("run", "--rm", "-u", "7:8", "--group-add", "extra", "bb", "id")).toBe("uid=7 gid=8 groups=50(extra),1000(user)");
+    expect(await engine.ok("run", "--rm", "-u", "7:8", "--group-add", "extra", "bb", "id")).toBe("uid=7 gid=8 groups=8,50(extra)");
     expect(await engine.fails(125, "run", "--rm", "-u", "nobody", "bb", "id")).toContain(
       "unable to find user nobody: no matching entries in passwd file",
     );

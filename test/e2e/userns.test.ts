@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { TestEngine } from "./engine.ts";
+import { BERTH, TestEngine } from "./engine.ts";
 
 let engine: TestEngine;
 const N = ["--network", "none"];
@@ -75,6 +75,40 @@ test("with networks, limits, users, terminals, --init and --read-only", async ()
     "2",
   );
 });
+
+test("where no mount can map owners, the container has a copy of its own", async () => {
+  await using old = await TestEngine.make();
+  mkdirSync(join(old.root, "run"), { recursive: true });
+  // As an engine on such a kernel found out for itself.
+  writeFileSync(join(old.root, "run/owners-mapped"), `${readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()} no`);
+  await old.ok(
+    "run",
+    "-d",
+    "--name",
+    "a",
+    ...N,
+    "--userns",
+    "auto",
+    "-v",
+    "data:/v",
+    "bb",
+    "sh",
+    "-c",
+    "touch /made /v/x; chown 1000:50 /made; rm /etc/group; sleep 100",
+  );
+  const uid = Number(statusOf(await old.inspect("a", "{{.State.Pid}}"), "Uid"));
+  expect(await old.ok("exec", "a", "sh", "-c", "stat -c %u:%g /bin/busybox /home/user /made /v/x; cat /etc/hosts | head -1")).toBe(
+    "0:0\n0:0\n1000:50\n0:0\n127.0.0.1\tlocalhost",
+  );
+  const id = await old.inspect("a", "{{.Id}}");
+  expect(statSync(join(old.root, "containers", id, "mapped-root/made")).uid).toBe(uid + 1000);
+  await old.ok("commit", "a", "made");
+  expect(await old.ok("run", "--rm", ...N, "made", "sh", "-c", "stat -c %u:%g /made /bin/busybox; ls /etc/group 2>/dev/null || true")).toBe(
+    "1000:50\n0:0",
+  );
+  const listing = Bun.spawnSync(["sh", "-c", `"${BERTH}" export a | tar -tv --numeric-owner | grep ' made$'`], { env: old.env }).stdout.toString();
+  expect(listing).toContain(" 1000/50 ");
+}, 30_000);
 
 test("mappings by hand, of a user's subordinate ids, and of another container", async () => {
   expect(

@@ -18,6 +18,10 @@ const SCRIPTS = {
   devices: "berth run --network none --rm --cap-add MKNOD bb sh -c 'mknod /tmp/mem c 1 1 && cat /tmp/mem 2>&1; echo ok >/dev/null && echo $?'",
   exec: `berth run --network none -d --name a bb sleep 100 >/dev/null; berth exec a cat /proc/self/cgroup
     cat /sys/fs/cgroup/berth/*/cgroup.procs | busybox wc -l; berth rm -f a`,
+  blockIO: `berth run --network none --rm --blkio-weight 100 --memory-reservation 32m --cpuset-cpus 0 bb sh -c 'cd /sys/fs/cgroup; cat memory.low cpuset.cpus'`,
+  userns: `berth run --network none --rm --userns auto -v v:/v bb sh -c 'id -u; stat -c %u /bin/busybox; touch /made /v/x && echo made; cat /proc/self/uid_map' | tr -s ' '`,
+  pause: `berth run --network none -d --name p bb sleep 100 >/dev/null; berth pause p; berth ps --format '{{.State}}'; berth unpause p
+    berth stats --no-stream --format '{{.PIDs}}' p; berth update -m 32m p; cat /sys/fs/cgroup/berth/*/memory.max; berth rm -f p`,
   leftovers: "berth ps -aq; find /sys/fs/cgroup/berth -mindepth 1 -type d; grep -c overlay /proc/mounts",
 };
 
@@ -51,5 +55,14 @@ test("a fifth of a CPU", () => {
 test("device rules", () => expect(said("devices")).toBe("cat: can't open '/tmp/mem': Operation not permitted\n0\nexit 0\n"));
 
 test("exec joins the container's cgroup", () => expect(said("exec")).toBe("0::/\n1\na\nexit 0\n"));
+
+test("weights, reservations, CPUs; pause, stats and update", () => {
+  expect(said("blockIO")).toMatch(/^(33554432\n0\nexit 0|berth: cannot limit blkio weight.*\nexit 125)\n$/);
+  expect(said("pause")).toBe("p\npaused\np\n1\np\n33554432\np\nexit 0\n");
+});
+
+test("a user namespace, where no mount can map the owners of this kernel's tmpfs", () => {
+  expect(said("userns")).toBe("0\n0\nmade\n 0 1879048192 65536\nexit 0\n");
+});
 
 test("nothing is left", () => expect(said("leftovers")).toBe("0\nexit 1\n"));

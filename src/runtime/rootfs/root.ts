@@ -20,10 +20,15 @@ export type Root =
       work: string | undefined;
       /** MS_* for the mount. */
       flags?: number;
-      /** Whether owners appear as the container's user namespace maps them; see idmapped-root.ts. */
-      idMapped?: boolean;
+      owners?: RootOwners;
     }
-  | { type: "folder"; path: string; idMapped?: boolean };
+  | { type: "folder"; path: string; owners?: RootOwners };
+
+/**
+ * For a container in a user namespace, which may not open its root itself: whether owners
+ * are to appear as that maps them, or are its own already. See idmapped-root.ts.
+ */
+export type RootOwners = "mapped" | "own";
 
 /** Mounts the root at `target`, in this process's mount namespace. */
 export function mountRoot(root: Root, target: string): void {

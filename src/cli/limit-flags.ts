@@ -1,11 +1,12 @@
 /** The flags of limits, and their values. Every `parse…` throws {@link ValueError} naming what was expected. */
-import { statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import type { DeviceCgroupRule, DeviceValue, Limits } from "../store/container-config.ts";
 import type { ReadAll, ReadOne } from "./container-flags.ts";
 import { UsageError, ValueError } from "./errors.ts";
 import { optional, parseInteger, parseIntegerIn, parseSize } from "./values.ts";
 
 const MEMORY_MIN = 6 << 20;
+const MAX_CPU = 1 << 16;
 
 /** What the flags of limits say. Throws {@link UsageError}. */
 export function limits(read: ReadOne, readAll: ReadAll, isOomKillDisabled: boolean | undefined): Limits {
@@ -29,7 +30,7 @@ export function limits(read: ReadOne, readAll: ReadAll, isOomKillDisabled: boole
       "cpuQuota",
       read("cpu-quota", (t) => parseInteger(t)),
     ),
-    ...optional("cpusetCpus", read("cpuset-cpus", parseCpuset)),
+    ...optional("cpusetCpus", read("cpuset-cpus", parseCpuList)),
     ...optional("cpusetMems", read("cpuset-mems", parseCpuset)),
     ...optional(
       "pidsLimit",
@@ -100,6 +101,21 @@ function parseCpus(text: string): number {
     throw new ValueError(`range of CPUs is from 0.01 to ${available.toFixed(2)}, as there are only ${available} CPUs available`);
   }
   return Math.round(cpus * 1e9);
+}
+
+const expand = (list: string) =>
+  list.split(",").flatMap((range) => {
+    const [first = 0, last = first] = range.split("-").map(Number);
+    return Array.from({ length: Math.max(0, Math.min(last, MAX_CPU) - first + 1) }, (_, i) => first + i);
+  });
+
+function parseCpuList(text: string): string {
+  const list = parseCpuset(text);
+  const online = readFileSync("/sys/devices/system/cpu/online", "latin1").trim();
+  const available = new Set(expand(online));
+  if (!expand(list).every((cpu) => available.has(cpu)))
+    throw new ValueError(`Requested CPUs are not available - requested ${text}, available: ${online}`);
+  return list;
 }
 
 function parseCpuset(text: string): string {

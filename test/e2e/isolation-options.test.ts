@@ -126,6 +126,19 @@ test("bad input", async () => {
   expect(await refused("--device-read-bps", "/dev/null:1mb")).toContain("/dev/null is no block device");
   expect(await refused("--device-read-bps", "/dev/nowhere:1mb")).toContain("/dev/nowhere is not there");
   expect(await refused("--cgroupns", "mine")).toContain("expected host or private");
+  expect(await refused("--cpuset-cpus", "4000")).toContain("Requested CPUs are not available - requested 4000, available: 0");
+  const profile = join(engine.root, "profile.json");
+  for (const [text, word] of [
+    ["{", "JSON Parse error"],
+    ["[]", "expected a JSON object"],
+    ["{}", "no defaultAction"],
+    ['{"defaultAction":"SCMP_ACT_ALLOW","syscalls":7}', "syscalls: expected a list"],
+    ['{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdri"],"action":"SCMP_ACT_ERRNO"}]}', 'there is no system call "mkdri"'],
+    ['{"defaultAction":"SCMP_ACT_NOTIFY"}', "SCMP_ACT_NOTIFY is not supported"],
+  ] as const) {
+    writeFileSync(profile, text);
+    expect(await refused("--security-opt", `seccomp=${profile}`)).toContain(word);
+  }
   expect(await refused("--cap-add", "NOPE")).toContain("unknown capability");
   expect(await engine.ok("ps", "-aq")).toBe("");
 });

@@ -8,6 +8,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseAttributes } from "../../ffi/netlink/socket.ts";
+import { EngineError } from "../../src/engine/errors.ts";
 import { readProfile, resolveProfile } from "../../src/engine/seccomp/profile.ts";
 import { ManifestError, parseManifest } from "../../src/image/media-types.ts";
 import { InvalidReference, parseReference } from "../../src/image/reference.ts";
@@ -16,6 +17,7 @@ import { TarReader } from "../../src/image/tar-reader.ts";
 import { TarWriter } from "../../src/image/tar-writer.ts";
 import { buildAnswer, parseQuery, RCODE, reversedAddress } from "../../src/network/dns-message.ts";
 import { loadConfig } from "../../src/runtime/container/load-config.ts";
+import { RuntimeFailure } from "../../src/runtime/errors.ts";
 import { resolveUser } from "../../src/runtime/process/user.ts";
 import { compileSeccomp } from "../../src/runtime/seccomp/compile.ts";
 
@@ -229,7 +231,7 @@ describe("files of JSON", () => {
         writeFileSync(file, JSON.stringify(profile) ?? "");
         compileSeccomp(resolveProfile(readProfile(file), ["CAP_SYS_ADMIN"]), "x86_64");
       };
-      fuzz((next) => damageJson(source, next), read as (input: never) => void, [Error], ROUNDS / 3);
+      fuzz((next) => damageJson(source, next), read as (input: never) => void, [EngineError, RuntimeFailure], ROUNDS / 3);
     },
     TIMEOUT,
   );

@@ -155,3 +155,7 @@ export function syscallTable(architecture: Architecture): Map<string, number> {
   }
   return table;
 }
+
+/** Names of system calls of any architecture here. */
+export const knownSyscalls = (): string[] =>
+  (Object.keys(TABLES) as Architecture[]).flatMap((architecture) => [...syscallTable(architecture).keys()]);

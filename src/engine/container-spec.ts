@@ -230,6 +230,11 @@ function hasTtyGroup({ idMappings }: ContainerConfig): boolean {
     : ownIdMaps().gids.some(({ first, size }) => has(first, size));
 }
 
+/** Volumes and binds of a container that does not run, as it has them. */
+export function ownMounts(engine: Engine, { config }: ContainerRecord): Mount[] {
+  return config.mounts.filter(({ type }) => type !== "tmpfs").map((mount) => toMount(engine, mount));
+}
+
 // POSIX shared memory lives in files, so who shares an IPC namespace must share these too.
 function sharedMemory(engine: Engine, config: ContainerConfig): Mount {
   const destination = "/dev/shm";

@@ -39,10 +39,16 @@ export class LayerWriter {
   readonly #gid = process.getegid?.() ?? 0;
   readonly #oldMask = process.umask(0);
 
-  /** @param lowers unpacked layers below this one, the topmost first */
-  constructor(folder: string, lowers: string[] = []) {
+  readonly #isCopy: boolean;
+
+  /**
+   * @param lowers unpacked layers below this one, the topmost first
+   * @param kind what the entries are: of a layer, or files that somebody copies, of which none takes a folder's place
+   */
+  constructor(folder: string, lowers: string[] = [], kind: "layer" | "copy" = "layer") {
     this.#root = fd.openat(fd.AT_FDCWD, folder, fd.O_PATH | fd.O_DIRECTORY);
     this.#lowers = lowers;
+    this.#isCopy = kind === "copy";
   }
 
   /** Makes an entry; for a file, gives where its content goes. Throws {@link LayerError}. */
@@ -79,7 +85,7 @@ export class LayerWriter {
       return undefined;
     }
     const folder = this.#folder(components.join("/"));
-    if (name.startsWith(WHITEOUT)) {
+    if (name.startsWith(WHITEOUT) && !this.#isCopy) {
       this.#whiteOut(folder, name);
       return undefined;
     }
@@ -224,6 +230,7 @@ export class LayerWriter {
     } catch (error) {
       if (!hasCode(error, "EEXIST")) throw error;
       isNew = (fd.statat(folder, name).mode & fd.S_IFMT) !== fd.S_IFDIR;
+      if (isNew && this.#isCopy) throw new LayerError(`cannot overwrite non-directory ${JSON.stringify(name)} with a directory`);
       if (isNew) {
         fd.unlinkat(folder, name);
         make();
@@ -266,6 +273,7 @@ export class LayerWriter {
 
   #remove(folder: number, name: string): void {
     const isFolder = (fd.statat(folder, name).mode & fd.S_IFMT) === fd.S_IFDIR;
+    if (isFolder && this.#isCopy) throw new LayerError(`cannot overwrite directory ${JSON.stringify(name)} with a non-directory`);
     removeAt(folder, name);
     if (!isFolder) return;
     // A remembered folder that is gone now must not be written into any more.

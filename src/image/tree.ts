@@ -35,6 +35,11 @@ export function writeTree(writer: TarWriter, root: fd.OwnedFd, options: TreeOpti
   return new TreeWriter(writer, options).folder(root, "");
 }
 
+/** Writes one name of a folder, with all below it where it is a folder, under another path. */
+export function writePath(writer: TarWriter, folder: fd.OwnedFd, name: string, path: string, options: TreeOptions): number {
+  return new TreeWriter(writer, options).entry(folder, name, path);
+}
+
 class TreeWriter {
   readonly #writer: TarWriter;
   readonly #options: TreeOptions;
@@ -50,12 +55,12 @@ class TreeWriter {
     let bytes = 0;
     const names = listNames(folder.path);
     const isWanted = (name: string) => !this.#options.exclude.has(join(path, name));
-    for (const name of names.sort((a, b) => (a < b ? -1 : 1))) if (isWanted(name)) bytes += this.#entry(folder, name, join(path, name));
+    for (const name of names.sort((a, b) => (a < b ? -1 : 1))) if (isWanted(name)) bytes += this.entry(folder, name, join(path, name));
     for (const name of this.#options.before?.gone(path, names).filter(isWanted) ?? []) this.#writer.entry(plainFile(join(path, WHITEOUT + name)));
     return bytes;
   }
 
-  #entry(folder: fd.OwnedFd, name: string, path: string): number {
+  entry(folder: fd.OwnedFd, name: string, path: string): number {
     const status = fd.statat(folder.fd, name);
     const type = TYPES[status.mode & fd.S_IFMT];
     if (!type) return 0; // a socket means nothing to anybody else

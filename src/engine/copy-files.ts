@@ -1,0 +1,209 @@
+/** `cp`: files between a container and the host, as tar on the way. */
+import { basename, dirname, resolve } from "node:path";
+import { asFileOwner } from "../../ffi/credentials.ts";
+import * as fd from "../../ffi/fd.ts";
+import { openInRoot } from "../../ffi/in-root.ts";
+import { hasCode, reasonOf } from "../../ffi/libc.ts";
+import { type Owners, toHost } from "../../ffi/owners.ts";
+import { type FileSink, LayerWriter } from "../image/layer-writer.ts";
+import type { TarEntry } from "../image/tar-header.ts";
+import { TarReader } from "../image/tar-reader.ts";
+import { TarWriter } from "../image/tar-writer.ts";
+import { writePath } from "../image/tree.ts";
+import { type ContainerFiles, openContainerFiles } from "./container-root.ts";
+import type { Engine } from "./engine.ts";
+import { EngineError } from "./errors.ts";
+import { resolveContainer } from "./resolve-container.ts";
+
+export interface CopyOptions {
+  /** Whether owners stay as they are, instead of becoming the container's root, or the caller. */
+  archive: boolean;
+  /** Whether a link as source stands for what it leads to. */
+  followLink: boolean;
+}
+
+/** A folder in which paths are resolved: the host's, or a container's. */
+interface Place {
+  root: fd.OwnedFd;
+  /** For messages. */
+  name: string;
+  owners: Owners | undefined;
+}
+
+/** Writes what is at a path of a container as tar. Throws {@link EngineError}. */
+export function copyOutAsTar(engine: Engine, container: string, path: string, options: CopyOptions, write: (bytes: Uint8Array) => void): void {
+  using files = openFiles(engine, container);
+  const source = openSource({ ...files, name: `container ${container}` }, path, options);
+  using _folder = source.folder;
+  const writer = new TarWriter(write);
+  writePath(writer, source.folder, source.name, source.isContents ? "." : basename(resolve("/", path)) || ".", {
+    whiteouts: false,
+    exclude: new Set(),
+    owners: files.owners,
+  });
+  writer.close();
+}
+
+/** Unpacks a tar in a folder of a container. Throws {@link EngineError} where that is none. */
+export async function copyInAsTar(engine: Engine, container: string, path: string, source: AsyncIterable<Uint8Array>): Promise<void> {
+  using files = openFiles(engine, container);
+  const place = { ...files, name: `container ${container}` };
+  const target = openTarget(place, path);
+  if (!target?.isFolder) throw new EngineError(target ? `destination "${container}:${path}" must be a directory` : missing(place, path));
+  using folder = target.file;
+  const extraction = new Extraction(folder, files.owners, (entry) => ({ ...entry, ...hostOwner(entry, files.owners) }));
+  try {
+    for await (const chunk of source) extraction.write(chunk);
+  } finally {
+    extraction.close();
+  }
+}
+
+/** Copies a path of a container to the host. */
+export function copyOut(engine: Engine, container: string, path: string, target: string, options: CopyOptions): void {
+  const to = resolve(target) + (/\/\.?$/.test(target) ? "/" : "");
+  // Before anything is mounted: it is the host's.
+  using root = fd.openat(fd.AT_FDCWD, "/", fd.O_PATH | fd.O_DIRECTORY);
+  using files = openFiles(engine, container);
+  const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
+  const owner = (entry: TarEntry) => (options.archive ? entry : { ...entry, uid, gid });
+  copy({ ...files, name: `container ${container}` }, path, { root, name: "the host", owners: undefined }, to, options, owner);
+}
+
+/** Copies a path of the host into a container. */
+export function copyIn(engine: Engine, container: string, source: string, path: string, options: CopyOptions): void {
+  const from = resolve(source) + (/\/\.?$/.exec(source)?.[0] ?? "");
+  using root = fd.openat(fd.AT_FDCWD, "/", fd.O_PATH | fd.O_DIRECTORY);
+  using files = openFiles(engine, container);
+  const owner = (entry: TarEntry) => ({ ...entry, ...hostOwner(options.archive ? entry : { uid: 0, gid: 0 }, files.owners) });
+  copy({ root, name: "the host", owners: undefined }, from, { ...files, name: `container ${container}` }, path, options, owner);
+}
+
+function openFiles(engine: Engine, container: string): ContainerFiles {
+  const record = resolveContainer(engine, container);
+  try {
+    return openContainerFiles(engine, record);
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ESRCH")) throw new EngineError(`container ${container} ended just now, try again`);
+    throw error;
+  }
+}
+
+const hostOwner = ({ uid, gid }: { uid: number; gid: number }, owners: Owners | undefined) =>
+  owners ? { uid: toHost(owners.uids, uid), gid: toHost(owners.gids, gid) } : { uid, gid };
+
+const missing = ({ name }: Place, path: string) =>
+  name === "the host" ? `lstat ${path}: no such file or directory` : `Could not find the file ${path} in ${name}`;
+
+interface Source {
+  /** Where it is, and its name there. */
+  folder: fd.OwnedFd;
+  name: string;
+  isFolder: boolean;
+  /** Whether what is in the folder is meant, not the folder. */
+  isContents: boolean;
+}
+
+function openSource(place: Place, path: string, { followLink }: CopyOptions): Source {
+  const isContents = /(^|\/)\.$/.test(path);
+  // With a slash behind it a link stands for its folder, too.
+  const follows = followLink || isContents || path.endsWith("/");
+  try {
+    using file = openInRoot(place.root.fd, path, fd.O_PATH | (follows ? 0 : fd.O_NOFOLLOW));
+    const isFolder = (fd.statat(file.fd, "").mode & fd.S_IFMT) === fd.S_IFDIR;
+    if (path.endsWith("/") && !isFolder) throw new EngineError(`${path} is not a directory`);
+    if (isFolder) return { folder: fd.openat(file.fd, ".", fd.O_RDONLY | fd.O_DIRECTORY), name: ".", isFolder, isContents };
+    // By its folder: what is told of it is then of what is there now, and no link is followed.
+    const real = follows ? realName(place, path) : path;
+    const folder = openInRoot(place.root.fd, dirname(resolve("/", real)), fd.O_RDONLY | fd.O_DIRECTORY);
+    return { folder, name: basename(real), isFolder, isContents: false };
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ENOTDIR")) throw new EngineError(missing(place, path));
+    throw error instanceof EngineError ? error : new EngineError(`cannot copy ${path} of ${place.name}: ${reasonOf(error)}`);
+  }
+}
+
+const MAX_LINKS = 40;
+
+// The path a link leads to, in its own root.
+function realName(place: Place, path: string): string {
+  let real = resolve("/", path);
+  for (let i = 0; i < MAX_LINKS; i++) {
+    using folder = openInRoot(place.root.fd, dirname(real), fd.O_PATH | fd.O_DIRECTORY);
+    if ((fd.statat(folder.fd, basename(real)).mode & fd.S_IFMT) !== fd.S_IFLNK) return real;
+    real = resolve(dirname(real), fd.readlinkat(folder.fd, basename(real)));
+  }
+  throw new EngineError(`too many links at ${path} of ${place.name}`);
+}
+
+function openTarget(place: Place, path: string): { file: fd.OwnedFd; isFolder: boolean } | undefined {
+  try {
+    const file = openInRoot(place.root.fd, path, fd.O_PATH);
+    return { file, isFolder: (fd.statat(file.fd, "").mode & fd.S_IFMT) === fd.S_IFDIR };
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return undefined;
+    if (hasCode(error, "ENOTDIR")) throw new EngineError(`${path} of ${place.name} is not a directory`);
+    throw new EngineError(`cannot open ${path} of ${place.name}: ${reasonOf(error)}`);
+  }
+}
+
+// docker's rules of what becomes what (docker-cp(1)).
+function copy(from: Place, path: string, to: Place, target: string, options: CopyOptions, owner: (entry: TarEntry) => TarEntry): void {
+  const source = openSource(from, path, options);
+  using folder = source.folder;
+  const there = openTarget(to, target);
+  using _there = there?.file;
+  if (there && !there.isFolder && source.isFolder) throw new EngineError(`cannot copy a directory to a file: ${target} of ${to.name}`);
+  if (there && !there.isFolder && target.endsWith("/")) throw new EngineError(`${target} of ${to.name} is not a directory`);
+  if (!there && !source.isFolder && target.endsWith("/")) throw new EngineError(`the destination directory must exist: ${missing(to, target)}`);
+  // Into a folder that is there goes the source under its name, or its contents; else the target's own name is new.
+  const isInside = there?.isFolder === true;
+  const parent = isInside ? target : dirname(resolve("/", target));
+  const own = basename(resolve("/", path));
+  const name = isInside ? (source.isContents || own === "" ? "." : own) : basename(target);
+  const into = isInside ? there : openTarget(to, parent);
+  if (!into) throw new EngineError(missing(to, parent));
+  using into_ = isInside ? undefined : into.file;
+  void into_;
+  const extraction = new Extraction(into.file, to.owners, owner);
+  try {
+    const writer = new TarWriter((bytes) => extraction.write(bytes));
+    writePath(writer, folder, source.name, name, { whiteouts: false, exclude: new Set(), owners: from.owners });
+    writer.close();
+  } finally {
+    extraction.close();
+  }
+}
+
+/** Unpacks a tar in a folder as it comes. */
+class Extraction {
+  readonly #writer: LayerWriter;
+  readonly #reader: TarReader;
+  readonly #owners: Owners | undefined;
+
+  /** @param owners of the container, where it has its own: nobody else may make files where they are mapped */
+  constructor(folder: fd.OwnedFd, owners: Owners | undefined, change: (entry: TarEntry) => TarEntry) {
+    this.#owners = owners;
+    this.#writer = new LayerWriter(folder.path, [], "copy");
+    let sink: FileSink | undefined;
+    this.#reader = new TarReader({
+      entry: (entry) => {
+        // The folder itself stays as it is.
+        sink = entry.path === "./" || entry.path === "." ? undefined : this.#writer.add(change(entry));
+      },
+      data: (chunk) => sink?.write(chunk),
+      hole: (bytes) => sink?.skip(bytes),
+      end: () => sink?.close(),
+    });
+  }
+
+  write(bytes: Uint8Array): void {
+    const { uid, gid } = hostOwner({ uid: 0, gid: 0 }, this.#owners);
+    if (this.#owners) asFileOwner(uid, gid, () => this.#reader.write(bytes));
+    else this.#reader.write(bytes);
+  }
+
+  close(): void {
+    this.#writer.close();
+  }
+}

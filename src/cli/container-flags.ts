@@ -103,7 +103,7 @@ export const CONTAINER_FLAGS = {
   tty: { short: "t", type: "boolean", help: "Allocate a pseudo-TTY" },
   ulimit: { type: "list", value: "ulimit", help: "Ulimit options" },
   user: { short: "u", type: "string", help: "Username or UID (format: <name|uid>[:<group|gid>])" },
-  userns: { type: "string", help: "User namespace to use (host, auto[:size=N], remap[:USER], container:NAME)" },
+  userns: { type: "string", help: "User namespace to use (host, auto[:size=N], remap[:USER], nomap, container:NAME)" },
   uidmap: { type: "list", value: "container:host:size", help: "Ids of the host that stand for the container's users" },
   gidmap: { type: "list", value: "container:host:size", help: "The same for groups (default as --uidmap)" },
   uts: { type: "string", help: "UTS namespace to use (host)" },

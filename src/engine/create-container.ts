@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { reasonOf } from "../../ffi/libc.ts";
 import { toHost } from "../../ffi/owners.ts";
+import { enterDelegated } from "../runtime/cgroup/delegated.ts";
 import type { ContainerConfig, ContainerMount } from "../store/container-config.ts";
 import { type ContainerRecord, findContainers, getContainer, insertContainer, releaseCreated } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";
@@ -69,7 +70,11 @@ export function createContainer(engine: Engine, options: ContainerOptions, keep:
   }
   const image = options.rootfs === undefined ? resolveImage(engine, options.image).image : undefined;
   const config = completeConfig(engine, options, image?.config.config ?? {}, id);
-  if (process.env[ROOTLESS_UID] !== undefined) useUserNetwork(config, options, warn);
+  if (process.env[ROOTLESS_UID] !== undefined) {
+    useUserNetwork(config, options, warn);
+    const delegated = config.cgroupParent === undefined ? enterDelegated() : undefined;
+    if (delegated !== undefined) config.cgroupParent = delegated;
+  }
   if (options.rootfs !== undefined) checkRootFolder(options.rootfs);
   resolveCdi(config.cdiDevices ?? []); // refused now, not when it starts
   const missing = missingCapabilities(config);

@@ -1,7 +1,7 @@
 /** Which of the host's ids a container with a user namespace of its own has (user_namespaces(7), subuid(5)). */
 import type { Database } from "bun:sqlite";
 import { readFileSync } from "node:fs";
-import { inUserNamespace } from "../../ffi/credentials.ts";
+import { type IdExtent, inUserNamespace, ownIdMaps } from "../../ffi/credentials.ts";
 import type { ContainerConfig, IdRange } from "../store/container-config.ts";
 import { type HostRange, takenRanges } from "../store/id-ranges.ts";
 import type { Engine } from "./engine.ts";
@@ -32,6 +32,7 @@ const AUTO_LAST = 0x7fff_0000;
 /** Throws {@link EngineError} where it cannot be had. */
 export function resolveUserns(engine: Engine, { mode, uids, gids }: UsernsOptions): Userns {
   const isAsked = uids.length > 0 || gids.length > 0 || !["", "host", undefined].includes(mode);
+  if (mode === "nomap") return withoutOwnId();
   if (isAsked && inUserNamespace())
     throw new EngineError("a container's own range of ids needs root: an ordinary user's containers have a user namespace with his ids already");
   if (uids.length > 0 || gids.length > 0) {
@@ -55,8 +56,21 @@ export function resolveUserns(engine: Engine, { mode, uids, gids }: UsernsOption
       return { userns: `container:${id}`, ...(config.idMappings && { idMappings: config.idMappings }) };
     }
     default:
-      throw new EngineError(`invalid user namespace mode ${JSON.stringify(mode)}: expected host, auto, remap[:USER], container:NAME`);
+      throw new EngineError(`invalid user namespace mode ${JSON.stringify(mode)}: expected host, auto, remap[:USER], nomap, container:NAME`);
   }
+}
+
+// An ordinary user's subordinate ids alone: his own is nobody's in the container.
+function withoutOwnId(): Userns {
+  if (!inUserNamespace())
+    throw new EngineError("--userns=nomap is for ordinary users, whose containers have his id as root else: root has --userns=auto");
+  const { uids, gids } = ownIdMaps();
+  const others = (extents: IdExtent[]) =>
+    stack(extents.flatMap(({ first, size }) => (first > 0 ? [{ first, size }] : size > 1 ? [{ first: 1, size: size - 1 }] : [])));
+  const idMappings = { uids: others(uids), gids: others(gids) };
+  if (idMappings.uids.length === 0 || idMappings.gids.length === 0)
+    throw new EngineError("--userns=nomap needs subordinate ids: entries in /etc/subuid and /etc/subgid, newuidmap and newgidmap");
+  return { userns: "nomap", idMappings };
 }
 
 /** Of `auto`: how many ids. */

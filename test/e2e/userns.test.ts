@@ -149,7 +149,7 @@ test("bad input", async () => {
   );
   expect(await refused("--userns", "auto", "--pid", "host")).toContain("cannot share the host's pid namespace");
   expect(await refused("--userns", "remap:nobody-here")).toContain('no subuid and subgid ranges found for user "nobody-here"');
-  expect(await refused("--userns", "nonsense")).toContain("expected host, auto, remap[:USER], container:NAME");
+  expect(await refused("--userns", "nonsense")).toContain("expected host, auto, remap[:USER], nomap, container:NAME");
   expect(await refused("--userns", "auto:size=0")).toContain("expected size=NUMBER");
   expect(await refused("--uidmap", "0:1000:10", "--uidmap", "5:2000:10")).toContain("two of its ranges overlap");
   expect(await refused("--uidmap", "1:1000:10")).toContain("the container needs a root, id 0");

@@ -22,6 +22,15 @@ const SCRIPTS = {
   userns: `berth run --network none --rm --userns auto -v v:/v bb sh -c 'id -u; stat -c %u /bin/busybox; touch /made /v/x && echo made; cat /proc/self/uid_map' | tr -s ' '`,
   pause: `berth run --network none -d --name p bb sleep 100 >/dev/null; berth pause p; berth ps --format '{{.State}}'; berth unpause p
     berth stats --no-stream --format '{{.PIDs}}' p; berth update -m 32m p; cat /sys/fs/cgroup/berth/*/memory.max; berth rm -f p`,
+  delegated: `cd /sys/fs/cgroup; echo +memory +pids +cpu > cgroup.subtree_control; mkdir users; echo +memory +pids +cpu > users/cgroup.subtree_control
+    mkdir users/one; mkdir -p /etc; printf 'root:x:0:0::/:/bin/sh\\nuser:x:1000:1000::/tmp/home:/bin/sh\\n' > /etc/passwd; chmod 777 /tmp; chown 1000:1000 users/one users/one/*; mkdir -p /tmp/home /tmp/run; chown 1000:1000 /tmp/home /tmp/run; chmod 700 /tmp/run
+    cat > /tmp/user.sh <<'END'
+unset BERTH_ROOT; export HOME=/tmp/home XDG_RUNTIME_DIR=/tmp/run
+berth import /bb.tar bb >/dev/null
+berth run --network none --rm -m 64m --pids-limit 30 bb sh -c 'id -u; cd /sys/fs/cgroup; cat memory.max pids.max'
+berth run --network none -d --name f bb sleep 100 >/dev/null; berth pause f; berth unpause f; berth rm -f f
+END
+    sh -c 'echo $$ > users/one/cgroup.procs; exec su -s /bin/sh user -c "sh /tmp/user.sh"'; sleep 1; find users -mindepth 2 -type d | grep -v supervisors`,
   leftovers: "berth ps -aq; find /sys/fs/cgroup/berth -mindepth 1 -type d; grep -c overlay /proc/mounts",
 };
 
@@ -63,6 +72,10 @@ test("weights, reservations, CPUs; pause, stats and update", () => {
 
 test("a user namespace, where no mount can map the owners of this kernel's tmpfs", () => {
   expect(said("userns")).toBe("0\n0\nmade\n 0 1879048192 65536\nexit 0\n");
+});
+
+test("an ordinary user's limits, in a cgroup that was given to him", () => {
+  expect(said("delegated")).toBe("0\n67108864\n30\nf\nf\nf\nexit 1\n");
 });
 
 test("nothing is left", () => expect(said("leftovers")).toBe("0\nexit 1\n"));

@@ -4,7 +4,6 @@
  * lives, and ends with the last of them.
  */
 import { lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { userInfo } from "node:os";
 import { join } from "node:path";
 import * as fd from "../../ffi/fd.ts";
 import { call, hasCode } from "../../ffi/libc.ts";
@@ -119,8 +118,20 @@ function subordinate(file: string, uid: number): { first: number; size: number }
   } catch {
     return [];
   }
-  const { username } = userInfo();
+  const username = nameOf(uid);
   return [...text.matchAll(/^([^:\s]+):(\d+):(\d+)$/gm)].flatMap(([, owner, first, size]) =>
     owner === username || owner === String(uid) ? [{ first: Number(first), size: Number(size) }] : [],
   );
+}
+
+// Bun's userInfo() knows what USER says.
+function nameOf(uid: number): string | undefined {
+  let text: string;
+  try {
+    text = readFileSync("/etc/passwd", "utf8");
+  } catch {
+    return undefined; // a machine without users
+  }
+  const users = text.split("\n");
+  return users.map((line) => line.split(":")).find((fields) => fields[2] === String(uid))?.[0];
 }

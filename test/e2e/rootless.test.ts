@@ -147,6 +147,59 @@ test.skipIf(!canMakeNamespaces)("a folder of somebody else's is not trusted", ()
   });
 });
 
+test.skipIf(!canMakeNamespaces || !Bun.which("newuidmap"))("with subordinate ids and the helpers that may give them", () => {
+  const [user, uid, gid] = ["games", 5, 60]; // of every Debian
+  const files = ["/etc/subuid", "/etc/subgid"];
+  const before = files.map((file) => (existsSync(file) ? readFileSync(file, "utf8") : ""));
+  const home = join(folder, "games");
+  mkdirSync(join(home, "run"), { recursive: true });
+  for (const path of [home, join(home, "run")]) chownSync(path, uid, gid);
+  chmodSync(join(home, "run"), 0o700);
+  for (const [i, file] of files.entries()) writeFileSync(file, `${before[i]}${user}:${700_000 + i}:65536\n`);
+  const call = (...args: string[]) => {
+    const { stdout, stderr, exitCode } = Bun.spawnSync(["/usr/bin/setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups", berth, ...args], {
+      cwd: "/",
+      env: { HOME: home, XDG_RUNTIME_DIR: join(home, "run"), PATH: "/usr/bin:/usr/sbin" },
+    });
+    if (exitCode !== 0) throw new Error(`berth ${args.join(" ")}: ${stderr}`);
+    return stdout.toString().trim();
+  };
+  try {
+    call("import", join(folder, "bb.tar"), "bb");
+    expect(call("run", "--rm", "--network", "none", "bb", "sh", "-c", "tr -s ' ' < /proc/self/uid_map")).toBe(`0 0 1\n 1 1 65536`);
+    call(
+      "run",
+      "-d",
+      "--name",
+      "a",
+      "--network",
+      "none",
+      "-u",
+      "1000:50",
+      "--group-add",
+      "7",
+      "-v",
+      "v:/tmp/v",
+      "bb",
+      "sh",
+      "-c",
+      "touch /tmp/x; sleep 100",
+    );
+    expect(call("exec", "a", "sh", "-c", "id; stat -c %u:%g /tmp/x")).toBe("uid=1000(user) gid=50(extra) groups=7,50(extra)\n1000:50");
+    const pid = call("inspect", "-f", "{{.State.Pid}}", "a");
+    expect(readFileSync(`/proc/${pid}/status`, "utf8")).toMatch(/^Uid:\t700999/m);
+    call("commit", "a", "kept");
+    expect(call("run", "--rm", "--network", "none", "kept", "stat", "-c", "%u:%g", "/tmp/x")).toBe("1000:50");
+    // Without his own id nothing in the container is his.
+    expect(call("run", "--rm", "--network", "none", "--userns", "nomap", "kept", "sh", "-c", "id -u; stat -c %u:%g /tmp/x /bin/busybox")).toBe(
+      "0\n1000:50\n0:0",
+    );
+    call("rm", "-f", "a");
+  } finally {
+    for (const [i, file] of files.entries()) writeFileSync(file, before[i] as string);
+  }
+});
+
 test("version and help need no namespace", () => {
   expect(run("version", "--format", "{{.Client.Version}}").code).toBe(0);
   expect(run("run", "--help").out).toContain("Usage:  berth run");

@@ -192,7 +192,7 @@ test.skipIf(!canMakeNamespaces || !Bun.which("newuidmap"))("with subordinate ids
     expect(call("run", "--rm", "--network", "none", "kept", "stat", "-c", "%u:%g", "/tmp/x")).toBe("1000:50");
     // Without his own id nothing in the container is his.
     expect(call("run", "--rm", "--network", "none", "--userns", "nomap", "kept", "sh", "-c", "id -u; stat -c %u:%g /tmp/x /bin/busybox")).toBe(
-      "0\n1000:50\n0:0",
+      "1000\n1000:50\n0:0",
     );
     call("rm", "-f", "a");
   } finally {

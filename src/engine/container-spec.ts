@@ -9,6 +9,7 @@ import type { ContainerConfig, ContainerMount, DeviceRequest, DeviceValue, Limit
 import type { ContainerRecord } from "../store/containers.ts";
 import { getImage } from "../store/images.ts";
 import { containerCgroup, layerFolder } from "../store/layout.ts";
+import { getVolume } from "../store/volumes.ts";
 import { resolveCdi } from "./cdi.ts";
 import { canMapOwners, containerRoot, ownersOf } from "./container-layer.ts";
 import { addressableDevices, allHostDevices, DEFAULT_DEVICE_RULES, deviceNumber } from "./devices.ts";
@@ -251,6 +252,16 @@ function toMount(engine: Engine, mount: ContainerMount): Mount {
     case "tmpfs":
       return { destination, type: "tmpfs", source: "tmpfs", options: mount.options };
     case "volume": {
+      const own = getVolume(engine.db, mount.name)?.options ?? {};
+      // Of a file system of its own; a bind is one of the host's folders.
+      if (own.type && own.o?.split(",").every((option) => !/^r?bind$/.test(option)) !== false && own.type !== "none")
+        return {
+          destination,
+          type: own.type,
+          source: own.device ?? own.type,
+          options: [...(own.o?.split(",") ?? []), ...(mount.readOnly ? ["ro"] : [])],
+        };
+      if (own.device) return { destination, type: "bind", source: own.device, options: ["rbind", "rprivate", ...(mount.readOnly ? ["ro"] : [])] };
       const options = ["rbind", "rprivate", ...(mount.readOnly ? ["ro"] : []), ...(mount.noCopy ? [] : ["copyup"])];
       return { destination, type: "bind", source: engine.layout.volume(mount.name), options };
     }

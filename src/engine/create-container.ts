@@ -53,7 +53,12 @@ export interface ContainerOptions
   userNamespace: UsernsOptions;
 }
 
-const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
+export const CONTAINER_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
+
+export const nameConflict = (name: string, id: string) =>
+  new EngineError(
+    `Conflict. The container name "/${name}" is already in use by container "${id}". You have to remove (or rename) that container to be able to reuse that name.`,
+  );
 
 /**
  * Makes a container.
@@ -65,7 +70,7 @@ const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 export function createContainer(engine: Engine, options: ContainerOptions, keep: boolean, warn: (text: string) => void): ContainerRecord {
   const { db, layout } = engine;
   const id = randomId();
-  if (options.name !== undefined && !NAME.test(options.name)) {
+  if (options.name !== undefined && !CONTAINER_NAME.test(options.name)) {
     throw new EngineError(`Invalid container name (${options.name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`);
   }
   const image = options.rootfs === undefined ? resolveImage(engine, options.image).image : undefined;
@@ -91,9 +96,7 @@ export function createContainer(engine: Engine, options: ContainerOptions, keep:
     // Whoever has the name may be gone without having said so.
     if (reconcile(engine, taken) === undefined) continue;
     if (options.name === undefined && attempt < 6) continue;
-    throw new EngineError(
-      `Conflict. The container name "/${name}" is already in use by container "${taken.id}". You have to remove (or rename) that container to be able to reuse that name.`,
-    );
+    throw nameConflict(name, taken.id);
   }
   try {
     makeFolders(engine, id, config, image?.layers);

@@ -99,10 +99,15 @@ async function commitLeased(engine: Engine, record: ContainerRecord, base: Image
   }
 }
 
-// The places of mounts are made in the container's layer, but do not belong to it.
+/** The places of mounts, relative to the root: they are made in the container's layer, but do not belong to it. */
+export function mountPlaces(engine: Engine, record: ContainerRecord): Set<string> {
+  const places = new Set(buildContainerMounts(engine, record).map((mount) => mount.destination.replace(/^\/+|\/+$/g, "")));
+  for (const name of [".dockerenv", "dev/console"]) places.add(name);
+  return places;
+}
+
 function writeLayer(engine: Engine, record: ContainerRecord, writer: BlobWriter): void {
-  const exclude = new Set(buildContainerMounts(engine, record).map((mount) => mount.destination.replace(/^\/+|\/+$/g, "")));
-  for (const name of [".dockerenv", "dev/console"]) exclude.add(name);
+  const exclude = mountPlaces(engine, record);
   const tar = new TarWriter((bytes) => writer.write(bytes));
   writeContainerLayer(engine, record, tar, exclude);
   tar.close();

@@ -109,6 +109,11 @@ export function findContainers(db: Database, text: string): ContainerRecord[] {
   return all<Row>(db, "SELECT * FROM containers WHERE id >= ?1 AND id < ?1 || 'g' LIMIT 2", text).map(fromRow);
 }
 
+/** Gives a container another name. Throws SQLite's constraint error where that is taken. */
+export function renameRecord(db: Database, id: string, name: string): void {
+  change(db, "UPDATE containers SET name = ? WHERE id = ?", name, id);
+}
+
 /** Containers whose record may not tell the truth by now: something should be running or somebody working on them. */
 export function listUnsettled(db: Database): ContainerRecord[] {
   const sql = "SELECT * FROM containers WHERE status IN ('starting', 'running', 'paused', 'removing') OR auto_remove = 1 OR owner_pid IS NOT NULL";

@@ -158,4 +158,9 @@ export const MIGRATIONS: readonly string[] = [
     size INTEGER NOT NULL
   ) STRICT;
   `,
+  `
+  -- Labels and the driver's options, as JSON.
+  ALTER TABLE volumes ADD COLUMN labels TEXT NOT NULL DEFAULT '{}';
+  ALTER TABLE volumes ADD COLUMN options TEXT NOT NULL DEFAULT '{}';
+  `,
 ];

@@ -1,9 +1,8 @@
-import { pruneImages, pruneTest } from "../../engine/prune-images.ts";
+import { pruneImages } from "../../engine/prune-images.ts";
 import { defineCommand } from "../command.ts";
 import { confirm } from "../confirm.ts";
-import { UsageError } from "../errors.ts";
 import { humanSize } from "../format/human.ts";
-import { parseTime } from "../values.ts";
+import { pruneFilter } from "../prune-filter.ts";
 
 export default defineCommand({
   names: ["image prune"],
@@ -16,15 +15,10 @@ export default defineCommand({
   },
   args: { min: 0, max: 0 },
   async run({ engine }, flags) {
-    const now = Date.now();
-    const tests = flags.filter.map((filter) => {
-      const [, key, value] = /^(\w+!?)=(.*)$/.exec(filter) ?? [];
-      if (key === undefined || value === undefined) throw new UsageError(`invalid argument "${filter}" for "--filter" flag: expected NAME=VALUE`);
-      return pruneTest(key, value, (text) => parseTime(text, now));
-    });
+    const isWanted = pruneFilter(flags.filter);
     const what = flags.all ? "all images without at least one container associated to them" : "all dangling images";
     if (!flags.force && !confirm(`WARNING! This will remove ${what}.`)) return;
-    const { untagged, deleted, bytes } = pruneImages(engine, { all: flags.all, tests });
+    const { untagged, deleted, bytes } = pruneImages(engine, { all: flags.all, isWanted });
     const lines = [...untagged.map((name) => `untagged: ${name}`), ...deleted.map((id) => `deleted: ${id}`)];
     if (lines.length > 0) console.log(`Deleted Images:\n${lines.join("\n")}\n`);
     console.log(`Total reclaimed space: ${humanSize(bytes)}`);

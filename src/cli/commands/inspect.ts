@@ -7,6 +7,7 @@ import { allNetworks } from "../../engine/list-networks.ts";
 import { resolveContainer } from "../../engine/resolve-container.ts";
 import { resolveImage } from "../../engine/resolve-image.ts";
 import { resolveNetwork } from "../../engine/resolve-network.ts";
+import { inspectVolume, resolveVolume } from "../../engine/volumes.ts";
 import { InvalidReference } from "../../image/reference.ts";
 import { defineCommand } from "../command.ts";
 import { forEach } from "../each.ts";
@@ -15,19 +16,19 @@ import { printFormatted } from "../format/output.ts";
 import { printBlocking } from "../streams.ts";
 
 export default defineCommand({
-  names: ["inspect", "container inspect", "image inspect", "network inspect"],
+  names: ["inspect", "container inspect", "image inspect", "network inspect", "volume inspect"],
   summary: "Return low-level information on containers, images and networks",
   usage: "[OPTIONS] NAME|ID [NAME|ID...]",
   flags: {
     format: { short: "f", type: "string", help: "Format output using a Go template, or 'json'" },
-    type: { type: "string", help: "Only inspect objects of the given type (container, image, network)" },
+    type: { type: "string", help: "Only inspect objects of the given type (container, image, network, volume)" },
   },
   args: { min: 1 },
   examples: ["berth inspect -f '{{.State.ExitCode}}' web"],
   async run({ engine, command }, flags, args) {
-    const type = flags.type ?? /^(container|image|network) /.exec(command)?.[1];
-    if (type !== undefined && !["container", "image", "network"].includes(type))
-      throw new CommandFailure(`unknown type ${type}: expected container, image or network`, 1);
+    const type = flags.type ?? /^(container|image|network|volume) /.exec(command)?.[1];
+    if (type !== undefined && !["container", "image", "network", "volume"].includes(type))
+      throw new CommandFailure(`unknown type ${type}: expected container, image, network or volume`, 1);
     const found: unknown[] = [];
     const exitCode = await forEach(args, (name) => {
       const value = inspect(engine, name, type);
@@ -40,6 +41,7 @@ export default defineCommand({
 });
 
 function inspect(engine: Engine, name: string, type: string | undefined): Record<string, unknown> {
+  if (type === "volume") return inspectVolume(engine, resolveVolume(engine, name));
   if (type === "network") return inspectAnyNetwork(engine, name);
   if (type !== "image") {
     try {
@@ -55,6 +57,11 @@ function inspect(engine: Engine, name: string, type: string | undefined): Record
   }
   try {
     return inspectAnyNetwork(engine, name);
+  } catch (error) {
+    if (!(error instanceof NotFound)) throw error;
+  }
+  try {
+    return inspectVolume(engine, resolveVolume(engine, name));
   } catch (error) {
     throw error instanceof NotFound ? new NotFound(`No such object: ${name}`) : error;
   }

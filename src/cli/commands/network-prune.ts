@@ -1,9 +1,7 @@
-import { hasLabel } from "../../engine/list-containers.ts";
 import { pruneNetworks } from "../../engine/networks.ts";
 import { defineCommand } from "../command.ts";
 import { confirm } from "../confirm.ts";
-import { CommandFailure } from "../errors.ts";
-import { parseTime } from "../values.ts";
+import { pruneFilter } from "../prune-filter.ts";
 
 export default defineCommand({
   names: ["network prune"],
@@ -15,21 +13,9 @@ export default defineCommand({
   },
   args: { min: 0, max: 0 },
   async run({ engine }, flags) {
-    const tests = flags.filter.map((filter) => {
-      const [, key, value = ""] = /^([^=]+)=(.*)$/.exec(filter) ?? [];
-      if (key === "label") return ({ labels }: Tested) => hasLabel(labels, value);
-      if (key === "label!") return ({ labels }: Tested) => !hasLabel(labels, value);
-      if (key !== "until") throw new CommandFailure(`invalid filter '${filter}': expected label or until`, 1);
-      const limit = parseTime(value, Date.now());
-      return ({ createdAt }: Tested) => createdAt < limit;
-    });
+    const isWanted = pruneFilter(flags.filter);
     if (!flags.force && !confirm("WARNING! This will remove all custom networks not used by at least one container.")) return;
-    const removed = pruneNetworks(engine, ({ config, createdAt }) => tests.every((test) => test({ labels: config.labels, createdAt })));
+    const removed = pruneNetworks(engine, ({ config, createdAt }) => isWanted({ labels: config.labels, createdAt }));
     if (removed.length > 0) console.log(`Deleted Networks:\n${removed.join("\n")}\n`);
   },
 });
-
-interface Tested {
-  labels: Record<string, string>;
-  createdAt: number;
-}

@@ -1,0 +1,35 @@
+import { inspectVolume, volumeTest } from "../../engine/volumes.ts";
+import { listVolumes } from "../../store/volumes.ts";
+import { defineCommand } from "../command.ts";
+import { UsageError } from "../errors.ts";
+import { printListing } from "../format/output.ts";
+
+const HEADERS = { Driver: "DRIVER", Name: "VOLUME NAME", Labels: "LABELS", Mountpoint: "MOUNTPOINT", Scope: "SCOPE" };
+
+export default defineCommand({
+  names: ["volume ls", "volume list"],
+  summary: "List volumes",
+  usage: "[OPTIONS]",
+  flags: {
+    filter: { short: "f", type: "list", value: "filter", help: "Provide filter values (dangling, driver, label, name)" },
+    format: { type: "string", help: "Format output using a Go template, 'table TEMPLATE', or 'json'" },
+    quiet: { short: "q", type: "boolean", help: "Only display volume names" },
+  },
+  args: { min: 0, max: 0 },
+  async run({ engine }, flags) {
+    const tests = flags.filter.map((filter) => {
+      const [, key, value = ""] = /^([^=]+)=(.*)$/.exec(filter) ?? [];
+      if (key === undefined) throw new UsageError(`invalid argument "${filter}" for "-f, --filter" flag: bad format of filter (expected name=value)`);
+      return volumeTest(engine, key, value);
+    });
+    const rows = listVolumes(engine.db)
+      .filter((volume) => tests.every((test) => test(volume)))
+      .map((volume) => ({
+        ...inspectVolume(engine, volume),
+        Labels: Object.entries(volume.labels)
+          .map(([key, value]) => `${key}=${value}`)
+          .join(","),
+      }));
+    printListing({ headers: HEADERS, rows, table: "{{.Driver}}\t{{.Name}}" }, flags.quiet ? (flags.format ?? "{{.Name}}") : flags.format);
+  },
+});

@@ -9,7 +9,7 @@ import { gpuDevices, isCdiName } from "../engine/cdi.ts";
 import type { ContainerOptions } from "../engine/create-container.ts";
 import { readProfile } from "../engine/seccomp/profile.ts";
 import { hasAppArmor } from "../runtime/process/apparmor.ts";
-import type { ContainerConfig, IdRange } from "../store/container-config.ts";
+import type { ContainerConfig, IdRange, RestartPolicy } from "../store/container-config.ts";
 import { flagLabel } from "./arguments.ts";
 import type { Flags, FlagValues } from "./command.ts";
 import { UsageError, ValueError } from "./errors.ts";
@@ -89,6 +89,11 @@ export const CONTAINER_FLAGS = {
   quiet: { short: "q", type: "boolean", help: "Suppress the pull output" },
   pull: { type: "string", value: "always|missing|never", help: "Pull image before running (default missing)" },
   "read-only": { type: "boolean", help: "Mount the container's root filesystem as read only" },
+  restart: {
+    type: "string",
+    value: "policy",
+    help: "Restart policy to apply when a container exits (no, on-failure[:max-retries], always, unless-stopped)",
+  },
   rm: { type: "boolean", help: "Automatically remove the container and its anonymous volumes when it exits" },
   rootfs: { type: "string", value: "DIR", help: "Use a folder of the host as the image; writes stay in the container's own layer" },
   "security-opt": {
@@ -193,6 +198,7 @@ export function containerOptions(values: ContainerFlagValues, args: string[]): C
       "oomScoreAdj",
       read("oom-score-adj", (t) => parseIntegerIn(t, -1000, 1000)),
     ),
+    ...optional("restart", restartPolicy(read("restart", parseRestart), values.rm)),
     ...optional("cgroupParent", read("cgroup-parent", parseCgroupParent)),
     ...optional("cgroupns", read("cgroupns", parseCgroupns)),
     mounts: [...readAll("volume", parseVolume), ...readAll("mount", parseMount), ...readAll("tmpfs", parseTmpfs)],
@@ -239,6 +245,21 @@ function parseIdMap(text: string): IdRange {
   const [, container, host, size] = /^(\d+):(\d+)(?::(\d+))?$/.exec(text) ?? [];
   if (container === undefined) throw new ValueError("expected CONTAINER:HOST:SIZE, such as 0:100000:65536");
   return { containerID: Number(container), hostID: Number(host), size: Number(size ?? 1) };
+}
+
+/** `no`, `always`, `unless-stopped`, `on-failure[:N]`. */
+export function parseRestart(text: string): RestartPolicy {
+  const [, name, maximum] = /^(no|always|unless-stopped|on-failure)?(?::(\d+))?$/.exec(text) ?? [];
+  if (name === undefined && text !== "")
+    throw new ValueError("invalid restart policy: expected no, on-failure[:max-retries], always or unless-stopped");
+  if (maximum !== undefined && name !== "on-failure") throw new ValueError("maximum retry count can only be used with 'on-failure'");
+  return { name: (name ?? "no") as RestartPolicy["name"], maximum: Number(maximum ?? 0) };
+}
+
+function restartPolicy(policy: RestartPolicy | undefined, isRemoved: boolean): RestartPolicy | undefined {
+  if (policy === undefined || policy.name === "no") return undefined;
+  if (isRemoved) throw new UsageError("conflicting options: cannot specify both --restart and --rm");
+  return policy;
 }
 
 function parseGpus(text: string): string[] {

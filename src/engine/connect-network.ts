@@ -1,16 +1,14 @@
 /** `network connect` and `disconnect`: of containers that run, too. */
 import { hasCode } from "../../ffi/libc.ts";
-import { NETWORKS_CHANGED } from "../monitor/protocol.ts";
 import { setBandwidth } from "../network/bandwidth.ts";
 import { plugRunning, unplugRunning } from "../network/connect.ts";
 import { disconnectEndpoint } from "../network/disconnect.ts";
-import type { ContainerRecord } from "../store/containers.ts";
 import { deleteEndpoint, type EndpointConfig, endpointsOf, forgetLostEndpoint, insertEndpoint } from "../store/networks.ts";
-import { isAlive } from "../store/process-identity.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
 import { resolveContainer } from "./resolve-container.ts";
 import { networkForContainer, resolveNetwork } from "./resolve-network.ts";
+import { tellMonitor } from "./tell-monitor.ts";
 
 /** Connects a container to one more network; gives what was changed on the host for it, in words. Throws {@link EngineError}, `NetworkError`. */
 export function connectNetwork(engine: Engine, networkText: string, containerText: string, config: EndpointConfig): string[] {
@@ -32,7 +30,7 @@ export function connectNetwork(engine: Engine, networkText: string, containerTex
   try {
     const warnings = plugRunning(db, engine.layout.data, container.id, network.id, pid);
     if (container.config.networking?.bandwidth) setBandwidth(pid, container.config.networking.bandwidth);
-    tellMonitor(container);
+    if (container.process) tellMonitor(container); // its name server, and the files that tell its addresses
     return warnings;
   } catch (error) {
     deleteEndpoint(db, container.id, network.id);
@@ -58,15 +56,5 @@ export function disconnectNetwork(engine: Engine, networkText: string, container
     }
   }
   disconnectEndpoint(db, engine.layout.data, endpoint);
-  tellMonitor(container);
-}
-
-// Its name server, and the files that tell its addresses, are its monitor's.
-function tellMonitor({ owner, process: first }: ContainerRecord): void {
-  if (!first || !owner || !isAlive(owner)) return;
-  try {
-    process.kill(owner.pid, NETWORKS_CHANGED);
-  } catch {
-    // gone by now
-  }
+  if (container.process) tellMonitor(container); // its name server, and the files that tell its addresses
 }

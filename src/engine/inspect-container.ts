@@ -1,6 +1,6 @@
 /** `inspect` of a container, in the shape of docker's API. */
 import type { ContainerConfig, ContainerMount, DeviceCgroupRule, DeviceValue, IdRange, Limits } from "../store/container-config.ts";
-import type { ContainerRecord } from "../store/containers.ts";
+import { type ContainerRecord, isRestarting } from "../store/containers.ts";
 import { getImage } from "../store/images.ts";
 import { layerFolder } from "../store/layout.ts";
 import { DEFAULT_NETWORK, endpointsOf, type PortRequest, portsOf } from "../store/networks.ts";
@@ -32,7 +32,7 @@ export function inspectContainer(engine: Engine, record: ContainerRecord): Recor
     HostsPath: `${folder}/hosts`,
     LogPath: layout.containerLog(id),
     Name: `/${record.name}`,
-    RestartCount: 0,
+    RestartCount: record.restartCount,
     Driver: graph.Name,
     Platform: "linux",
     MountLabel: "",
@@ -74,7 +74,7 @@ function inspectState(record: ContainerRecord): Record<string, unknown> {
     Status: containerState(record),
     Running: running,
     Paused: record.status === "paused",
-    Restarting: false,
+    Restarting: isRestarting(record),
     OOMKilled: record.oomKilled,
     Dead: false,
     Pid: running ? (record.process?.pid ?? 0) : 0,
@@ -93,7 +93,7 @@ function inspectHostConfig(record: ContainerRecord): Record<string, unknown> {
     LogConfig: { Type: "json-file", Config: {} },
     NetworkMode: config.network,
     PortBindings: portBindings(config.networking?.ports ?? []),
-    RestartPolicy: { Name: "no", MaximumRetryCount: 0 },
+    RestartPolicy: { Name: config.restart?.name ?? "no", MaximumRetryCount: config.restart?.maximum ?? 0 },
     AutoRemove: record.autoRemove,
     VolumeDriver: "",
     VolumesFrom: null,

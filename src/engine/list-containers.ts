@@ -1,6 +1,6 @@
 /** `ps`: containers that fit filters. */
 import { familiarName } from "../image/reference.ts";
-import { type ContainerRecord, listContainers as listRecords } from "../store/containers.ts";
+import { type ContainerRecord, isRestarting, listContainers as listRecords } from "../store/containers.ts";
 import { endpointsOf } from "../store/networks.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
@@ -18,7 +18,8 @@ export interface ListOptions {
 }
 
 /** Docker's name for what a container is doing. */
-export function containerState(record: ContainerRecord): "created" | "running" | "paused" | "exited" | "removing" {
+export function containerState(record: ContainerRecord): "created" | "running" | "paused" | "restarting" | "exited" | "removing" {
+  if (isRestarting(record)) return "restarting";
   return record.status === "starting" ? "created" : record.status;
 }
 
@@ -40,7 +41,7 @@ export function listContainers(engine: Engine, options: ListOptions): ContainerR
   const tests = [...byKey].map(([key, values]) => testFor(engine, key, values));
   // A filter on states asks for those that do not run too.
   const all = options.all || options.last !== undefined || byKey.has("status") || byKey.has("exited");
-  const running = (record: ContainerRecord) => record.status === "running" || record.status === "paused";
+  const running = (record: ContainerRecord) => record.status === "running" || record.status === "paused" || isRestarting(record);
   const found = listRecords(engine.db).filter((record) => (all || running(record)) && tests.every((test) => test(record)));
   return options.last === undefined ? found : found.slice(0, options.last);
 }

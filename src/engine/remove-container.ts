@@ -1,5 +1,5 @@
 /** `rm`: takes a container away with all it has. */
-import { type ContainerRecord, claimForRemoval, getContainer } from "../store/containers.ts";
+import { type ContainerRecord, claimForRemoval, getContainer, isRestarting } from "../store/containers.ts";
 import { discardContainer } from "../store/discard-container.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
@@ -38,6 +38,8 @@ export function removeContainer(engine: Engine, text: string, options: RemoveOpt
       killAndSettle(engine, record, record.process);
       continue;
     }
+    if (isRestarting(record) && !options.force)
+      throw new EngineError(`You cannot remove a restarting container ${record.id}. Stop the container before attempting removal or force remove`);
     if (!claimForRemoval(db, record, options.volumes)) continue;
     releaseCgroup(record);
     discardContainer(db, layout, id, options.volumes || record.autoRemove);

@@ -4,13 +4,14 @@ import { hasCode } from "../../ffi/libc.ts";
 import { openPidfd, signalPidfd } from "../../ffi/namespace.ts";
 import { signalNumber } from "../../ffi/signal.ts";
 import { openCgroup } from "../runtime/cgroup/open.ts";
-import { type ContainerRecord, getContainer } from "../store/containers.ts";
+import { type ContainerRecord, getContainer, isRestarting, requestStop } from "../store/containers.ts";
 import { containerCgroup } from "../store/layout.ts";
 import { isAlive, type ProcessIdentity } from "../store/process-identity.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
 import { reconcile } from "./reconcile.ts";
 import { resolveContainer } from "./resolve-container.ts";
+import { tellMonitor } from "./tell-monitor.ts";
 
 const SIGKILL = 9;
 /** Docker's, in seconds. */
@@ -56,6 +57,7 @@ export function killContainer(engine: Engine, text: string, signal: number): voi
   if ((record.status !== "running" && record.status !== "paused") || !record.process) {
     throw new EngineError(`Cannot kill container: ${text}: Container ${record.id} is not running`);
   }
+  if (signal === SIGKILL || signal === signalNumber(record.config.stopSignal)) requestStop(engine.db, record.id);
   signalProcess(record.process, signal);
   if (signal !== SIGKILL) return;
   thaw(record);
@@ -82,6 +84,8 @@ export interface StopOptions {
 export function stopContainer(engine: Engine, text: string, options: StopOptions): void {
   const signal = options.signal === undefined ? undefined : parseSignal(options.signal);
   const record = resolveContainer(engine, text);
+  requestStop(engine.db, record.id);
+  if (isRestarting(record)) tellMonitor(record);
   if ((record.status !== "running" && record.status !== "paused") || !record.process) return;
   const seconds = options.timeout ?? record.config.stopTimeout ?? DEFAULT_STOP_TIMEOUT;
   if (seconds !== 0) {

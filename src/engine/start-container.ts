@@ -11,10 +11,11 @@ import {
   type StartFailed,
   type StartRequest,
 } from "../monitor/protocol.ts";
+import { IS_RESTART } from "../monitor/restart.ts";
 import type { ContainerConfig, NetworkSettings } from "../store/container-config.ts";
 import type { ContainerRecord } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";
-import { ROOTLESS_ALIVE } from "../store/layout.ts";
+import { ROOTLESS_ALIVE, ROOTLESS_UID } from "../store/layout.ts";
 import { forgetLostEndpoint, insertEndpoint, isUserNetwork, lostEndpoints, type PortRequest, type UserNetwork } from "../store/networks.ts";
 import { buildContainerSpec } from "./container-spec.ts";
 import type { Engine } from "./engine.ts";
@@ -49,6 +50,12 @@ export interface StartedContainer {
 // for more than the speed of compiled JavaScript (JSC's Options.h).
 const MONITOR_ENVIRONMENT = { BUN_JSC_forceMiniVMMode: "1", BUN_JSC_useConcurrentJIT: "0", BUN_JSC_useConcurrentGC: "0" };
 
+// What a monitor needs to start the container again, and its helper programs.
+function rootlessEnvironment(): Record<string, string> {
+  const { [ROOTLESS_ALIVE]: alive, [ROOTLESS_UID]: uid, PATH = "" } = process.env;
+  return alive === undefined || uid === undefined ? {} : { [ROOTLESS_ALIVE]: alive, [ROOTLESS_UID]: uid, PATH };
+}
+
 /**
  * Launches a monitor, which waits on the connection given back for what it is to do, and
  * ends with it. It takes a while to start up: whoever knows early that there will be a
@@ -56,11 +63,10 @@ const MONITOR_ENVIRONMENT = { BUN_JSC_forceMiniVMMode: "1", BUN_JSC_useConcurren
  */
 export function launchMonitor(): OwnedFd {
   const [ours, theirs] = socketPair();
-  const alive = process.env[ROOTLESS_ALIVE];
   const child = Bun.spawn(["/proc/self/exe", "monitor"], {
     argv0: "berth-monitor",
     cwd: "/",
-    env: { ...MONITOR_ENVIRONMENT, ...(alive !== undefined && { [ROOTLESS_ALIVE]: alive }) },
+    env: { ...MONITOR_ENVIRONMENT, ...rootlessEnvironment() },
     detached: true,
     stdio: ["ignore", "ignore", "ignore", theirs.fd],
   });
@@ -117,6 +123,7 @@ export async function startContainer(engine: Engine, record: ContainerRecord, op
     userNetwork: isUserNetwork(config.network) ? findUserNetwork(config.network) : undefined,
     networking: networkingOf(config),
     autoRemove: record.autoRemove,
+    isRestart: process.env[IS_RESTART] !== undefined,
     stdin: !config.openStdin ? "none" : config.attachStdin ? "once" : "open",
     attach: options.attach,
   };

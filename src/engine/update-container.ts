@@ -3,7 +3,7 @@ import { setBandwidth } from "../network/bandwidth.ts";
 import { CgroupError } from "../runtime/cgroup/cgroup.ts";
 import { openCgroup } from "../runtime/cgroup/open.ts";
 import type { Resources } from "../runtime/spec.ts";
-import type { Bandwidth, ContainerConfig, Limits } from "../store/container-config.ts";
+import type { Bandwidth, ContainerConfig, Limits, RestartPolicy } from "../store/container-config.ts";
 import { updateConfig } from "../store/containers.ts";
 import { containerCgroup } from "../store/layout.ts";
 import { endpointsOf } from "../store/networks.ts";
@@ -12,8 +12,14 @@ import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
 import { resolveContainer } from "./resolve-container.ts";
 
+export interface Changes {
+  limits: Limits;
+  bandwidth: Bandwidth | undefined;
+  restart: RestartPolicy | undefined;
+}
+
 /** Changes a container; what is not named stays. Throws {@link EngineError}, `CgroupError`, `NetworkError`; then all is as it was. */
-export function updateContainer(engine: Engine, text: string, changes: { limits: Limits; bandwidth: Bandwidth | undefined }): void {
+export function updateContainer(engine: Engine, text: string, changes: Changes): void {
   const { db } = engine;
   const record = resolveContainer(engine, text);
   const { config } = record;
@@ -22,6 +28,10 @@ export function updateContainer(engine: Engine, text: string, changes: { limits:
     if (endpointsOf(db, record.id).length === 0 || !config.networking)
       throw new EngineError(`container ${text} has no network of its own to hold to a bandwidth`);
     wanted.networking = { ...config.networking, bandwidth: { ...config.networking.bandwidth, ...changes.bandwidth } };
+  }
+  if (changes.restart) {
+    if (record.autoRemove) throw new EngineError("Restart policy cannot be updated because AutoRemove is enabled for the container");
+    wanted.restart = changes.restart;
   }
   if (record.process) {
     if (Object.keys(changes.limits).length > 0) applyLimits(record.id, config, wanted);

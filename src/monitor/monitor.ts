@@ -17,14 +17,23 @@ import { runHooks } from "../runtime/hooks.ts";
 import { endCode, type PendingProcess, prepareProcess, type RunningProcess } from "../runtime/spawn.ts";
 import type { State } from "../runtime/spec.ts";
 import { ContainerStdio, type OutputReceiver } from "../runtime/stdio.ts";
-import { claimForRemoval, claimForStart, getContainer, recordExit, recordRunning, recordStartFailure } from "../store/containers.ts";
+import {
+  claimForRemoval,
+  claimForStart,
+  getContainer,
+  recordExit,
+  recordRestarting,
+  recordRunning,
+  recordStartFailure,
+} from "../store/containers.ts";
 import { openDatabase, writeTransaction } from "../store/database.ts";
 import { discardContainer } from "../store/discard-container.ts";
 import { Layout, ROOTLESS_ALIVE } from "../store/layout.ts";
 import { endpointsOf } from "../store/networks.ts";
 import type { ContainerNetwork } from "./container-network.ts";
 import { JsonLog } from "./json-log.ts";
-import { FrameSocket, FrameType, NETWORKS_CHANGED, parseFrame, type Resize, type StartRequest } from "./protocol.ts";
+import { CONTAINER_CHANGED, FrameSocket, FrameType, parseFrame, type Resize, type StartRequest } from "./protocol.ts";
+import { restartDelay, startAgain } from "./restart.ts";
 
 /** The descriptor on which a monitor talks to whoever started it. */
 export const MONITOR_CONNECTION_FD = 3;
@@ -42,7 +51,7 @@ export async function runMonitor(): Promise<void> {
   const alive = process.env[ROOTLESS_ALIVE];
   if (alive !== undefined) openat(AT_FDCWD, alive, O_WRONLY);
   let monitor: Monitor | undefined;
-  process.on(NETWORKS_CHANGED, () => void monitor?.networksChanged());
+  process.on(CONTAINER_CHANGED, () => void monitor?.changed());
   const client: FrameSocket = await FrameSocket.over(new OwnedFd(MONITOR_CONNECTION_FD), {
     frame(type, payload) {
       if (type === FrameType.start) {
@@ -67,6 +76,8 @@ class Monitor {
   #db: Database | undefined;
   #pid: number | undefined;
   #warnings: string[] = [];
+  /** While it waits to start the container again. */
+  readonly #woken = Promise.withResolvers<void>();
 
   constructor(request: StartRequest, client: FrameSocket) {
     this.#request = request;
@@ -79,7 +90,8 @@ class Monitor {
     const { id } = this.#request;
     try {
       const db = openDatabase(this.#layout.database);
-      if (!claimForStart(db, id)) throw new RuntimeFailure(`container ${id} is already running, being started or being removed`);
+      if (!claimForStart(db, id, this.#request.isRestart))
+        throw new RuntimeFailure(`container ${id} is already running, being started or being removed`);
       this.#db = db;
       if (endpointsOf(db, id).length > 0) this.#network = await this.#makeNetwork(db);
       await this.#superviseClaimed(db);
@@ -134,12 +146,24 @@ class Monitor {
     this.#releaseCgroup();
     await output.drained();
     log.close();
-    writeTransaction(db, () => {
+    const delay = writeTransaction(db, () => {
+      const record = getContainer(db, id);
       disconnectContainer(db, this.#layout.data, id);
       recordExit(db, id, { exitCode, oomKilled, error: output.failure });
+      const wait = record && restartDelay(record, exitCode);
+      if (wait !== undefined) recordRestarting(db, id, wait);
+      return wait;
     });
     if (this.#request.autoRemove) this.#remove(db);
     await this.#client.sendJson(FrameType.exited, { exitCode });
+    if (delay !== undefined) await this.#restartAfter(db, delay);
+  }
+
+  // With a monitor of its own; this one ends. Somebody may want otherwise meanwhile, and says so in the record.
+  async #restartAfter(db: Database, delay: number): Promise<void> {
+    this.#client.close();
+    await Promise.race([Bun.sleep(delay), this.#woken.promise]);
+    if (getContainer(db, this.#request.id)?.restarting) startAgain(this.#request.id, this.#layout.arguments);
   }
 
   #start(db: Database): RunningProcess {
@@ -207,7 +231,13 @@ class Monitor {
     return new ContainerNetwork(db, this.#layout, this.#request);
   }
 
-  async networksChanged(): Promise<void> {
+  /** Something about the container was changed by a command. */
+  async changed(): Promise<void> {
+    if (this.#db && !getContainer(this.#db, this.#request.id)?.process) this.#woken.resolve();
+    else await this.#networksChanged();
+  }
+
+  async #networksChanged(): Promise<void> {
     if (this.#pid === undefined || !this.#db) return; // a start finds them as they are
     try {
       this.#network ??= await this.#makeNetwork(this.#db);

@@ -27,8 +27,8 @@ export const FrameType = {
 } as const;
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 
-/** Tells a monitor that its container joined or left a network. */
-export const NETWORKS_CHANGED = "SIGUSR2";
+/** Tells a monitor to look again: its container joined or left a network, or is not to be started again. */
+export const CONTAINER_CHANGED = "SIGUSR2";
 
 /** What a monitor is to do; the record in the store is for everybody else. */
 export interface StartRequest {
@@ -46,6 +46,8 @@ export interface StartRequest {
   userNetwork: UserNetworkHelper | undefined;
   networking: NetworkSettings;
   autoRemove: boolean;
+  /** Whether its policy wants the start, not somebody. */
+  isRestart: boolean;
   /** Whether the container has a standard input, and whether it ends with this connection. */
   stdin: "none" | "open" | "once";
   /** Whether the output is to be sent over this connection. */

@@ -94,6 +94,13 @@ export interface Bandwidth {
   loss?: number;
 }
 
+/** When a container is started again that ended by itself. */
+export interface RestartPolicy {
+  name: "no" | "on-failure" | "always" | "unless-stopped";
+  /** Of `on-failure`: how often at most; 0 for any number. */
+  maximum: number;
+}
+
 export interface ContainerConfig {
   /** As the user wrote it. */
   image: string;
@@ -157,6 +164,8 @@ export interface ContainerConfig {
   /** Names of devices in CDI specifications, `vendor.com/class=name`. */
   cdiDevices?: string[];
   oomScoreAdj?: number;
+  /** Absent for `no`. */
+  restart?: RestartPolicy;
   /** Path of the cgroup above the container's, in every hierarchy. */
   cgroupParent?: string;
   /** `host` for none of its own. */

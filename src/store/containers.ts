@@ -24,6 +24,14 @@ export interface ContainerRecord {
   exitCode: number;
   oomKilled: boolean;
   error: string;
+  /** How often it was started again by its policy since somebody started it. */
+  restartCount: number;
+  /** Milliseconds that were waited the last time. */
+  restartDelay: number;
+  /** Ended, and to be started again by its monitor if that still lives. */
+  restarting: boolean;
+  /** Whether somebody wanted its end. */
+  stopRequested: boolean;
 }
 
 interface Row {
@@ -44,6 +52,10 @@ interface Row {
   exit_code: number;
   oom_killed: number;
   error: string;
+  restart_count: number;
+  restart_delay: number;
+  restarting: number;
+  stop_requested: number;
 }
 
 function identity(row: Row, pid: number | null, start: number | null): ProcessIdentity | undefined {
@@ -66,6 +78,10 @@ function fromRow(row: Row): ContainerRecord {
     exitCode: row.exit_code,
     oomKilled: row.oom_killed === 1,
     error: row.error,
+    restartCount: row.restart_count,
+    restartDelay: row.restart_delay,
+    restarting: row.restarting === 1,
+    stopRequested: row.stop_requested === 1,
   };
 }
 
@@ -120,18 +136,24 @@ export function listUnsettled(db: Database): ContainerRecord[] {
   return all<Row>(db, sql).map(fromRow);
 }
 
-/** Takes a container over for starting it; false where another process has it or it runs. */
-export function claimForStart(db: Database, id: string): boolean {
+/**
+ * Takes a container over for starting it; false where another process has it or it runs.
+ *
+ * @param isRestart whether its policy wants it, not somebody
+ */
+export function claimForStart(db: Database, id: string, isRestart: boolean): boolean {
   const me = currentProcess();
   return (
     change(
       db,
-      `UPDATE containers SET status = 'starting', boot_id = ?, owner_pid = ?, owner_start = ?, pid = NULL, pid_start = NULL, error = ''
-       WHERE id = ? AND status IN ('created', 'exited')`,
+      `UPDATE containers SET status = 'starting', boot_id = ?1, owner_pid = ?2, owner_start = ?3, pid = NULL, pid_start = NULL, error = '',
+         restart_count = restart_count * ?5, restart_delay = restart_delay * ?5, restarting = 0, stop_requested = 0
+       WHERE id = ?4 AND status IN ('created', 'exited') AND restarting >= ?5`,
       me.bootId,
       me.pid,
       me.startTime,
       id,
+      Number(isRestart),
     ) === 1
   );
 }
@@ -159,7 +181,7 @@ export function recordExit(db: Database, id: string, exit: Exit): void {
   change(
     db,
     `UPDATE containers SET status = 'exited', owner_pid = NULL, owner_start = NULL, pid = NULL, pid_start = NULL, finished_at = ?,
-       exit_code = ?, oom_killed = ?, error = ?
+       exit_code = ?, oom_killed = ?, error = ?, restarting = 0
      WHERE id = ?`,
     Date.now(),
     exit.exitCode,
@@ -167,6 +189,23 @@ export function recordExit(db: Database, id: string, exit: Exit): void {
     exit.error,
     id,
   );
+}
+
+/** After {@link recordExit}, in its transaction: this process starts it again after so many milliseconds. */
+export function recordRestarting(db: Database, id: string, delay: number): void {
+  const { pid, startTime, bootId } = currentProcess();
+  const sql = `UPDATE containers SET restarting = 1, restart_count = restart_count + 1, restart_delay = ?, owner_pid = ?, owner_start = ?, boot_id = ?
+    WHERE id = ?`;
+  change(db, sql, delay, pid, startTime, bootId, id);
+}
+
+/** Whether a container ended and is about to be started again. */
+export const isRestarting = ({ status, restarting, owner }: ContainerRecord): boolean =>
+  status === "exited" && restarting && owner !== undefined && isAlive(owner);
+
+/** Notes that somebody wants a container's end: its policy does not start it again. */
+export function requestStop(db: Database, id: string): void {
+  change(db, "UPDATE containers SET stop_requested = 1, restarting = 0 WHERE id = ?", id);
 }
 
 /**

@@ -9,6 +9,9 @@ export const DEFAULT_DATA = "/var/lib/berth";
 export const ROOTLESS_UID = "BERTH_ROOTLESS_UID";
 export const ROOTLESS_ALIVE = "BERTH_ROOTLESS_ALIVE";
 
+/** Where the engine is, for commands that a monitor starts: JSON of `Layout.arguments`. */
+export const ENGINE_LAYOUT = "BERTH_LAYOUT";
+
 // By the XDG base directory specification.
 function rootlessLayout(uid: string): [data: string, run: string] {
   const { XDG_DATA_HOME, XDG_RUNTIME_DIR, HOME = "/" } = process.env;
@@ -30,6 +33,8 @@ export class Layout {
   /** `root` puts everything under one folder; without it the system's places are used. */
   static of(root: string | undefined): Layout {
     if (root !== undefined) return new Layout(root, join(root, "run"));
+    const given = process.env[ENGINE_LAYOUT];
+    if (given !== undefined) return new Layout(...(JSON.parse(given) as [string, string]));
     const uid = process.env[ROOTLESS_UID];
     return uid === undefined ? new Layout(DEFAULT_DATA, "/run/berth") : new Layout(...rootlessLayout(uid));
   }

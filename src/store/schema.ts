@@ -163,4 +163,12 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE volumes ADD COLUMN labels TEXT NOT NULL DEFAULT '{}';
   ALTER TABLE volumes ADD COLUMN options TEXT NOT NULL DEFAULT '{}';
   `,
+  `
+  -- How often a container was started again, how long is waited before the next time, whether that is under way,
+  -- and whether somebody wanted its end.
+  ALTER TABLE containers ADD COLUMN restart_count INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE containers ADD COLUMN restart_delay INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE containers ADD COLUMN restarting INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE containers ADD COLUMN stop_requested INTEGER NOT NULL DEFAULT 0;
+  `,
 ];

@@ -59,19 +59,19 @@ describe("containers", () => {
   test("are started by one at a time", () => {
     const id = "1".repeat(64);
     add(id, "a");
-    expect(containers.claimForStart(db, id)).toBe(true);
-    expect(containers.claimForStart(db, id)).toBe(false);
+    expect(containers.claimForStart(db, id, false)).toBe(true);
+    expect(containers.claimForStart(db, id, false)).toBe(false);
     containers.recordRunning(db, id, 42, 7);
     expect(containers.getContainer(db, id)).toMatchObject({ status: "running", process: { pid: 42, startTime: 7 } });
     containers.recordExit(db, id, { exitCode: 3, oomKilled: true, error: "" });
     expect(containers.getContainer(db, id)).toMatchObject({ status: "exited", exitCode: 3, oomKilled: true, process: undefined, owner: undefined });
-    expect(containers.claimForStart(db, id)).toBe(true);
+    expect(containers.claimForStart(db, id, false)).toBe(true);
   });
 
   test("a failed start leaves what was before", () => {
     const id = "1".repeat(64);
     add(id, "a");
-    containers.claimForStart(db, id);
+    containers.claimForStart(db, id, false);
     containers.recordRunning(db, id, 42, 7);
     containers.recordStartFailure(db, id, 127, "why", undefined);
     expect(containers.getContainer(db, id)).toMatchObject({ status: "created", exitCode: 127, error: "why", startedAt: undefined });
@@ -80,7 +80,7 @@ describe("containers", () => {
   test("are removed by one at a time; their exit is remembered", () => {
     const id = "1".repeat(64);
     add(id, "a");
-    containers.claimForStart(db, id);
+    containers.claimForStart(db, id, false);
     containers.recordExit(db, id, { exitCode: 9, oomKilled: false, error: "" });
     const record = containers.getContainer(db, id);
     if (!record) throw new Error("no record");

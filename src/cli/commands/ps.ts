@@ -1,6 +1,6 @@
 import type { Engine } from "../../engine/engine.ts";
 import { containerState, listContainers, shownImage } from "../../engine/list-containers.ts";
-import type { ContainerRecord } from "../../store/containers.ts";
+import { type ContainerRecord, isRestarting } from "../../store/containers.ts";
 import { endpointsOf, portsOf } from "../../store/networks.ts";
 import { defineCommand } from "../command.ts";
 import { readValue } from "../container-flags.ts";
@@ -87,6 +87,7 @@ function toRow({ db }: Engine, record: ContainerRecord, truncate: boolean): Reco
 
 function containerStatus(record: ContainerRecord): string {
   const since = (time: number | undefined) => humanDuration(Date.now() - (time ?? Date.now()));
+  if (isRestarting(record)) return `Restarting (${record.exitCode}) ${since(record.finishedAt)} ago`;
   switch (record.status) {
     case "running":
       return `Up ${since(record.startedAt)}`;

@@ -1,6 +1,6 @@
 import { updateContainer } from "../../engine/update-container.ts";
 import { defineCommand } from "../command.ts";
-import { CONTAINER_FLAGS, readValue } from "../container-flags.ts";
+import { CONTAINER_FLAGS, parseRestart, readValue } from "../container-flags.ts";
 import { forEach } from "../each.ts";
 import { UsageError } from "../errors.ts";
 import { limits } from "../limit-flags.ts";
@@ -9,7 +9,7 @@ import { bandwidthOf } from "../network-flags.ts";
 const NAMES = [
   ...(["bandwidth", "bandwidth-in", "bandwidth-out", "net-delay", "net-loss"] as const),
   ...(["blkio-weight", "cpu-period", "cpu-quota", "cpu-rt-period", "cpu-rt-runtime", "cpu-shares", "cpus", "cpuset-cpus", "cpuset-mems"] as const),
-  ...(["memory", "memory-reservation", "memory-swap", "pids-limit"] as const),
+  ...(["memory", "memory-reservation", "memory-swap", "pids-limit", "restart"] as const),
 ];
 type Name = (typeof NAMES)[number];
 const FLAGS = Object.fromEntries(NAMES.map((name) => [name, CONTAINER_FLAGS[name]])) as { [K in Name]: (typeof CONTAINER_FLAGS)[K] };
@@ -27,8 +27,9 @@ export default defineCommand({
       return text === undefined ? undefined : readValue(FLAGS, name, text, parse);
     };
     const bandwidth = bandwidthOf(read);
-    const changes = { limits: limits(read, () => [], false), bandwidth };
-    if (!bandwidth && Object.keys(changes.limits).length === 0)
+    const restart = flags.restart === undefined ? undefined : readValue(FLAGS, "restart", flags.restart, parseRestart);
+    const changes = { limits: limits(read, () => [], false), bandwidth, restart };
+    if (!bandwidth && !restart && Object.keys(changes.limits).length === 0)
       throw new UsageError("You must provide one or more flags when using this command.", 1);
     return forEach(names, (name) => {
       updateContainer(engine, name, changes);

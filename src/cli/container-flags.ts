@@ -6,7 +6,7 @@ import { reasonOf } from "../../ffi/libc.ts";
 import { signalNumber } from "../../ffi/signal.ts";
 import { getWindowSize } from "../../ffi/tty.ts";
 import { gpuDevices, isCdiName } from "../engine/cdi.ts";
-import type { ContainerOptions } from "../engine/create-container.ts";
+import type { ContainerOptions, HealthOptions } from "../engine/create-container.ts";
 import { readProfile } from "../engine/seccomp/profile.ts";
 import { hasAppArmor } from "../runtime/process/apparmor.ts";
 import type { ContainerConfig, IdRange, RestartPolicy } from "../store/container-config.ts";
@@ -16,7 +16,7 @@ import { UsageError, ValueError } from "./errors.ts";
 import { limits, parseDeviceRule } from "./limit-flags.ts";
 import { parseDevice, parseMount, parseTmpfs, parseUlimit, parseVolume } from "./mount-flags.ts";
 import { networkOptions } from "./network-flags.ts";
-import { optional, parseInteger, parseIntegerIn, parsePair, parseSize } from "./values.ts";
+import { optional, parseDuration, parseInteger, parseIntegerIn, parsePair, parseSize } from "./values.ts";
 
 export const CONTAINER_FLAGS = {
   annotation: { type: "list", help: "Add an annotation to the container (passed through to the OCI runtime)" },
@@ -48,6 +48,12 @@ export const CONTAINER_FLAGS = {
   "env-file": { type: "list", help: "Read in a file of environment variables" },
   gpus: { type: "string", help: "GPU devices to add to the container, where there are CDI specifications of them ('all' or a number)" },
   "group-add": { type: "list", help: "Add additional groups to join" },
+  "health-cmd": { type: "string", help: "Command to run to check health" },
+  "health-interval": { type: "string", value: "duration", help: "Time between running the check (default 30s)" },
+  "health-retries": { type: "string", value: "int", help: "Consecutive failures needed to report unhealthy (default 3)" },
+  "health-start-interval": { type: "string", value: "duration", help: "Time between running the check during the start period (default 5s)" },
+  "health-start-period": { type: "string", value: "duration", help: "Start period for the container to initialize before failures count" },
+  "health-timeout": { type: "string", value: "duration", help: "Maximum time to allow one check to run (default 30s)" },
   hostname: { short: "h", type: "string", help: "Container host name" },
   init: { type: "boolean", help: "Run an init inside the container that forwards signals and reaps processes" },
   interactive: { short: "i", type: "boolean", help: "Keep STDIN open even if not attached" },
@@ -77,6 +83,7 @@ export const CONTAINER_FLAGS = {
   ip6: { type: "string", help: "IPv6 address (e.g., 2001:db8::33)" },
   link: { type: "list", value: "container:alias", help: "Add link to another container: its address under a name in /etc/hosts" },
   "mac-address": { type: "string", help: "Container MAC address (e.g., 92:d0:c6:0a:29:33)" },
+  "no-healthcheck": { type: "boolean", help: "Disable any container-specified HEALTHCHECK" },
   "oom-kill-disable": { type: "boolean", help: "Disable OOM Killer" },
   "oom-score-adj": { type: "string", value: "int", help: "Tune host's OOM preferences (-1000 to 1000)" },
   publish: { short: "p", type: "list", help: "Publish a container's port(s) to the host" },
@@ -202,6 +209,7 @@ export function containerOptions(values: ContainerFlagValues, args: string[]): C
     ...optional("cgroupParent", read("cgroup-parent", parseCgroupParent)),
     ...optional("cgroupns", read("cgroupns", parseCgroupns)),
     mounts: [...readAll("volume", parseVolume), ...readAll("mount", parseMount), ...readAll("tmpfs", parseTmpfs)],
+    health: healthOptions(read, values["no-healthcheck"]),
     userNamespace: { mode: values.userns, uids: readAll("uidmap", parseIdMap), gids: readAll("gidmap", parseIdMap) },
     volumesFrom: values["volumes-from"],
     autoRemove: values.rm,
@@ -245,6 +253,33 @@ function parseIdMap(text: string): IdRange {
   const [, container, host, size] = /^(\d+):(\d+)(?::(\d+))?$/.exec(text) ?? [];
   if (container === undefined) throw new ValueError("expected CONTAINER:HOST:SIZE, such as 0:100000:65536");
   return { containerID: Number(container), hostID: Number(host), size: Number(size ?? 1) };
+}
+
+function healthOptions(read: ReadOne, isOff: boolean): HealthOptions {
+  const own = {
+    ...optional(
+      "command",
+      read("health-cmd", (text) => text),
+    ),
+    ...optional("interval", read("health-interval", parseCheckTime)),
+    ...optional("timeout", read("health-timeout", parseCheckTime)),
+    ...optional("startPeriod", read("health-start-period", parseCheckTime)),
+    ...optional("startInterval", read("health-start-interval", parseCheckTime)),
+    ...optional(
+      "retries",
+      read("health-retries", (text) => parseInteger(text, 0)),
+    ),
+  };
+  if (isOff && Object.keys(own).length > 0) throw new UsageError("--no-healthcheck conflicts with --health-* options");
+  // 0 stands for the usual, as docker has it.
+  return { ...(Object.fromEntries(Object.entries(own).filter(([, value]) => value !== 0)) as Partial<HealthOptions>), isOff };
+}
+
+function parseCheckTime(text: string): number {
+  const time = text === "0" ? 0 : parseDuration(text);
+  if (time === undefined) throw new ValueError("expected a duration, such as 10s or 1m30s");
+  if (time !== 0 && time < 1) throw new ValueError("expected at least 1ms");
+  return time;
 }
 
 /** `no`, `always`, `unless-stopped`, `on-failure[:N]`. */

@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 import { reasonOf } from "../../ffi/libc.ts";
 import { toHost } from "../../ffi/owners.ts";
 import { enterDelegated } from "../runtime/cgroup/delegated.ts";
-import type { ContainerConfig, ContainerMount } from "../store/container-config.ts";
+import type { ContainerConfig, ContainerMount, Healthcheck } from "../store/container-config.ts";
 import { type ContainerRecord, findContainers, getContainer, insertContainer, releaseCreated } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";
 import { discardContainer } from "../store/discard-container.ts";
@@ -31,7 +31,7 @@ import { autoSize, chooseRange, mappingOf, resolveUserns, type Userns, type User
 export interface ContainerOptions
   extends Omit<
     ContainerConfig,
-    "hostname" | "user" | "entrypoint" | "cmd" | "workingDir" | "stopSignal" | "exposedPorts" | "rootfs" | "userns" | "idMappings"
+    "hostname" | "user" | "entrypoint" | "cmd" | "workingDir" | "stopSignal" | "exposedPorts" | "rootfs" | "userns" | "idMappings" | "healthcheck"
   > {
   name: string | undefined;
   rootfs: string | undefined;
@@ -51,7 +51,15 @@ export interface ContainerOptions
   /** `80/tcp` each, besides the image's. */
   expose: string[];
   userNamespace: UsernsOptions;
+  health: HealthOptions;
 }
+
+/** What flags say of the health check; the rest is the image's, or docker's. Milliseconds. */
+export type HealthOptions = Partial<Omit<Healthcheck, "test">> & {
+  /** For the image's shell. */
+  command?: string;
+  isOff: boolean;
+};
 
 export const CONTAINER_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 
@@ -173,7 +181,7 @@ function checkRootFolder(path: string): void {
 }
 
 function completeConfig(engine: Engine, options: ContainerOptions, image: NonNullable<ImageConfig["config"]>, id: string): ContainerConfig {
-  const { name: _name, command, volumesFrom, autoRemove: _autoRemove, networks: _networks, expose, rootfs, userNamespace, ...rest } = options;
+  const { name: _name, command, volumesFrom, autoRemove: _autoRemove, networks: _networks, expose, rootfs, userNamespace, health, ...rest } = options;
   const entrypoint = options.entrypoint ?? image.Entrypoint ?? [];
   // A new entry point does not know what to do with the image's arguments.
   const cmd = command.length > 0 || options.entrypoint !== undefined ? command : (image.Cmd ?? []);
@@ -201,8 +209,32 @@ function completeConfig(engine: Engine, options: ContainerOptions, image: NonNul
     pid: shareOf("pid", options.pid),
     ipc: shareOf("ipc", options.ipc),
     ...withUserns(engine, options),
+    ...withHealth(health, image.Healthcheck),
     mounts: completeMounts(engine, options.mounts, volumesFrom, Object.keys(image.Volumes ?? {})),
   };
+}
+
+const NANOSECONDS = 1e6; // of a millisecond
+/** Docker's. */
+const HEALTH = { interval: 30_000, timeout: 30_000, startPeriod: 0, startInterval: 5_000, retries: 3 };
+
+function withHealth(
+  { command, isOff, ...own }: HealthOptions,
+  image: NonNullable<ImageConfig["config"]>["Healthcheck"],
+): Pick<ContainerConfig, "healthcheck"> {
+  const [kind, ...args] = image?.Test ?? [];
+  const shell = (text: string) => ["/bin/sh", "-c", text];
+  const test = command !== undefined ? shell(command) : kind === "CMD-SHELL" ? shell(args[0] ?? "") : kind === "CMD" ? args : [];
+  if (isOff || test.length === 0) return {};
+  const images = {
+    interval: (image?.Interval ?? 0) / NANOSECONDS,
+    timeout: (image?.Timeout ?? 0) / NANOSECONDS,
+    startPeriod: (image?.StartPeriod ?? 0) / NANOSECONDS,
+    startInterval: (image?.StartInterval ?? 0) / NANOSECONDS,
+    retries: image?.Retries ?? 0,
+  };
+  const filled = Object.fromEntries(Object.entries(images).filter(([, value]) => value > 0));
+  return { healthcheck: { ...HEALTH, ...filled, ...own, test } };
 }
 
 // What belongs to the host, or to a container of others, is not for who is nobody there. Docker's words.

@@ -1,6 +1,7 @@
 /** `inspect` of a container, in the shape of docker's API. */
-import type { ContainerConfig, ContainerMount, DeviceCgroupRule, DeviceValue, IdRange, Limits } from "../store/container-config.ts";
+import type { ContainerConfig, ContainerMount, DeviceCgroupRule, DeviceValue, Healthcheck, IdRange, Limits } from "../store/container-config.ts";
 import { type ContainerRecord, isRestarting } from "../store/containers.ts";
+import { getHealth } from "../store/health.ts";
 import { getImage } from "../store/images.ts";
 import { layerFolder } from "../store/layout.ts";
 import { DEFAULT_NETWORK, endpointsOf, type PortRequest, portsOf } from "../store/networks.ts";
@@ -25,7 +26,7 @@ export function inspectContainer(engine: Engine, record: ContainerRecord): Recor
     Created: timeOf(record.createdAt),
     Path: path,
     Args: args,
-    State: inspectState(record),
+    State: { ...inspectState(record), ...inspectHealth(engine, record) },
     Image: record.imageId ?? "",
     ResolvConfPath: `${folder}/resolv.conf`,
     HostnamePath: `${folder}/hostname`,
@@ -59,6 +60,7 @@ export function inspectContainer(engine: Engine, record: ContainerRecord): Recor
       WorkingDir: config.workingDir === "/" ? "" : config.workingDir,
       Entrypoint: config.entrypoint.length > 0 ? config.entrypoint : null,
       OnBuild: null,
+      ...(config.healthcheck && { Healthcheck: inspectCheck(config.healthcheck) }),
       Labels: config.labels,
       StopSignal: config.stopSignal,
       ...(config.stopTimeout !== undefined && { StopTimeout: config.stopTimeout }),
@@ -84,6 +86,24 @@ function inspectState(record: ContainerRecord): Record<string, unknown> {
     FinishedAt: timeOf(record.finishedAt),
   };
 }
+
+function inspectHealth({ db }: Engine, { id, config }: ContainerRecord): Record<string, unknown> {
+  const health = config.healthcheck && getHealth(db, id);
+  if (!health) return {};
+  const log = health.log.map(({ start, end, exitCode, output }) => ({ Start: timeOf(start), End: timeOf(end), ExitCode: exitCode, Output: output }));
+  return { Health: { Status: health.status, FailingStreak: health.failingStreak, Log: log } };
+}
+
+const NANOSECONDS = 1e6; // of a millisecond
+
+const inspectCheck = ({ test, interval, timeout, startPeriod, startInterval, retries }: Healthcheck) => ({
+  Test: ["CMD", ...test],
+  Interval: interval * NANOSECONDS,
+  Timeout: timeout * NANOSECONDS,
+  StartPeriod: startPeriod * NANOSECONDS,
+  StartInterval: startInterval * NANOSECONDS,
+  Retries: retries,
+});
 
 function inspectHostConfig(record: ContainerRecord): Record<string, unknown> {
   const { config } = record;

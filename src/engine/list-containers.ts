@@ -1,6 +1,7 @@
 /** `ps`: containers that fit filters. */
 import { familiarName } from "../image/reference.ts";
 import { type ContainerRecord, isRestarting, listContainers as listRecords } from "../store/containers.ts";
+import { getHealth } from "../store/health.ts";
 import { endpointsOf } from "../store/networks.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
@@ -63,6 +64,8 @@ function testFor(engine: Engine, key: string, values: string[]): Test {
       for (const value of values)
         if (!STATES.includes(value)) throw new EngineError(`invalid filter 'status=${value}': expected one of ${STATES.join(", ")}`);
       return any((record, value) => containerState(record) === value);
+    case "health":
+      return any((record, value) => (record.config.healthcheck ? (getHealth(engine.db, record.id)?.status ?? "none") : "none") === value);
     case "exited":
       for (const value of values) if (!/^-?\d+$/.test(value)) throw new EngineError(`invalid filter 'exited=${value}': expected an exit code`);
       return any((record, value) => record.status === "exited" && record.exitCode === Number(value));
@@ -96,7 +99,7 @@ function testFor(engine: Engine, key: string, values: string[]): Test {
         return record.config.network === value || networks.some(({ id, name }) => name === value || id.startsWith(value));
       });
     default:
-      throw new EngineError(`invalid filter '${key}': expected ancestor, before, exited, id, label, name, network, since, status or volume`);
+      throw new EngineError(`invalid filter '${key}': expected ancestor, before, exited, health, id, label, name, network, since, status or volume`);
   }
 }
 

@@ -17,7 +17,7 @@ import type { ContainerRecord } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";
 import { ROOTLESS_ALIVE, ROOTLESS_UID } from "../store/layout.ts";
 import { forgetLostEndpoint, insertEndpoint, isUserNetwork, lostEndpoints, type PortRequest, type UserNetwork } from "../store/networks.ts";
-import { buildContainerSpec } from "./container-spec.ts";
+import { buildContainerSpec, buildProcess, hasUserNamespace } from "./container-spec.ts";
 import type { Engine } from "./engine.ts";
 import { StartError } from "./errors.ts";
 import { networkForContainer } from "./resolve-network.ts";
@@ -123,6 +123,11 @@ export async function startContainer(engine: Engine, record: ContainerRecord, op
     userNetwork: isUserNetwork(config.network) ? findUserNetwork(config.network) : undefined,
     networking: networkingOf(config),
     autoRemove: record.autoRemove,
+    health: config.healthcheck && {
+      check: config.healthcheck,
+      process: buildProcess({ ...config, tty: false }, config.healthcheck.test),
+      isInUserNamespace: hasUserNamespace(config),
+    },
     isRestart: process.env[IS_RESTART] !== undefined,
     stdin: !config.openStdin ? "none" : config.attachStdin ? "once" : "open",
     attach: options.attach,

@@ -1,5 +1,6 @@
 /** `wait`: blocks until a container has ended. */
 import { findExit, getContainer } from "../store/containers.ts";
+import { getHealth } from "../store/health.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
 import { reconcile } from "./reconcile.ts";
@@ -27,5 +28,18 @@ export function waitContainer(engine: Engine, text: string): number {
         if (record.process) settle(engine, record, SETTLE_TIMEOUT);
         else Bun.sleepSync(5);
     }
+  }
+}
+
+/** Waits until a container is healthy. Throws {@link EngineError} where it never will be. */
+export function waitHealthy(engine: Engine, text: string): void {
+  const { id, config } = resolveContainer(engine, text);
+  if (!config.healthcheck) throw new EngineError(`container ${text} has no health check`);
+  for (;;) {
+    const stored = getContainer(engine.db, id);
+    const record = stored && reconcile(engine, stored);
+    if (record?.status === "exited" || !record) throw new EngineError(`container ${text} ended before it was healthy`);
+    if (getHealth(engine.db, id)?.status === "healthy" && record.process) return;
+    Bun.sleepSync(50);
   }
 }

@@ -31,8 +31,9 @@ import { discardContainer } from "../store/discard-container.ts";
 import { Layout, ROOTLESS_ALIVE } from "../store/layout.ts";
 import { endpointsOf } from "../store/networks.ts";
 import type { ContainerNetwork } from "./container-network.ts";
+import type { HealthMonitor } from "./health.ts";
 import { JsonLog } from "./json-log.ts";
-import { CONTAINER_CHANGED, FrameSocket, FrameType, parseFrame, type Resize, type StartRequest } from "./protocol.ts";
+import { CONTAINER_CHANGED, FrameSocket, FrameType, type HealthRequest, parseFrame, type Resize, type StartRequest } from "./protocol.ts";
 import { restartDelay, startAgain } from "./restart.ts";
 
 /** The descriptor on which a monitor talks to whoever started it. */
@@ -137,9 +138,11 @@ class Monitor {
       log.add(stream, chunk);
       return this.#request.attach ? this.#client.send(FrameType[stream], chunk) : undefined;
     });
+    const health = this.#request.health && (await this.#probe(db, this.#request.health, running));
     const resting = setTimeout(() => this.#rest(db), REST_AFTER);
     const code = await child.exited;
     clearTimeout(resting);
+    health?.stop();
     const exitCode = endCode(child, code);
     const oomKilled = (this.#cgroup?.oomKills() ?? 0) > 0;
     // With a PID namespace of its own everything in it is dead already.
@@ -157,6 +160,11 @@ class Monitor {
     if (this.#request.autoRemove) this.#remove(db);
     await this.#client.sendJson(FrameType.exited, { exitCode });
     if (delay !== undefined) await this.#restartAfter(db, delay);
+  }
+
+  async #probe(db: Database, health: HealthRequest, { pid, startTime }: RunningProcess): Promise<HealthMonitor> {
+    const { HealthMonitor } = await import("./health.ts");
+    return new HealthMonitor(db, this.#request, health, { pid, startTime });
   }
 
   // With a monitor of its own; this one ends. Somebody may want otherwise meanwhile, and says so in the record.

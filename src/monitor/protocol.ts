@@ -5,8 +5,8 @@ import type { UserNetworkHelper } from "../network/user-network.ts";
 import type { NamedUser } from "../runtime/channel.ts";
 import type { FailureKind } from "../runtime/errors.ts";
 import type { Root } from "../runtime/rootfs/root.ts";
-import type { Spec } from "../runtime/spec.ts";
-import type { NetworkSettings } from "../store/container-config.ts";
+import type { Process, Spec } from "../runtime/spec.ts";
+import type { Healthcheck, NetworkSettings } from "../store/container-config.ts";
 
 /** Frame: type (1 byte), length of the payload (4 bytes, little-endian), payload. */
 const HEADER = 5;
@@ -46,12 +46,20 @@ export interface StartRequest {
   userNetwork: UserNetworkHelper | undefined;
   networking: NetworkSettings;
   autoRemove: boolean;
+  health: HealthRequest | undefined;
   /** Whether its policy wants the start, not somebody. */
   isRestart: boolean;
   /** Whether the container has a standard input, and whether it ends with this connection. */
   stdin: "none" | "open" | "once";
   /** Whether the output is to be sent over this connection. */
   attach: boolean;
+}
+
+/** How a container is probed. */
+export interface HealthRequest {
+  check: Healthcheck;
+  process: Process;
+  isInUserNamespace: boolean;
 }
 
 export interface Resize {

@@ -101,6 +101,19 @@ export interface RestartPolicy {
   maximum: number;
 }
 
+/** How it is found out whether a container does what it should; milliseconds. */
+export interface Healthcheck {
+  /** The command and its arguments. */
+  test: string[];
+  interval: number;
+  timeout: number;
+  /** How long after its start failures do not count, and how often it is tried then. */
+  startPeriod: number;
+  startInterval: number;
+  /** So many failures in a row make it unhealthy. */
+  retries: number;
+}
+
 export interface ContainerConfig {
   /** As the user wrote it. */
   image: string;
@@ -166,6 +179,7 @@ export interface ContainerConfig {
   oomScoreAdj?: number;
   /** Absent for `no`. */
   restart?: RestartPolicy;
+  healthcheck?: Healthcheck;
   /** Path of the cgroup above the container's, in every hierarchy. */
   cgroupParent?: string;
   /** `host` for none of its own. */

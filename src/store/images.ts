@@ -20,7 +20,8 @@ export interface ImageConfig {
     Labels?: Record<string, string> | null;
     StopSignal?: string;
     OnBuild?: string[] | null;
-    Healthcheck?: object;
+    /** Nanoseconds. */
+    Healthcheck?: { Test?: string[]; Interval?: number; Timeout?: number; StartPeriod?: number; StartInterval?: number; Retries?: number };
   };
   rootfs: { type: "layers"; diff_ids: string[] };
   history?: { created?: string; created_by?: string; author?: string; comment?: string; empty_layer?: boolean }[];

@@ -171,4 +171,13 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE containers ADD COLUMN restarting INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE containers ADD COLUMN stop_requested INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  -- What the probes of a container that runs found; the last few as JSON.
+  CREATE TABLE health (
+    container_id TEXT PRIMARY KEY REFERENCES containers (id) ON DELETE CASCADE,
+    status TEXT NOT NULL,
+    failing_streak INTEGER NOT NULL,
+    log TEXT NOT NULL
+  ) STRICT;
+  `,
 ];

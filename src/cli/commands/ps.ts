@@ -1,6 +1,7 @@
 import type { Engine } from "../../engine/engine.ts";
 import { containerState, listContainers, shownImage } from "../../engine/list-containers.ts";
 import { type ContainerRecord, isRestarting } from "../../store/containers.ts";
+import { getHealth, type HealthStatus } from "../../store/health.ts";
 import { endpointsOf, portsOf } from "../../store/networks.ts";
 import { defineCommand } from "../command.ts";
 import { readValue } from "../container-flags.ts";
@@ -68,7 +69,7 @@ function toRow({ db }: Engine, record: ContainerRecord, truncate: boolean): Reco
     Command: JSON.stringify(truncate ? shorten(command, 20) : command),
     CreatedAt: goTime(record.createdAt),
     RunningFor: `${humanDuration(Date.now() - record.createdAt)} ago`,
-    Status: containerStatus(record),
+    Status: containerStatus(record, record.config.healthcheck && getHealth(db, record.id)?.status),
     State: containerState(record),
     Ports: record.process ? formatPorts(portsOf(db, record.id), record.config.exposedPorts) : "",
     Names: record.name,
@@ -85,12 +86,12 @@ function toRow({ db }: Engine, record: ContainerRecord, truncate: boolean): Reco
   };
 }
 
-function containerStatus(record: ContainerRecord): string {
+function containerStatus(record: ContainerRecord, health: HealthStatus | undefined): string {
   const since = (time: number | undefined) => humanDuration(Date.now() - (time ?? Date.now()));
   if (isRestarting(record)) return `Restarting (${record.exitCode}) ${since(record.finishedAt)} ago`;
   switch (record.status) {
     case "running":
-      return `Up ${since(record.startedAt)}`;
+      return `Up ${since(record.startedAt)}${health ? ` (${health === "starting" ? "health: starting" : health})` : ""}`;
     case "paused":
       return `Up ${since(record.startedAt)} (Paused)`;
     case "exited":

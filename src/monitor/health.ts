@@ -1,0 +1,134 @@
+/** Probes of a container's health, by its monitor. Loaded for containers that have some. */
+import type { Database } from "bun:sqlite";
+import { AT_FDCWD, O_RDWR, openat, pipe } from "../../ffi/fd.ts";
+import { kill } from "../../ffi/signal.ts";
+import { joinCgroup } from "../runtime/cgroup/enter.ts";
+import { openCgroup } from "../runtime/cgroup/open.ts";
+import { endCode, prepareProcess, type RunningProcess } from "../runtime/spawn.ts";
+import { getContainer } from "../store/containers.ts";
+import { type Health, type Probe, putHealth } from "../store/health.ts";
+import type { HealthRequest, StartRequest } from "./protocol.ts";
+
+/** As docker keeps them: how many probes, and how many bytes of what one says. */
+const KEPT = 5;
+const MAX_OUTPUT = 4096;
+
+export interface ProbedProcess {
+  pid: number;
+  startTime: number;
+}
+
+/** Probes until it is stopped; what it finds is in the store. */
+export class HealthMonitor {
+  readonly #db: Database;
+  readonly #request: StartRequest;
+  readonly #health: HealthRequest;
+  readonly #container: ProbedProcess;
+  readonly #startedAt = Date.now();
+  #state: Health = { status: "starting", failingStreak: 0, log: [] };
+  #timer: Timer | undefined;
+  #isStopped = false;
+
+  constructor(db: Database, request: StartRequest, health: HealthRequest, container: ProbedProcess) {
+    this.#db = db;
+    this.#request = request;
+    this.#health = health;
+    this.#container = container;
+    putHealth(db, request.id, this.#state);
+    this.#wait();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  get #isStarting(): boolean {
+    return this.#state.status === "starting" && Date.now() - this.#startedAt < this.#health.check.startPeriod;
+  }
+
+  #wait(): void {
+    const { interval, startInterval } = this.#health.check;
+    this.#timer = setTimeout(() => void this.#next(), this.#isStarting ? startInterval : interval);
+  }
+
+  async #next(): Promise<void> {
+    // What stands still cannot answer.
+    if (getContainer(this.#db, this.#request.id)?.status === "running") {
+      const probe = await this.#probe();
+      if (this.#isStopped) return;
+      this.#judge(probe);
+    }
+    if (!this.#isStopped) this.#wait();
+  }
+
+  #judge(probe: Probe): void {
+    const wasStarting = this.#isStarting;
+    const { status, failingStreak, log } = this.#state;
+    const next: Health = { status, failingStreak, log: [...log, probe].slice(-KEPT) };
+    if (probe.exitCode === 0) {
+      next.status = "healthy";
+      next.failingStreak = 0;
+    } else if (!wasStarting) {
+      next.failingStreak++;
+      if (next.failingStreak >= this.#health.check.retries) next.status = "unhealthy";
+    }
+    this.#state = next;
+    putHealth(this.#db, this.#request.id, next);
+  }
+
+  async #probe(): Promise<Probe> {
+    const start = Date.now();
+    const finish = (exitCode: number, output: string): Probe => ({ start, end: Date.now(), exitCode, output });
+    const output = pipe();
+    let running: RunningProcess;
+    try {
+      running = this.#spawn(output.write.fd);
+    } catch (error) {
+      output.read.close();
+      return finish(-1, error instanceof Error ? error.message : String(error));
+    } finally {
+      output.write.close();
+    }
+    const said = readSome(output.read.release());
+    const { timeout } = this.#health.check;
+    const timer = Promise.withResolvers<"late">();
+    const alarm = setTimeout(() => timer.resolve("late"), timeout);
+    const ended = await Promise.race([running.child.exited, timer.promise]);
+    clearTimeout(alarm);
+    if (ended === "late") {
+      try {
+        kill(running.pid, 9);
+      } catch {
+        // gone just now
+      }
+      await running.child.exited;
+      return finish(-1, `Health check exceeded timeout (${timeout / 1000}s)${said.text()}`);
+    }
+    await Promise.race([said.end, Bun.sleep(100)]); // what it started may hold its output
+    return finish(endCode(running.child, ended), said.text());
+  }
+
+  #spawn(output: number): RunningProcess {
+    using nothing = openat(AT_FDCWD, "/dev/null", O_RDWR);
+    const { process, isInUserNamespace } = this.#health;
+    const { spec, namedUser } = this.#request;
+    const { seccomp } = spec.linux;
+    const cgroup = openCgroup(spec.linux.cgroupsPath ?? "");
+    return prepareProcess(
+      { type: "exec", process, namedUser, ...(seccomp && { seccomp }), ...this.#container },
+      { stdio: [nothing.fd, output, output], onSpawned: (pid) => joinCgroup(cgroup, isInUserNamespace, pid), onReady: () => {} },
+    ).release();
+  }
+}
+
+// The first bytes; the rest is read and forgotten, so that nobody waits to be read.
+function readSome(fd: number): { text(): string; end: Promise<void> } {
+  let kept = Buffer.alloc(0);
+  const end = (async () => {
+    for await (const chunk of Bun.file(fd).stream()) {
+      if (kept.length < MAX_OUTPUT) kept = Buffer.concat([kept, chunk.subarray(0, MAX_OUTPUT - kept.length)]);
+    }
+  })().catch(() => {});
+  return { text: () => kept.toString(), end };
+}

@@ -135,6 +135,11 @@ export function mknodat(dir: number, path: string, mode: number, device: number)
   call("mknodat", dir, path, mode, device);
 }
 
+/** Makes a fifo (fifo(7)). */
+export function makeFifo(path: string, mode: number): void {
+  mknodat(AT_FDCWD, path, S_IFIFO | mode, 0);
+}
+
 export function symlinkat(target: string, dir: number, path: string): void {
   call("symlinkat", target, dir, path);
 }

@@ -29,27 +29,44 @@ export function socketPair(): [OwnedFd, OwnedFd] {
   return [new OwnedFd(fds[0] as number), new OwnedFd(fds[1] as number)];
 }
 
-/** Connects to a unix socket; a path too long for its address goes by its folder's descriptor. */
-export function connectUnix(path: string): OwnedFd {
-  const socket = new OwnedFd(call("socket", AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  let folder: OwnedFd | undefined;
-  let name = path;
-  if (Buffer.byteLength(name) > UNIX_PATH_MAX) {
-    folder = openat(AT_FDCWD, dirname(path), O_PATH | O_DIRECTORY);
-    name = `${folder.path}/${basename(path)}`;
-  }
-  const address = Buffer.alloc(2 + Buffer.byteLength(name) + 1); // struct sockaddr_un: family, path
+// struct sockaddr_un of a path; one that is too long goes by its folder's descriptor, open during `action`.
+function withUnixAddress<T>(path: string, action: (address: Buffer) => T): T {
+  using folder = Buffer.byteLength(path) > UNIX_PATH_MAX ? openat(AT_FDCWD, dirname(path), O_PATH | O_DIRECTORY) : undefined;
+  const name = folder ? `${folder.path}/${basename(path)}` : path;
+  const address = Buffer.alloc(2 + Buffer.byteLength(name) + 1); // family, path
   address.writeUInt16LE(AF_UNIX, 0);
   address.write(name, 2);
+  return action(address);
+}
+
+/** Connects to a unix socket, a stream or a datagram one. */
+export function connectUnix(path: string, type: "stream" | "datagram" = "stream"): OwnedFd {
+  const socket = new OwnedFd(call("socket", AF_UNIX, (type === "stream" ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0));
   try {
-    call("connect", socket.fd, address, address.length);
+    withUnixAddress(path, (address) => call("connect", socket.fd, address, address.length));
     return socket;
   } catch (error) {
     socket.close();
     throw error;
-  } finally {
-    folder?.close();
   }
+}
+
+/** Makes a unix stream socket at `path` and listens on it. */
+export function listenUnix(path: string): OwnedFd {
+  const socket = new OwnedFd(call("socket", AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  try {
+    withUnixAddress(path, (address) => call("bind", socket.fd, address, address.length));
+    call("listen", socket.fd, 1);
+    return socket;
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+}
+
+/** Takes the next connection; waits for one. */
+export function accept(listener: number): OwnedFd {
+  return new OwnedFd(call("accept4", listener, null, null, SOCK_CLOEXEC));
 }
 
 // struct msghdr: name, namelen, iov, iovlen, control, controllen, flags; eight bytes each.

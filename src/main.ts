@@ -10,6 +10,9 @@ if (role === "init") {
 } else if (role === "monitor") {
   const { runMonitor } = await import("./monitor/monitor.ts");
   await runMonitor();
+} else if (role === "drain") {
+  const { drain } = await import("./monitor/drain.ts");
+  await drain();
 } else if (role === "digest") {
   const { runDigester } = await import("./store/file-digester.ts");
   await runDigester();

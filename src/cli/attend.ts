@@ -1,19 +1,30 @@
 /** A process that is our child, its output passed on and our input to it, until it ends. */
 
+import type { OwnedFd } from "../../ffi/fd.ts";
 import { endCode } from "../runtime/spawn.ts";
 import type { ContainerStdio } from "../runtime/stdio.ts";
-import { OutputStream, readInput } from "./streams.ts";
+import { type Outcome, relayInput } from "./relay-input.ts";
+import { OutputStream } from "./streams.ts";
 import { followWindowSize, holdRawMode } from "./terminal.ts";
 
 // How long output is read on after the command's end, where what it left behind keeps the pipe open.
 const LINGER = 200; // milliseconds without a byte
 
-export async function attendProcess(stdio: ContainerStdio, child: Bun.Subprocess, { tty, stdin }: { tty: boolean; stdin: boolean }): Promise<number> {
+export interface AttendOptions {
+  tty: boolean;
+  stdin: boolean;
+  /** Which leave it, where it has a terminal. */
+  detachKeys?: Buffer;
+}
+
+/** Stays with a process to its end, or until its user leaves it. */
+export async function attendProcess(stdio: ContainerStdio, child: Bun.Subprocess, { tty, stdin, detachKeys }: AttendOptions): Promise<Outcome> {
   const out = new OutputStream(1);
   const err = new OutputStream(2);
   const raw = tty && stdin ? holdRawMode() : undefined;
   if (tty) followWindowSize((size) => stdio.resize(size));
-  if (stdin) void readInput((chunk) => stdio.write(Buffer.from(chunk))).then(() => stdio.endInput());
+  const write = (chunk: Uint8Array) => (chunk.length > 0 ? stdio.write(Buffer.from(chunk)) : stdio.endInput());
+  const left = stdin ? [relayInput((chunk) => write(chunk) ?? undefined, tty ? detachKeys : undefined)] : [];
   let last = 0;
   let busy = 0;
   let finished = false;
@@ -27,9 +38,19 @@ export async function attendProcess(stdio: ContainerStdio, child: Bun.Subprocess
     .then(() => {
       finished = true;
     });
-  const code = await child.exited;
+  const code = await Promise.race([child.exited, ...left]);
+  if (code === "detached") {
+    raw?.restore();
+    if (stdio.terminal) leaveTerminal(stdio.terminal);
+    return code;
+  }
   last = performance.now();
   while (!finished && (busy > 0 || performance.now() - last < LINGER)) await Promise.race([output, Bun.sleep(10)]);
   raw?.restore();
   return endCode(child, code);
+}
+
+// Somebody must have the terminal open for as long as the process does: its end would be a hangup.
+function leaveTerminal({ fd }: OwnedFd): void {
+  Bun.spawn(["/proc/self/exe", "drain"], { argv0: "berth-drain", cwd: "/", env: {}, detached: true, stdio: [fd, "ignore", "ignore"] }).unref();
 }

@@ -1,26 +1,44 @@
 /** A container in the foreground: its output here, our input and signals there, its exit code ours. */
 import { constants } from "node:os";
 import type { OwnedFd } from "../../ffi/fd.ts";
-import { isTerminal } from "../../ffi/tty.ts";
+import { getWindowSize, isTerminal } from "../../ffi/tty.ts";
+import { attachContainer } from "../engine/attach-container.ts";
+import type { AttachedContainer, ConnectionOptions } from "../engine/container-connection.ts";
 import type { Engine } from "../engine/engine.ts";
 import { signalProcess } from "../engine/signal-container.ts";
-import { type StartedContainer, startContainer } from "../engine/start-container.ts";
+import { startContainer } from "../engine/start-container.ts";
 import { type ContainerRecord, getContainer } from "../store/containers.ts";
 import type { ProcessIdentity } from "../store/process-identity.ts";
+import { readValue } from "./container-flags.ts";
+import { defaultDetachKeys, parseDetachKeys } from "./detach-keys.ts";
 import { CommandFailure } from "./errors.ts";
-import { OutputStream, readInput } from "./streams.ts";
+import { type Outcome, relayInput } from "./relay-input.ts";
+import { OutputStream } from "./streams.ts";
 import { followWindowSize, holdRawMode } from "./terminal.ts";
 import { warn } from "./warn.ts";
 
-export interface ForegroundOptions {
+export interface AttachOptions {
   sigProxy: boolean;
   stdin: boolean;
   stdout: boolean;
   stderr: boolean;
+  /** Which leave it, where it has a terminal; see {@link detachKeysOf}. */
+  detachKeys: Buffer;
+}
+
+export interface ForegroundOptions extends AttachOptions {
   /** See `StartOptions.monitor`. */
   monitor?: OwnedFd;
   /** Called once it runs. */
-  started?(container: StartedContainer): void;
+  started?(container: AttachedContainer): void;
+}
+
+/** Of commands that can be left. */
+export const DETACH_FLAG = { "detach-keys": { type: "string", help: "Override the key sequence for detaching a container" } } as const;
+
+/** The keys of {@link DETACH_FLAG}, or the user's usual ones. */
+export function detachKeysOf(text: string | undefined): Buffer {
+  return text === undefined ? defaultDetachKeys() : readValue(DETACH_FLAG, "detach-keys", text, parseDetachKeys);
 }
 
 const FORWARDED = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGCONT", "SIGTSTP"] as const;
@@ -32,33 +50,61 @@ export function requireTerminal(tty: boolean, stdin: boolean): void {
   if (tty && stdin && !isTerminal(0)) throw new CommandFailure("the input device is not a TTY", 1);
 }
 
+/** The exit code of commands that are there to attach, which say that the user left. */
+export function outcomeCode(outcome: Outcome): number {
+  if (outcome !== "detached") return outcome;
+  console.error("read escape sequence");
+  return 1;
+}
+
 /** Starts a container and stays with it to its end. Gives its exit code. */
-export async function runInForeground(engine: Engine, record: ContainerRecord, options: ForegroundOptions): Promise<number> {
-  const { tty } = record.config;
-  const out = new OutputStream(1);
-  const err = new OutputStream(2);
+export async function runInForeground(engine: Engine, record: ContainerRecord, options: ForegroundOptions): Promise<Outcome> {
   const container = await startContainer(engine, record, {
     attach: options.stdout || options.stderr,
     stdin: options.stdin,
     warn,
     ...(options.monitor && { monitor: options.monitor }),
-    onOutput: (stream, chunk) => {
-      if (stream === "stdout") return options.stdout ? out.write(chunk) : undefined;
-      return options.stderr ? err.write(chunk) : undefined;
-    },
+    ...outputTo(options),
   });
   options.started?.(container);
+  if (record.config.tty) followWindowSize(container.resize);
+  return attend(engine, record, container, options);
+}
+
+/** Joins a container that runs, to its end. */
+export async function attachInForeground(engine: Engine, record: ContainerRecord, options: AttachOptions): Promise<Outcome> {
+  const container = await attachContainer(engine, record, { ...options, ...outputTo(options) });
+  if (record.config.tty) {
+    // Another size for a moment: what it shows is drawn anew.
+    const size = getWindowSize(1) ?? getWindowSize(0);
+    if (size) container.resize({ rows: size.rows + 1, columns: size.columns });
+    followWindowSize(container.resize);
+  }
+  return attend(engine, record, container, options);
+}
+
+function outputTo({ stdout, stderr }: AttachOptions): ConnectionOptions {
+  const out = new OutputStream(1);
+  const err = new OutputStream(2);
+  return {
+    onOutput: (stream, chunk) => {
+      if (stream === "stdout") return stdout ? out.write(chunk) : undefined;
+      return stderr ? err.write(chunk) : undefined;
+    },
+    onLost: (bytes) => console.error(`\rberth: ${bytes} bytes of output were not shown here in time; 'berth logs' has them\r`),
+  };
+}
+
+async function attend(engine: Engine, record: ContainerRecord, container: AttachedContainer, options: AttachOptions): Promise<Outcome> {
+  const { tty } = record.config;
   const identity = getContainer(engine.db, record.id)?.process;
   if (options.sigProxy && identity) forwardSignals(identity);
   const raw = tty && options.stdin ? holdRawMode() : undefined;
-  if (tty) followWindowSize(container.resize);
-  if (options.stdin) {
-    void readInput((chunk) => (chunk.length > 0 ? container.write(chunk) : undefined)).then(() => container.write(new Uint8Array()));
-  }
-  const exitCode = await container.exited;
+  const left = options.stdin ? relayInput((chunk) => container.write(chunk), tty ? options.detachKeys : undefined) : undefined;
+  const outcome = await Promise.race([container.exited, ...(left ? [left] : [])]);
   raw?.restore();
-  if (exitCode === undefined) throw new CommandFailure(`the monitor of container ${record.id} was killed`, 125);
-  return exitCode;
+  if (outcome === undefined) throw new CommandFailure(`the monitor of container ${record.id} was killed`, 125);
+  return outcome;
 }
 
 function forwardSignals(identity: ProcessIdentity): void {

@@ -12,6 +12,7 @@ export const COMMANDS: Record<string, Load> = {
   exec: () => load(import("./commands/exec.ts")),
   ps: () => load(import("./commands/ps.ts")),
   logs: () => load(import("./commands/logs.ts")),
+  attach: () => load(import("./commands/attach.ts")),
   create: () => load(import("./commands/create.ts")),
   start: () => load(import("./commands/start.ts")),
   stop: () => load(import("./commands/stop.ts")),
@@ -67,6 +68,7 @@ export const COMMANDS: Record<string, Load> = {
 export const ALIASES: Record<string, string> = {
   "container run": "run",
   "container exec": "exec",
+  "container attach": "attach",
   "container ls": "ps",
   "container list": "ps",
   "container ps": "ps",

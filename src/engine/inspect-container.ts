@@ -84,6 +84,7 @@ function inspectState(record: ContainerRecord): Record<string, unknown> {
     Error: record.error,
     StartedAt: timeOf(record.startedAt),
     FinishedAt: timeOf(record.finishedAt),
+    TakenOverAt: timeOf(record.takenOverAt),
   };
 }
 

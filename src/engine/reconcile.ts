@@ -32,11 +32,21 @@ function isSettled({ status, autoRemove, owner, process }: ContainerRecord): boo
   }
 }
 
+const isOrphan = ({ status, owner, process }: ContainerRecord) => (status === "running" || status === "paused") && !alive(owner) && alive(process);
+
 /** The record as it is in truth; undefined where the container was to be removed and now is. */
-export function reconcile(engine: Engine, record: ContainerRecord): ContainerRecord | undefined {
-  if (isSettled(record)) return record;
+export function reconcile(engine: Engine, stored: ContainerRecord): ContainerRecord | undefined {
   const { db } = engine;
-  const { id } = record;
+  const { id } = stored;
+  let record = stored;
+  if (isOrphan(record)) {
+    const { takeOver } = require("./take-over.ts") as typeof import("./take-over.ts");
+    takeOver(engine, record);
+    const now = getContainer(db, id);
+    if (!now) return undefined;
+    record = now;
+  }
+  if (isSettled(record)) return record;
   // Its process may have written the end right before it ended: read again, with the write lock.
   let ended = false;
   const current = writeTransaction(db, () => {

@@ -1,28 +1,20 @@
 /** `start`: hands a container to a monitor of its own, and stays in touch where asked to. */
 import type { OwnedFd } from "../../ffi/fd.ts";
 import { socketPair } from "../../ffi/socket.ts";
-import {
-  type Exited,
-  FrameSocket,
-  FrameType,
-  parseFrame,
-  type Resize,
-  type Started,
-  type StartFailed,
-  type StartRequest,
-} from "../monitor/protocol.ts";
+import { FrameType, type StartRequest } from "../monitor/protocol.ts";
 import { IS_RESTART } from "../monitor/restart.ts";
 import type { ContainerConfig, NetworkSettings } from "../store/container-config.ts";
 import type { ContainerRecord } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";
 import { ROOTLESS_ALIVE, ROOTLESS_UID } from "../store/layout.ts";
 import { forgetLostEndpoint, insertEndpoint, isUserNetwork, lostEndpoints, type PortRequest, type UserNetwork } from "../store/networks.ts";
+import { type AttachedContainer, attached, type ConnectionOptions, connectToMonitor } from "./container-connection.ts";
 import { buildContainerSpec, buildProcess, hasUserNamespace } from "./container-spec.ts";
 import type { Engine } from "./engine.ts";
 import { StartError } from "./errors.ts";
 import { networkForContainer } from "./resolve-network.ts";
 
-export interface StartOptions {
+export interface StartOptions extends ConnectionOptions {
   /** One that was launched before; else it is now. */
   monitor?: OwnedFd;
   /** Whether output comes to `onOutput`. */
@@ -31,19 +23,6 @@ export interface StartOptions {
   stdin: boolean;
   /** Told what was changed on the host for it, in words. */
   warn(text: string): void;
-  /** Reading pauses until the promise resolves. */
-  onOutput?: (stream: "stdout" | "stderr", chunk: Buffer) => Promise<void> | undefined;
-}
-
-/** A container that was started, and the way to it. */
-export interface StartedContainer {
-  /** Its first process, in this PID namespace. */
-  pid: number;
-  /** Resolves with the exit code once the container ended and is cleaned up; undefined if its monitor was killed. */
-  exited: Promise<number | undefined>;
-  /** Sends input; a promise means: wait for it before sending more. An empty buffer is the end of input. */
-  write(bytes: Uint8Array): Promise<void> | undefined;
-  resize(size: Resize): void;
 }
 
 // A monitor waits for most of its life: a small heap and fewer threads' buffers count
@@ -104,15 +83,10 @@ function restoreEndpoints(engine: Engine, id: string): void {
   }
 }
 
-/**
- * Starts a container.
- *
- * @throws {StartError} where it cannot be
- */
-export async function startContainer(engine: Engine, record: ContainerRecord, options: StartOptions): Promise<StartedContainer> {
+/** What a monitor is told. */
+export function startRequest(engine: Engine, record: ContainerRecord, { attach }: { attach: boolean }): StartRequest {
   const { config, id } = record;
-  restoreEndpoints(engine, id);
-  const request: StartRequest = {
+  return {
     id,
     layout: engine.layout.arguments,
     ...buildContainerSpec(engine, record),
@@ -129,50 +103,23 @@ export async function startContainer(engine: Engine, record: ContainerRecord, op
       isInUserNamespace: hasUserNamespace(config),
     },
     isRestart: process.env[IS_RESTART] !== undefined,
+    takesOver: false,
     stdin: !config.openStdin ? "none" : config.attachStdin ? "once" : "open",
-    attach: options.attach,
+    attach,
   };
-  const started = Promise.withResolvers<Started>();
-  const exited = Promise.withResolvers<number | undefined>();
-  let waiting: Promise<void> = Promise.resolve();
-  const socket = await FrameSocket.over(options.monitor ?? launchMonitor(), {
-    frame(type, payload) {
-      switch (type) {
-        case FrameType.started:
-          started.resolve(parseFrame<Started>(payload));
-          break;
-        case FrameType.failed: {
-          const { message, kind } = parseFrame<StartFailed>(payload);
-          started.reject(new StartError(message, kind));
-          break;
-        }
-        case FrameType.exited: {
-          const { exitCode } = parseFrame<Exited>(payload);
-          void waiting.then(() => exited.resolve(exitCode));
-          break;
-        }
-        default: {
-          const full = options.onOutput?.(type === FrameType.stderr ? "stderr" : "stdout", payload);
-          if (!full) break;
-          socket.pause(true);
-          waiting = full.then(() => socket.pause(false));
-        }
-      }
-    },
-    close() {
-      started.reject(new StartError("the container's monitor was killed before it could start the container", "setup"));
-      void waiting.then(() => exited.resolve(undefined));
-    },
-  });
-  void socket.sendJson(FrameType.start, request);
-  const { pid, warnings } = await started.promise;
-  for (const warning of warnings) options.warn(warning);
-  return {
-    pid,
-    exited: exited.promise,
-    write: (bytes) => socket.send(FrameType.stdin, bytes),
-    resize: (size) => {
-      void socket.sendJson(FrameType.resize, size);
-    },
-  };
+}
+
+/**
+ * Starts a container.
+ *
+ * @throws {StartError} where it cannot be
+ */
+export async function startContainer(engine: Engine, record: ContainerRecord, options: StartOptions): Promise<AttachedContainer> {
+  restoreEndpoints(engine, record.id);
+  const request = startRequest(engine, record, options);
+  const connection = await connectToMonitor(options.monitor ?? launchMonitor(), options);
+  void connection.socket.sendJson(FrameType.start, request);
+  const started = await connection.started;
+  for (const warning of started.warnings) options.warn(warning);
+  return attached(connection, started);
 }

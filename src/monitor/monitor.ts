@@ -3,15 +3,18 @@
  * container's init, reads its output, writes its log, and records how it ended.
  */
 import type { Database } from "bun:sqlite";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { AT_FDCWD, O_WRONLY, OwnedFd, openat } from "../../ffi/fd.ts";
+import { hasCode } from "../../ffi/libc.ts";
 import { exitNow } from "../../ffi/process.ts";
+import { connectUnix } from "../../ffi/socket.ts";
 import { disconnectContainer } from "../network/disconnect.ts";
 import { SLIRP_RESOLVER, writeNetworkFiles } from "../network/files.ts";
 import type { UserNetworkHelper } from "../network/user-network.ts";
 import { type Cgroup, CgroupError } from "../runtime/cgroup/cgroup.ts";
 import { enterCgroup } from "../runtime/cgroup/enter.ts";
+import { openCgroup } from "../runtime/cgroup/open.ts";
 import { RuntimeFailure } from "../runtime/errors.ts";
 import { runHooks } from "../runtime/hooks.ts";
 import { endCode, type PendingProcess, prepareProcess, type RunningProcess } from "../runtime/spawn.ts";
@@ -20,6 +23,7 @@ import { ContainerStdio, type OutputReceiver } from "../runtime/stdio.ts";
 import {
   claimForRemoval,
   claimForStart,
+  claimForTakeover,
   getContainer,
   recordExit,
   recordRestarting,
@@ -30,10 +34,21 @@ import { openDatabase, writeTransaction } from "../store/database.ts";
 import { discardContainer } from "../store/discard-container.ts";
 import { Layout, ROOTLESS_ALIVE } from "../store/layout.ts";
 import { endpointsOf } from "../store/networks.ts";
+import type { ProcessIdentity } from "../store/process-identity.ts";
+import { Audience } from "./audience.ts";
 import type { ContainerNetwork } from "./container-network.ts";
 import type { HealthMonitor } from "./health.ts";
 import { JsonLog } from "./json-log.ts";
-import { CONTAINER_CHANGED, FrameSocket, FrameType, type HealthRequest, parseFrame, type Resize, type StartRequest } from "./protocol.ts";
+import {
+  type Attach,
+  CONTAINER_CHANGED,
+  FrameSocket,
+  FrameType,
+  type HealthRequest,
+  parseFrame,
+  type Resize,
+  type StartRequest,
+} from "./protocol.ts";
 import { restartDelay, startAgain } from "./restart.ts";
 
 /** The descriptor on which a monitor talks to whoever started it. */
@@ -58,20 +73,30 @@ export async function runMonitor(): Promise<void> {
       if (type === FrameType.start) {
         monitor = new Monitor(parseFrame<StartRequest>(payload), client);
         void monitor.run();
-      } else monitor?.receive(type, payload);
+      } else monitor?.receive(client, type, payload);
     },
     close() {
-      if (monitor) monitor.clientGone();
+      if (monitor) monitor.readerGone(client);
       else process.exit(0); // the command line was killed before it could say what it wanted
     },
   });
 }
 
+/** A container's process, however it came to this monitor. */
+interface Supervised {
+  pid: number;
+  startTime: number;
+  /** How it ended; the error is why that is not known. */
+  ended: Promise<{ exitCode: number; error: string }>;
+}
+
 class Monitor {
   readonly #request: StartRequest;
+  /** Who started it. */
   readonly #client: FrameSocket;
   readonly #layout: Layout;
   readonly #stdio: ContainerStdio;
+  readonly #audience: Audience;
   #cgroup: Cgroup | undefined;
   #network: ContainerNetwork | undefined;
   #db: Database | undefined;
@@ -84,18 +109,23 @@ class Monitor {
     this.#request = request;
     this.#client = client;
     this.#layout = Layout.fromArguments(...request.layout);
-    this.#stdio = new ContainerStdio({ terminal: request.spec.process.terminal === true, stdin: request.stdin !== "none" });
+    const fifos = this.#layout.container(request.id);
+    const terminal = request.spec.process.terminal === true;
+    this.#stdio = request.takesOver ? ContainerStdio.takeOver(fifos) : new ContainerStdio({ terminal, stdin: request.stdin !== "none", fifos });
+    this.#audience = new Audience(terminal);
   }
 
   async run(): Promise<never> {
-    const { id } = this.#request;
+    const { id, takesOver } = this.#request;
     try {
       const db = openDatabase(this.#layout.database);
-      if (!claimForStart(db, id, this.#request.isRestart))
+      const orphan = takesOver ? claimForTakeover(db, id) : undefined;
+      if (takesOver && !orphan) exitNow(0); // another one was faster
+      if (!takesOver && !claimForStart(db, id, this.#request.isRestart))
         throw new RuntimeFailure(`container ${id} is already running, being started or being removed`);
       this.#db = db;
       if (endpointsOf(db, id).length > 0) this.#network = await this.#makeNetwork(db);
-      await this.#superviseClaimed(db);
+      await (orphan?.process ? this.#takeOver(db, orphan.process) : this.#superviseClaimed(db));
     } catch (error) {
       const failure = error instanceof RuntimeFailure ? error : new RuntimeFailure(error instanceof Error ? error.message : String(error));
       await this.#client.sendJson(FrameType.failed, { kind: failure.kind, message: failure.message });
@@ -111,7 +141,7 @@ class Monitor {
   }
 
   async #superviseClaimed(db: Database): Promise<void> {
-    const { id } = this.#request;
+    const { id, attach, stdin } = this.#request;
     const before = getContainer(db, id)?.startedAt;
     let running: RunningProcess;
     let log: JsonLog;
@@ -129,21 +159,36 @@ class Monitor {
       if (this.#request.autoRemove) this.#remove(db);
       throw error;
     }
-    const { pid, child } = running;
-    this.#pid = pid;
+    const { pid, child, startTime } = running;
     this.#client.sendJson(FrameType.started, { pid, warnings: this.#warnings });
-    if (!this.#request.attach && this.#request.stdin !== "once") this.#client.close();
+    if (attach || stdin === "once") this.#audience.add({ socket: this.#client, stdout: attach, stderr: attach, isWaitedFor: true });
+    else this.#client.close();
+    const ended = child.exited.then((code) => ({ exitCode: endCode(child, code), error: "" }));
+    await this.#supervise(db, log, { pid, startTime, ended });
+  }
 
+  async #takeOver(db: Database, { pid, startTime }: ProcessIdentity): Promise<void> {
+    const { id, spec } = this.#request;
+    const { awaitOrphan } = await import("./orphan.ts");
+    this.#cgroup = openCgroup(spec.linux.cgroupsPath ?? "");
+    const log = new JsonLog(this.#layout.containerLog(id));
+    this.#pid = pid;
+    await this.#networksChanged();
+    await this.#supervise(db, log, { pid, startTime, ended: awaitOrphan(pid, startTime) });
+  }
+
+  async #supervise(db: Database, log: JsonLog, running: Supervised): Promise<void> {
+    const { id, health: check } = this.#request;
+    this.#pid = running.pid;
     const output = new Output(this.#stdio, (stream, chunk) => {
       log.add(stream, chunk);
-      return this.#request.attach ? this.#client.send(FrameType[stream], chunk) : undefined;
+      return this.#audience.deliver(stream, chunk) as Promise<void> | undefined;
     });
-    const health = this.#request.health && (await this.#probe(db, this.#request.health, running));
+    const health = check && (await this.#probe(db, check, running));
     const resting = setTimeout(() => this.#rest(db), REST_AFTER);
-    const code = await child.exited;
+    const { exitCode, error } = await running.ended;
     clearTimeout(resting);
     health?.stop();
-    const exitCode = endCode(child, code);
     const oomKilled = (this.#cgroup?.oomKills() ?? 0) > 0;
     // With a PID namespace of its own everything in it is dead already.
     this.#releaseCgroup();
@@ -152,26 +197,26 @@ class Monitor {
     const delay = writeTransaction(db, () => {
       const record = getContainer(db, id);
       disconnectContainer(db, this.#layout.data, id);
-      recordExit(db, id, { exitCode, oomKilled, error: output.failure });
+      recordExit(db, id, { exitCode, oomKilled, error: error || output.failure });
       const wait = record && restartDelay(record, exitCode);
       if (wait !== undefined) recordRestarting(db, id, wait);
       return wait;
     });
     if (this.#request.autoRemove) this.#remove(db);
-    await this.#client.sendJson(FrameType.exited, { exitCode });
+    const told = this.#audience.end({ exitCode });
     if (delay !== undefined) await this.#restartAfter(db, delay);
+    await told;
   }
 
-  async #probe(db: Database, health: HealthRequest, { pid, startTime }: RunningProcess): Promise<HealthMonitor> {
+  async #probe(db: Database, health: HealthRequest, { pid, startTime }: Supervised): Promise<HealthMonitor> {
     const { HealthMonitor } = await import("./health.ts");
     return new HealthMonitor(db, this.#request, health, { pid, startTime });
   }
 
   // With a monitor of its own; this one ends. Somebody may want otherwise meanwhile, and says so in the record.
   async #restartAfter(db: Database, delay: number): Promise<void> {
-    this.#client.close();
     await Promise.race([Bun.sleep(delay), this.#woken.promise]);
-    if (getContainer(db, this.#request.id)?.restarting) startAgain(this.#request.id, this.#layout.arguments);
+    if (getContainer(db, this.#request.id)?.restarting) await startAgain(this.#request.id, this.#layout.arguments);
   }
 
   #start(db: Database): RunningProcess {
@@ -239,10 +284,41 @@ class Monitor {
     return new ContainerNetwork(db, this.#layout, this.#request);
   }
 
-  /** Something about the container was changed by a command. */
+  /** Something about the container was changed by a command, or one wants to be called back. */
   async changed(): Promise<void> {
+    await this.#callBack();
     if (this.#db && !getContainer(this.#db, this.#request.id)?.process) this.#woken.resolve();
     else await this.#networksChanged();
+  }
+
+  async #callBack(): Promise<void> {
+    if (this.#pid === undefined || !existsSync(this.#layout.callbacks)) return;
+    const { id } = this.#request;
+    for (const name of readdirSync(this.#layout.callbacks)) {
+      if (!name.startsWith(`${id}.`)) continue;
+      const path = join(this.#layout.callbacks, name);
+      try {
+        await this.#admit(connectUnix(path));
+      } catch (error) {
+        if (!hasCode(error, "ECONNREFUSED", "ENOENT")) throw error; // whoever it was is gone
+      } finally {
+        rmSync(path, { force: true });
+      }
+    }
+  }
+
+  async #admit(fd: OwnedFd): Promise<void> {
+    const socket: FrameSocket = await FrameSocket.over(fd, {
+      frame: (type, payload) => {
+        if (type !== FrameType.attach) {
+          this.receive(socket, type, payload);
+          return;
+        }
+        socket.sendJson(FrameType.started, { pid: this.#pid ?? 0, warnings: [] });
+        this.#audience.add({ socket, ...parseFrame<Attach>(payload), isWaitedFor: false });
+      },
+      close: () => this.#audience.remove(socket),
+    });
   }
 
   async #networksChanged(): Promise<void> {
@@ -269,20 +345,23 @@ class Monitor {
     if (record && claimForRemoval(db, record, true)) discardContainer(db, this.#layout, record.id, true);
   }
 
-  receive(type: FrameType, payload: Buffer): void {
-    if (type === FrameType.stdin) {
-      if (payload.length === 0) {
-        this.#stdio.endInput();
-        return;
-      }
-      const full = this.#stdio.write(payload);
-      if (!full) return;
-      this.#client.pause(true);
-      void full.then(() => this.#client.pause(false));
-    } else if (type === FrameType.resize) this.#stdio.resize(parseFrame<Resize>(payload));
+  /** A frame of somebody who is attached. */
+  receive(from: FrameSocket, type: FrameType, payload: Buffer): void {
+    if (type === FrameType.resize) this.#stdio.resize(parseFrame<Resize>(payload));
+    if (type !== FrameType.stdin) return;
+    if (payload.length === 0) {
+      if (this.#request.stdin === "once") this.#stdio.endInput();
+      return;
+    }
+    const full = this.#stdio.write(payload);
+    if (!full) return;
+    from.pause(true);
+    void full.then(() => from.pause(false));
   }
 
-  clientGone(): void {
+  /** Who started it is gone. */
+  readerGone(socket: FrameSocket): void {
+    this.#audience.remove(socket);
     if (this.#request.stdin === "once") this.#stdio.endInput();
   }
 }
@@ -300,7 +379,8 @@ class Output {
     this.#end = stdio
       .readAll(async (stream, chunk) => {
         // A reader that cannot keep up slows the container down, but not its end.
-        await Promise.race([receive(stream, chunk), this.#ending.promise]);
+        const full = receive(stream, chunk);
+        if (full) await Promise.race([full, this.#ending.promise]);
         this.#last = performance.now();
       })
       .catch((error: Error) => {

@@ -24,10 +24,17 @@ export const FrameType = {
   started: 5,
   failed: 6,
   exited: 7,
+  /** {@link Attach} to the monitor, by whoever comes later; answered by `started`. */
+  attach: 8,
+  /** {@link Lost} from the monitor. */
+  lost: 9,
 } as const;
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 
-/** Tells a monitor to look again: its container joined or left a network, or is not to be started again. */
+/**
+ * Tells a monitor to look again: its container joined or left a network, is not to be
+ * started again, or somebody listens in the engine's folder for it to call back.
+ */
 export const CONTAINER_CHANGED = "SIGUSR2";
 
 /** What a monitor is to do; the record in the store is for everybody else. */
@@ -49,6 +56,8 @@ export interface StartRequest {
   health: HealthRequest | undefined;
   /** Whether its policy wants the start, not somebody. */
   isRestart: boolean;
+  /** It runs already, and its monitor was killed. */
+  takesOver: boolean;
   /** Whether the container has a standard input, and whether it ends with this connection. */
   stdin: "none" | "open" | "once";
   /** Whether the output is to be sent over this connection. */
@@ -65,6 +74,15 @@ export interface HealthRequest {
 export interface Resize {
   rows: number;
   columns: number;
+}
+/** Which output somebody wants to see. */
+export interface Attach {
+  stdout: boolean;
+  stderr: boolean;
+}
+/** Output that was not sent to a reader who had not read what came before. */
+export interface Lost {
+  bytes: number;
 }
 export interface Started {
   pid: number;
@@ -83,6 +101,18 @@ export interface FrameHandler {
   frame(type: FrameType, payload: Buffer): void;
   /** The other side is gone. */
   close(): void;
+}
+
+/** A frame as it is on the wire. */
+export function encodeFrame(type: FrameType, payload: Uint8Array): Buffer {
+  return Buffer.concat([frameHeader(type, payload.length), payload]);
+}
+
+function frameHeader(type: FrameType, length: number): Buffer {
+  const header = Buffer.allocUnsafe(HEADER);
+  header[0] = type;
+  header.writeUInt32LE(length, 1);
+  return header;
 }
 
 /** One end of a connection. */
@@ -121,16 +151,20 @@ export class FrameSocket {
   /** Sends a frame; resolves once the kernel has taken it, at once where nobody listens any more. */
   send(type: FrameType, payload: Uint8Array): Promise<void> | undefined {
     if (this.#closed) return undefined;
-    const header = Buffer.allocUnsafe(HEADER);
-    header[0] = type;
-    header.writeUInt32LE(payload.length, 1);
-    this.#outgoing.push(header, payload);
+    this.#outgoing.push(frameHeader(type, payload.length), payload);
     if (!this.#drained) this.#flush();
     return this.#drained?.promise;
   }
 
   sendJson(type: FrameType, message: object): Promise<void> | undefined {
     return this.send(type, Buffer.from(JSON.stringify(message)));
+  }
+
+  /** Sends what the kernel takes at once and keeps a copy of the rest; false, and nothing, where more than `limit` bytes wait already. */
+  offer(type: FrameType, payload: Uint8Array, limit: number): boolean {
+    if (this.#drained && this.#outgoing.reduce((sum, { length }) => sum + length, 0) > limit) return false;
+    void this.send(type, this.#drained ? Buffer.from(payload) : payload);
+    return true;
   }
 
   /** Stops or goes on reading, for a receiver that cannot keep up. */

@@ -32,8 +32,8 @@ function wantsRestart(policy: RestartPolicy | undefined, exitCode: number, count
 /** Set for a command that starts a container because of its policy. */
 export const IS_RESTART = "BERTH_IS_RESTART";
 
-/** Starts a container as the command line does, with a monitor of its own. */
-export function startAgain(id: string, layout: [data: string, run: string]): void {
+/** Starts a container as the command line does, with a monitor of its own. Until that is done, this one is what tells that it will be. */
+export async function startAgain(id: string, layout: [data: string, run: string]): Promise<void> {
   const kept = [ROOTLESS_ALIVE, ROOTLESS_UID, "PATH"].flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]));
   const child = Bun.spawn(["/proc/self/exe", "start", id], {
     argv0: "berth",
@@ -42,5 +42,5 @@ export function startAgain(id: string, layout: [data: string, run: string]): voi
     detached: true,
     stdio: ["ignore", "ignore", "ignore"],
   });
-  child.unref();
+  await child.exited;
 }

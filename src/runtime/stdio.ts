@@ -1,5 +1,7 @@
 /** The pipes or the terminal between a command and the process that started it: a monitor, or `exec`. */
-import { AT_FDCWD, O_RDWR, type OwnedFd, openat, pipe, setNonblocking } from "../../ffi/fd.ts";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { AT_FDCWD, makeFifo, O_NONBLOCK, O_RDONLY, O_RDWR, type OwnedFd, openat, pipe, setNonblocking } from "../../ffi/fd.ts";
 import { hasCode } from "../../ffi/libc.ts";
 import { setWindowSize } from "../../ffi/tty.ts";
 import type { RunningProcess, Stdio } from "./spawn.ts";
@@ -23,8 +25,11 @@ export class ContainerStdio {
   readonly #outputs: [StreamName, OwnedFd][] = [];
   #terminal: OwnedFd | undefined;
 
-  /** @param stdin whether the container has a standard input of its own */
-  constructor(options: { terminal: boolean; stdin: boolean }) {
+  /**
+   * @param options.stdin whether the container has a standard input of its own
+   * @param options.fifos a folder for its output to go through: another process can go on reading there
+   */
+  constructor(options: { terminal: boolean; stdin: boolean; fifos?: string }) {
     const keep = (fd: OwnedFd) => {
       this.#theirs.push(fd);
       return fd.fd;
@@ -35,7 +40,7 @@ export class ContainerStdio {
       return;
     }
     const output = (stream: StreamName) => {
-      const { read, write } = pipe();
+      const { read, write } = options.fifos === undefined ? pipe() : fifo(join(options.fifos, stream));
       this.#outputs.push([stream, read]);
       return keep(write);
     };
@@ -48,6 +53,20 @@ export class ContainerStdio {
     this.forInit = [input, output("stdout"), output("stderr")];
   }
 
+  /** The output of a container that another process started with fifos; there is nothing but that. */
+  static takeOver(fifos: string): ContainerStdio {
+    const stdio = new ContainerStdio({ terminal: true, stdin: false });
+    stdio.close();
+    for (const stream of ["stdout", "stderr"] as const) {
+      try {
+        stdio.#outputs.push([stream, openat(AT_FDCWD, join(fifos, stream), O_RDONLY | O_NONBLOCK)]);
+      } catch (error) {
+        if (!hasCode(error, "ENOENT")) throw error; // it has a terminal, whose master ended with its holder
+      }
+    }
+    return stdio;
+  }
+
   /** Lets go of the container's ends, once it has them, and takes the terminal's master. */
   started(process: RunningProcess): void {
     for (const fd of this.#theirs.splice(0)) fd.close();
@@ -57,6 +76,11 @@ export class ContainerStdio {
     // Bun polls only terminals that do not block. Nobody else has this end.
     setNonblocking(process.terminal.fd, true);
     this.#input = process.terminal;
+  }
+
+  /** The terminal's master, where it has one and runs. */
+  get terminal(): OwnedFd | undefined {
+    return this.#terminal;
   }
 
   /** Closes everything of a container that did not start. */
@@ -108,6 +132,14 @@ export class ContainerStdio {
   resize(size: { rows: number; columns: number }): void {
     if (this.#terminal) setWindowSize(this.#terminal.fd, size);
   }
+}
+
+// The container's own end can be read as well: with nobody else left to read, it waits instead of being killed by SIGPIPE.
+function fifo(path: string): { read: OwnedFd; write: OwnedFd } {
+  rmSync(path, { force: true });
+  makeFifo(path, 0o600);
+  const read = openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK);
+  return { read, write: openat(AT_FDCWD, path, O_RDWR) };
 }
 
 async function readOutput(stream: StreamName, fd: OwnedFd, receive: OutputReceiver): Promise<void> {

@@ -1,7 +1,7 @@
 /** Records of containers. */
 import type { Database } from "bun:sqlite";
 import type { ContainerConfig } from "./container-config.ts";
-import { all, change, first } from "./database.ts";
+import { all, change, first, writeTransaction } from "./database.ts";
 import { currentProcess, isAlive, type ProcessIdentity } from "./process-identity.ts";
 
 export type ContainerStatus = "created" | "starting" | "running" | "paused" | "exited" | "removing";
@@ -32,6 +32,8 @@ export interface ContainerRecord {
   restarting: boolean;
   /** Whether somebody wanted its end. */
   stopRequested: boolean;
+  /** When another monitor took it over, in the place of one that was killed. */
+  takenOverAt: number | undefined;
 }
 
 interface Row {
@@ -56,6 +58,7 @@ interface Row {
   restart_delay: number;
   restarting: number;
   stop_requested: number;
+  taken_over_at: number | null;
 }
 
 function identity(row: Row, pid: number | null, start: number | null): ProcessIdentity | undefined {
@@ -82,6 +85,7 @@ function fromRow(row: Row): ContainerRecord {
     restartDelay: row.restart_delay,
     restarting: row.restarting === 1,
     stopRequested: row.stop_requested === 1,
+    takenOverAt: row.taken_over_at ?? undefined,
   };
 }
 
@@ -147,7 +151,7 @@ export function claimForStart(db: Database, id: string, isRestart: boolean): boo
     change(
       db,
       `UPDATE containers SET status = 'starting', boot_id = ?1, owner_pid = ?2, owner_start = ?3, pid = NULL, pid_start = NULL, error = '',
-         restart_count = restart_count * ?5, restart_delay = restart_delay * ?5, restarting = 0, stop_requested = 0
+         restart_count = restart_count * ?5, restart_delay = restart_delay * ?5, restarting = 0, stop_requested = 0, taken_over_at = NULL
        WHERE id = ?4 AND status IN ('created', 'exited') AND restarting >= ?5`,
       me.bootId,
       me.pid,
@@ -156,6 +160,18 @@ export function claimForStart(db: Database, id: string, isRestart: boolean): boo
       Number(isRestart),
     ) === 1
   );
+}
+
+/** Takes over a container that runs and whose monitor is dead; undefined where that is not so, or not any more. */
+export function claimForTakeover(db: Database, id: string): ContainerRecord | undefined {
+  return writeTransaction(db, () => {
+    const record = getContainer(db, id);
+    if (!record || (record.status !== "running" && record.status !== "paused") || !record.process) return undefined;
+    if ((record.owner && isAlive(record.owner)) || !isAlive(record.process)) return undefined;
+    const me = currentProcess();
+    change(db, "UPDATE containers SET owner_pid = ?, owner_start = ?, taken_over_at = ? WHERE id = ?", me.pid, me.startTime, Date.now(), id);
+    return record;
+  });
 }
 
 export function recordRunning(db: Database, id: string, pid: number, startTime: number): void {

@@ -76,6 +76,10 @@ export class Layout {
   containerLog(id: string): string {
     return join(this.container(id), `${id}-json.log`);
   }
+  /** Sockets on which commands wait for a container's monitor to call back: `CONTAINER.RANDOM`. */
+  get callbacks(): string {
+    return join(this.run, "callbacks");
+  }
   volume(name: string): string {
     return join(this.data, "volumes", name, "_data");
   }

@@ -180,4 +180,18 @@ export const MIGRATIONS: readonly string[] = [
     log TEXT NOT NULL
   ) STRICT;
   `,
+  `
+  -- When a container got another monitor because its own was killed.
+  ALTER TABLE containers ADD COLUMN taken_over_at INTEGER;
+
+  -- What happened, the last of it; attributes as JSON, time in nanoseconds since 1970.
+  CREATE TABLE events (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    time INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    action TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    attributes TEXT NOT NULL
+  ) STRICT;
+  `,
 ];

@@ -66,7 +66,7 @@ describe("kill -9", () => {
       process.kill(parentOf(pid), "SIGKILL");
       expect(await engine.ok("ps", "--format", "{{.Names}} {{.State}}")).toBe("orphan running");
       await engine.ok(...verb, "orphan");
-      if (verb[0] === "stop") expect(await engine.inspect("orphan", "{{.State.Status}} {{.State.ExitCode}}")).toBe("exited 255");
+      if (verb[0] === "stop") expect(await engine.inspect("orphan", "{{.State.Status}} {{.State.ExitCode}}")).toBe("exited 137");
       await engine.run("rm", "orphan");
       expect(isDead(pid)).toBe(true);
     }

@@ -6,9 +6,10 @@ import { attendProcess } from "../attend.ts";
 import { defineCommand } from "../command.ts";
 import { environment, parseVariable, readValue } from "../container-flags.ts";
 import { CommandFailure } from "../errors.ts";
-import { requireTerminal } from "../foreground.ts";
+import { DETACH_FLAG, detachKeysOf, outcomeCode, requireTerminal } from "../foreground.ts";
 
 const FLAGS = {
+  ...DETACH_FLAG,
   detach: { short: "d", type: "boolean", help: "Detached mode: run command in the background" },
   env: { short: "e", type: "list", help: "Set environment variables" },
   "env-file": { type: "list", help: "Read in a file of environment variables" },
@@ -30,6 +31,7 @@ export default defineCommand({
   async run({ engine }, flags, [name = "", ...args]) {
     const stdin = flags.interactive && !flags.detach;
     requireTerminal(flags.tty && !flags.detach, stdin);
+    const detachKeys = detachKeysOf(flags["detach-keys"]);
     const size = flags.tty ? getWindowSize(1) : undefined;
     const stdio = new ContainerStdio({ terminal: flags.tty, stdin });
     try {
@@ -48,7 +50,7 @@ export default defineCommand({
       });
       if (flags.detach) return 0;
       stdio.started(running);
-      return await attendProcess(stdio, running.child, { tty: flags.tty, stdin });
+      return outcomeCode(await attendProcess(stdio, running.child, { tty: flags.tty, stdin, detachKeys }));
     } catch (error) {
       if (error instanceof StartError) throw new CommandFailure(error.message, error.kind === "setup" ? 1 : startExitCode(error.kind));
       throw error;

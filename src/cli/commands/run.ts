@@ -8,7 +8,7 @@ import type { ContainerRecord } from "../../store/containers.ts";
 import { defineCommand } from "../command.ts";
 import { CONTAINER_FLAGS, containerOptions } from "../container-flags.ts";
 import { CommandFailure, UsageError } from "../errors.ts";
-import { requireTerminal, runInForeground } from "../foreground.ts";
+import { DETACH_FLAG, detachKeysOf, requireTerminal, runInForeground } from "../foreground.ts";
 import { warn } from "../warn.ts";
 
 export default defineCommand({
@@ -18,6 +18,7 @@ export default defineCommand({
   flags: {
     ...CONTAINER_FLAGS,
     detach: { short: "d", type: "boolean", help: "Run container in background and print container ID" },
+    ...DETACH_FLAG,
     "sig-proxy": { type: "boolean", on: true, help: "Proxy received signals to the process (on; --sig-proxy=false switches it off)" },
   },
   args: { min: 0 },
@@ -32,13 +33,17 @@ export default defineCommand({
     options.openStdin ||= streams.stdin;
     options.attachStdout = !flags.detach;
 
+    const detachKeys = detachKeysOf(flags["detach-keys"]);
     const monitor = launchMonitor();
     const record = await makeContainer(context.engine, options, flags, false);
     const started = ({ pid }: { pid: number }) => {
       if (flags.pidfile !== undefined) writeFileSync(flags.pidfile, String(pid));
     };
     try {
-      if (!flags.detach) return await runInForeground(context.engine, record, { monitor, ...streams, sigProxy: flags["sig-proxy"], started });
+      if (!flags.detach) {
+        const outcome = await runInForeground(context.engine, record, { monitor, ...streams, sigProxy: flags["sig-proxy"], detachKeys, started });
+        return outcome === "detached" ? 0 : outcome;
+      }
       started(await startContainer(context.engine, record, { monitor, attach: false, stdin: false, warn }));
       console.log(record.id);
       return 0;

@@ -3,7 +3,7 @@ import { startContainer } from "../../engine/start-container.ts";
 import { defineCommand } from "../command.ts";
 import { forEach } from "../each.ts";
 import { CommandFailure } from "../errors.ts";
-import { requireTerminal, runInForeground } from "../foreground.ts";
+import { attachInForeground, DETACH_FLAG, detachKeysOf, outcomeCode, requireTerminal, runInForeground } from "../foreground.ts";
 import { warn } from "../warn.ts";
 
 export default defineCommand({
@@ -13,6 +13,7 @@ export default defineCommand({
   flags: {
     attach: { short: "a", type: "boolean", help: "Attach STDOUT/STDERR and forward signals" },
     interactive: { short: "i", type: "boolean", help: "Attach container's STDIN" },
+    ...DETACH_FLAG,
     "sig-proxy": { type: "boolean", on: true, help: "Proxy received signals to the process", hidden: true },
   },
   args: { min: 1 },
@@ -28,14 +29,10 @@ export default defineCommand({
     const [name = "", another] = args;
     if (another !== undefined) throw new CommandFailure("you cannot start and attach multiple containers at once", 1);
     const record = resolveContainer(engine, name);
-    if (record.status === "running" || record.status === "paused") {
-      throw new CommandFailure(
-        `container ${name} is already running; attaching to a running container is not there yet, see 'berth logs -f ${name}'`,
-        1,
-      );
-    }
     const stdin = flags.interactive && record.config.openStdin;
     requireTerminal(record.config.tty, stdin);
-    return runInForeground(engine, record, { sigProxy: flags["sig-proxy"], stdin, stdout: true, stderr: true });
+    const options = { sigProxy: flags["sig-proxy"], stdin, stdout: true, stderr: true, detachKeys: detachKeysOf(flags["detach-keys"]) };
+    const runs = record.status === "running" || record.status === "paused";
+    return outcomeCode(await (runs ? attachInForeground(engine, record, options) : runInForeground(engine, record, options)));
   },
 });

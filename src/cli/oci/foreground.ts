@@ -16,5 +16,6 @@ export async function attend(running: RunningProcess): Promise<number> {
   if (!running.terminal) return endCode(running.child, await running.child.exited);
   const stdio = new ContainerStdio({ terminal: true, stdin: true });
   stdio.started(running);
-  return attendProcess(stdio, running.child, { tty: true, stdin: isTerminal(0) });
+  const outcome = await attendProcess(stdio, running.child, { tty: true, stdin: isTerminal(0) });
+  return outcome === "detached" ? 0 : outcome; // never: it has no keys for that
 }

@@ -1,0 +1,23 @@
+import { resolveContainer } from "../../engine/resolve-container.ts";
+import { defineCommand } from "../command.ts";
+import { attachInForeground, DETACH_FLAG, detachKeysOf, outcomeCode, requireTerminal } from "../foreground.ts";
+
+export default defineCommand({
+  names: ["attach", "container attach"],
+  summary: "Attach local standard input, output, and error streams to a running container",
+  usage: "[OPTIONS] CONTAINER",
+  flags: {
+    ...DETACH_FLAG,
+    "no-stdin": { type: "boolean", help: "Do not attach STDIN" },
+    "sig-proxy": { type: "boolean", on: true, help: "Proxy all received signals to the process (on; --sig-proxy=false switches it off)" },
+  },
+  args: { min: 1, max: 1 },
+  examples: ["berth attach web", "berth attach --detach-keys ctrl-x web"],
+  async run({ engine }, flags, [name = ""]) {
+    const detachKeys = detachKeysOf(flags["detach-keys"]);
+    const record = resolveContainer(engine, name);
+    const stdin = !flags["no-stdin"] && record.config.openStdin;
+    requireTerminal(record.config.tty && record.status === "running", stdin);
+    return outcomeCode(await attachInForeground(engine, record, { sigProxy: flags["sig-proxy"], stdin, stdout: true, stderr: true, detachKeys }));
+  },
+});

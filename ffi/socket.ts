@@ -1,9 +1,11 @@
 /** Unix sockets that pass descriptors (unix(7), cmsg(3)), the loopback interface of a namespace, ports that are kept. */
 import { basename, dirname } from "node:path";
-import { AT_FDCWD, O_DIRECTORY, O_PATH, OwnedFd, openat } from "./fd.ts";
+import { AT_FDCWD, O_DIRECTORY, O_PATH, OwnedFd, openat, POLLOUT, poll } from "./fd.ts";
 import { addressOf, call, hasCode, tryCall } from "./libc.ts";
 
 const UNIX_PATH_MAX = 107;
+/** Milliseconds. */
+const SLOW_RECEIVER = 100;
 const AF_UNIX = 1;
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -67,6 +69,16 @@ export function listenUnix(path: string): OwnedFd {
 /** Takes the next connection; waits for one. */
 export function accept(listener: number): OwnedFd {
   return new OwnedFd(call("accept4", listener, null, null, SOCK_CLOEXEC));
+}
+
+/** Sends a datagram over a connected socket. Waits a moment where the other side is slow; false where it does not take it. */
+export function sendDatagram(socket: number, data: Uint8Array): boolean {
+  const MSG_DONTWAIT = 0x40;
+  const EAGAIN = -11;
+  const send = () => tryCall("sendto", socket, data, data.length, MSG_DONTWAIT | MSG_NOSIGNAL, null, 0);
+  let sent = send();
+  if (sent === EAGAIN && poll([{ fd: socket, events: POLLOUT }], SLOW_RECEIVER)[0]) sent = send();
+  return sent >= 0;
 }
 
 // struct msghdr: name, namelen, iov, iovlen, control, controllen, flags; eight bytes each.

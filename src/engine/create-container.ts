@@ -19,6 +19,7 @@ import { canMapOwners, makeContainerLayer } from "./container-layer.ts";
 import { missingCapabilities } from "./container-spec.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError, NotFound } from "./errors.ts";
+import { logSettings } from "./log-settings.ts";
 import { generateName } from "./names.ts";
 import { randomId } from "./random-id.ts";
 import { reconcile } from "./reconcile.ts";
@@ -31,7 +32,18 @@ import { autoSize, chooseRange, mappingOf, resolveUserns, type Userns, type User
 export interface ContainerOptions
   extends Omit<
     ContainerConfig,
-    "hostname" | "user" | "entrypoint" | "cmd" | "workingDir" | "stopSignal" | "exposedPorts" | "rootfs" | "userns" | "idMappings" | "healthcheck"
+    | "hostname"
+    | "user"
+    | "entrypoint"
+    | "cmd"
+    | "workingDir"
+    | "stopSignal"
+    | "exposedPorts"
+    | "rootfs"
+    | "userns"
+    | "idMappings"
+    | "healthcheck"
+    | "log"
   > {
   name: string | undefined;
   rootfs: string | undefined;
@@ -52,6 +64,7 @@ export interface ContainerOptions
   expose: string[];
   userNamespace: UsernsOptions;
   health: HealthOptions;
+  log: { driver: string | undefined; options: Record<string, string> };
 }
 
 /** What flags say of the health check; the rest is the image's, or docker's. Milliseconds. */
@@ -181,11 +194,24 @@ function checkRootFolder(path: string): void {
 }
 
 function completeConfig(engine: Engine, options: ContainerOptions, image: NonNullable<ImageConfig["config"]>, id: string): ContainerConfig {
-  const { name: _name, command, volumesFrom, autoRemove: _autoRemove, networks: _networks, expose, rootfs, userNamespace, health, ...rest } = options;
+  const {
+    name: _name,
+    command,
+    volumesFrom,
+    autoRemove: _autoRemove,
+    networks: _networks,
+    expose,
+    rootfs,
+    userNamespace,
+    health,
+    log,
+    ...rest
+  } = options;
   const entrypoint = options.entrypoint ?? image.Entrypoint ?? [];
   // A new entry point does not know what to do with the image's arguments.
   const cmd = command.length > 0 || options.entrypoint !== undefined ? command : (image.Cmd ?? []);
   if (entrypoint.length === 0 && cmd.length === 0) throw new EngineError("No command specified");
+  const logging = logSettings(log.driver, log.options);
   const shareOf = (kind: string, value: string) => resolveShared(engine, kind, value);
   const network = shareOf("network", options.network);
   const shared = /^container:(.+)$/.exec(network)?.[1];
@@ -209,6 +235,7 @@ function completeConfig(engine: Engine, options: ContainerOptions, image: NonNul
     pid: shareOf("pid", options.pid),
     ipc: shareOf("ipc", options.ipc),
     ...withUserns(engine, options),
+    ...(logging && { log: logging }),
     ...withHealth(health, image.Healthcheck),
     mounts: completeMounts(engine, options.mounts, volumesFrom, Object.keys(image.Volumes ?? {})),
   };

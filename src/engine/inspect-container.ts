@@ -31,7 +31,7 @@ export function inspectContainer(engine: Engine, record: ContainerRecord): Recor
     ResolvConfPath: `${folder}/resolv.conf`,
     HostnamePath: `${folder}/hostname`,
     HostsPath: `${folder}/hosts`,
-    LogPath: layout.containerLog(id),
+    LogPath: (config.log?.driver ?? "json-file") === "none" ? "" : layout.containerLog(id, config.log?.driver),
     Name: `/${record.name}`,
     RestartCount: record.restartCount,
     Driver: graph.Name,
@@ -111,7 +111,7 @@ function inspectHostConfig(record: ContainerRecord): Record<string, unknown> {
   return {
     Binds: config.mounts.flatMap(bindText),
     ContainerIDFile: "",
-    LogConfig: { Type: "json-file", Config: {} },
+    LogConfig: { Type: config.log?.driver ?? "json-file", Config: config.log?.options ?? {} },
     NetworkMode: config.network,
     PortBindings: portBindings(config.networking?.ports ?? []),
     RestartPolicy: { Name: config.restart?.name ?? "no", MaximumRetryCount: config.restart?.maximum ?? 0 },

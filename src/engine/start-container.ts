@@ -12,6 +12,7 @@ import { type AttachedContainer, attached, type ConnectionOptions, connectToMoni
 import { buildContainerSpec, buildProcess, hasUserNamespace } from "./container-spec.ts";
 import type { Engine } from "./engine.ts";
 import { StartError } from "./errors.ts";
+import { logRequest } from "./log-settings.ts";
 import { networkForContainer } from "./resolve-network.ts";
 
 export interface StartOptions extends ConnectionOptions {
@@ -102,6 +103,7 @@ export function startRequest(engine: Engine, record: ContainerRecord, { attach }
       process: buildProcess({ ...config, tty: false }, config.healthcheck.test),
       isInUserNamespace: hasUserNamespace(config),
     },
+    log: logRequest(engine, record),
     isRestart: process.env[IS_RESTART] !== undefined,
     takesOver: false,
     stdin: !config.openStdin ? "none" : config.attachStdin ? "once" : "open",

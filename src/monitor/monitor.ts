@@ -38,7 +38,7 @@ import type { ProcessIdentity } from "../store/process-identity.ts";
 import { Audience } from "./audience.ts";
 import type { ContainerNetwork } from "./container-network.ts";
 import type { HealthMonitor } from "./health.ts";
-import { JsonLog } from "./json-log.ts";
+import { ContainerLog } from "./log/container-log.ts";
 import {
   type Attach,
   CONTAINER_CHANGED,
@@ -144,9 +144,9 @@ class Monitor {
     const { id, attach, stdin } = this.#request;
     const before = getContainer(db, id)?.startedAt;
     let running: RunningProcess;
-    let log: JsonLog;
+    let log: ContainerLog;
     try {
-      log = new JsonLog(this.#layout.containerLog(id));
+      log = await ContainerLog.open(this.#request.log);
       running = this.#start(db);
     } catch (error) {
       this.#stdio.close();
@@ -168,16 +168,16 @@ class Monitor {
   }
 
   async #takeOver(db: Database, { pid, startTime }: ProcessIdentity): Promise<void> {
-    const { id, spec } = this.#request;
+    const { spec } = this.#request;
     const { awaitOrphan } = await import("./orphan.ts");
     this.#cgroup = openCgroup(spec.linux.cgroupsPath ?? "");
-    const log = new JsonLog(this.#layout.containerLog(id));
+    const log = await ContainerLog.open(this.#request.log);
     this.#pid = pid;
     await this.#networksChanged();
     await this.#supervise(db, log, { pid, startTime, ended: awaitOrphan(pid, startTime) });
   }
 
-  async #supervise(db: Database, log: JsonLog, running: Supervised): Promise<void> {
+  async #supervise(db: Database, log: ContainerLog, running: Supervised): Promise<void> {
     const { id, health: check } = this.#request;
     this.#pid = running.pid;
     const output = new Output(this.#stdio, (stream, chunk) => {
@@ -193,7 +193,7 @@ class Monitor {
     // With a PID namespace of its own everything in it is dead already.
     this.#releaseCgroup();
     await output.drained();
-    log.close();
+    await log.close();
     const delay = writeTransaction(db, () => {
       const record = getContainer(db, id);
       disconnectContainer(db, this.#layout.data, id);

@@ -7,6 +7,7 @@ import type { FailureKind } from "../runtime/errors.ts";
 import type { Root } from "../runtime/rootfs/root.ts";
 import type { Process, Spec } from "../runtime/spec.ts";
 import type { Healthcheck, NetworkSettings } from "../store/container-config.ts";
+import type { LogRequest } from "./log/container-log.ts";
 
 /** Frame: type (1 byte), length of the payload (4 bytes, little-endian), payload. */
 const HEADER = 5;
@@ -54,6 +55,7 @@ export interface StartRequest {
   networking: NetworkSettings;
   autoRemove: boolean;
   health: HealthRequest | undefined;
+  log: LogRequest;
   /** Whether its policy wants the start, not somebody. */
   isRestart: boolean;
   /** It runs already, and its monitor was killed. */

@@ -114,6 +114,14 @@ export interface Healthcheck {
   retries: number;
 }
 
+/** Where a container's output is kept. */
+export interface LogSettings {
+  driver: LogDriver;
+  /** As they were given. */
+  options: Record<string, string>;
+}
+export type LogDriver = "json-file" | "local" | "k8s-file" | "none" | "journald" | "syslog";
+
 export interface ContainerConfig {
   /** As the user wrote it. */
   image: string;
@@ -180,6 +188,8 @@ export interface ContainerConfig {
   /** Absent for `no`. */
   restart?: RestartPolicy;
   healthcheck?: Healthcheck;
+  /** Absent for json-file without options. */
+  log?: LogSettings;
   /** Path of the cgroup above the container's, in every hierarchy. */
   cgroupParent?: string;
   /** `host` for none of its own. */

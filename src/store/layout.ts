@@ -1,6 +1,7 @@
 /** Where things of one engine are on disk. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import type { LogDriver } from "./container-config.ts";
 
 /** Where an engine is that nobody put elsewhere. */
 export const DEFAULT_DATA = "/var/lib/berth";
@@ -73,8 +74,9 @@ export class Layout {
   container(id: string): string {
     return join(this.data, "containers", id);
   }
-  containerLog(id: string): string {
-    return join(this.container(id), `${id}-json.log`);
+  /** The youngest file of a container's log. */
+  containerLog(id: string, driver: LogDriver = "json-file"): string {
+    return join(this.container(id), driver === "json-file" ? `${id}-json.log` : "container.log");
   }
   /** Sockets on which commands wait for a container's monitor to call back: `CONTAINER.RANDOM`. */
   get callbacks(): string {

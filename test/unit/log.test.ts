@@ -2,7 +2,9 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { formatRecords, JsonLog } from "../../src/monitor/json-log.ts";
+import { Lines } from "../../src/monitor/log/lines.ts";
+import { LogFile } from "../../src/monitor/log/log-file.ts";
+import { criRecords, jsonRecords } from "../../src/monitor/log/records.ts";
 import { resolvConf } from "../../src/network/files.ts";
 
 const parse = (text: string) =>
@@ -13,22 +15,23 @@ const parse = (text: string) =>
 
 test("the fast way and the slow way write the same", () => {
   const plain = Buffer.from("one\ntwo\n\nthree");
-  const records = formatRecords("stdout", plain, "T");
+  const records = jsonRecords()("stdout", plain, "T");
   expect(records).toBe(["one\\n", "two\\n", "\\n", "three"].map((log) => `{"log":"${log}","stream":"stdout","time":"T"}\n`).join(""));
-  expect(parse(formatRecords("stderr", Buffer.from('q"\\\t\u0001é\nx\n'), "T"))).toEqual(['q"\\\t\u0001é\n', "x\n"]);
+  expect(parse(jsonRecords()("stderr", Buffer.from('q"\\\t\u0001é\nx\n'), "T"))).toEqual(['q"\\\t\u0001é\n', "x\n"]);
 });
 
 test("long lines are cut at 16 KiB, between characters", () => {
   const text = "ä".repeat(20_000);
-  const pieces = parse(formatRecords("stdout", Buffer.from(`${text}\n`), "T"));
+  const pieces = parse(jsonRecords()("stdout", Buffer.from(`${text}\n`), "T"));
   expect(pieces.join("")).toBe(`${text}\n`);
   expect(pieces.every((piece) => Buffer.byteLength(piece) <= 16 * 1024)).toBe(true);
 });
 
-test("partial lines wait for their end, by stream", () => {
+test("partial lines wait for their end, by stream", async () => {
   const folder = mkdtempSync(join(tmpdir(), "berth-unit-"));
   const path = join(folder, "log");
-  const log = new JsonLog(path);
+  const file = new LogFile({ path, format: "json", maxFiles: 1, compress: false });
+  const log = new Lines((stream, bytes) => file.add(stream, bytes));
   for (const [stream, text] of [
     ["stdout", "he"],
     ["stderr", "er"],
@@ -37,9 +40,15 @@ test("partial lines wait for their end, by stream", () => {
     ["stdout", "ld"],
   ] as const)
     log.add(stream, Buffer.from(text));
-  log.close();
+  log.end();
+  await file.close();
   expect(parse(readFileSync(path, "utf8"))).toEqual(["hello\n", "error\n", "world"]);
   rmSync(folder, { recursive: true });
+});
+
+test("records of Kubernetes' format; attributes in json's", () => {
+  expect(criRecords("stderr", Buffer.from("a\nb"), "T")).toBe("T stderr F a\nT stderr P b\n");
+  expect(jsonRecords({ a: "b" })("stdout", Buffer.from("x\n"), "T")).toBe('{"log":"x\\n","stream":"stdout","attrs":{"a":"b"},"time":"T"}\n');
 });
 
 test("name servers that only the host reaches are left out", () => {

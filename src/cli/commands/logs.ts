@@ -1,5 +1,5 @@
 import { writeAll } from "../../../ffi/fd.ts";
-import { readLog } from "../../engine/read-log.ts";
+import { type LogEntry, readLog } from "../../engine/read-log.ts";
 import { resolveContainer } from "../../engine/resolve-container.ts";
 import { defineCommand } from "../command.ts";
 import { readValue } from "../container-flags.ts";
@@ -8,6 +8,7 @@ import { printBlocking } from "../streams.ts";
 import { parseTime } from "../values.ts";
 
 const FLAGS = {
+  details: { type: "boolean", help: "Show extra details provided to logs" },
   follow: { short: "f", type: "boolean", help: "Follow log output" },
   since: { type: "string", help: 'Show logs since timestamp (e.g. "2013-01-02T13:23:37Z") or relative (e.g. "42m" for 42 minutes)' },
   tail: { short: "n", type: "string", help: "Number of lines to show from the end of the logs (default all)" },
@@ -40,12 +41,17 @@ export default defineCommand({
           pending = "";
           stream = entry.stream;
         }
-        pending += flags.timestamps ? `${entry.time} ${entry.log}` : entry.log;
+        pending += `${flags.timestamps ? `${entry.time} ` : ""}${flags.details ? `${detailsOf(entry)} ` : ""}${entry.log}`;
       }
       if (pending !== "") write[stream](pending);
     });
   },
 });
+
+const detailsOf = ({ attrs = {} }: LogEntry) =>
+  Object.entries(attrs)
+    .map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`)
+    .join(",");
 
 function readTail(text: string | undefined): number | undefined {
   if (text === undefined || text === "all") return undefined;

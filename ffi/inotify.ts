@@ -1,0 +1,41 @@
+/** Waiting for changes of files (inotify(7)). */
+import { O_NONBLOCK, OwnedFd, POLLIN, poll } from "./fd.ts";
+import { call, tryCall } from "./libc.ts";
+
+/** linux/inotify.h */
+export const IN_MODIFY = 0x2;
+export const IN_MOVED_TO = 0x80;
+export const IN_CREATE = 0x100;
+
+/** A descriptor that is readable once something happened to one of the files. */
+export class FileWatch implements Disposable {
+  readonly #fd: OwnedFd;
+
+  constructor() {
+    const IN_CLOEXEC = 0o2000000;
+    this.#fd = new OwnedFd(call("inotify_init1", IN_CLOEXEC | O_NONBLOCK));
+  }
+
+  /** Watches a file, or what is in a folder. Throws where it is not there. */
+  add(path: string, events: number): void {
+    call("inotify_add_watch", this.#fd.fd, path, events);
+  }
+
+  /**
+   * Blocks this thread until something happened to a file or to one of the other
+   * descriptors, at most `timeout` milliseconds (-1: for ever). Events are counted as
+   * one: what was read before the last call may be old.
+   */
+  wait(timeout: number, others: number[] = []): void {
+    poll(
+      [this.#fd.fd, ...others].map((fd) => ({ fd, events: POLLIN })),
+      timeout,
+    );
+    const buffer = Buffer.alloc(4096);
+    while (tryCall("read", this.#fd.fd, buffer, buffer.length) > 0);
+  }
+
+  [Symbol.dispose](): void {
+    this.#fd.close();
+  }
+}

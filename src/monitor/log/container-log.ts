@@ -1,0 +1,38 @@
+/** A container's log: a file, a service of the system, both, or none. */
+import type { StreamName } from "../../runtime/stdio.ts";
+import type { DatagramLog, DatagramLogSettings } from "./datagram-log.ts";
+import { Lines } from "./lines.ts";
+import { LogFile, type LogFileSettings } from "./log-file.ts";
+
+export interface LogRequest {
+  file?: LogFileSettings;
+  datagrams?: DatagramLogSettings;
+}
+
+export class ContainerLog {
+  readonly #file: LogFile | undefined;
+  readonly #lines: Lines;
+
+  private constructor(file: LogFile | undefined, datagrams: DatagramLog | undefined) {
+    this.#file = file;
+    this.#lines = new Lines((stream, bytes) => {
+      file?.add(stream, bytes);
+      datagrams?.add(stream, bytes);
+    });
+  }
+
+  /** @throws {RuntimeFailure} where it cannot be written */
+  static async open({ file, datagrams }: LogRequest): Promise<ContainerLog> {
+    const opened = datagrams && (await (await import("./datagram-log.ts")).DatagramLog.open(datagrams));
+    return new ContainerLog(file && new LogFile(file), opened);
+  }
+
+  add(stream: StreamName, chunk: Buffer): void {
+    this.#lines.add(stream, chunk);
+  }
+
+  async close(): Promise<void> {
+    this.#lines.end();
+    await this.#file?.close();
+  }
+}

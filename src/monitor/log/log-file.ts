@@ -1,0 +1,183 @@
+/** A log file that is put aside when it is full: `log`, `log.1` (the youngest), `log.2.gz`, … */
+import { closeSync, existsSync, fstatSync, ftruncateSync, openSync, renameSync, rmSync, write, writeSync } from "node:fs";
+import { promisify } from "node:util";
+import type { StreamName } from "../../runtime/stdio.ts";
+import { compressLog, PART } from "./compress.ts";
+import { criRecords, jsonRecords, pieces, type RecordFormat } from "./records.ts";
+
+export interface LogFileSettings {
+  path: string;
+  format: "json" | "cri";
+  /** See {@link jsonRecords}. */
+  attributes?: Record<string, string>;
+  /** Bytes after which another one begins; absent for one without end. */
+  maxSize?: number;
+  /** How many there are at most. */
+  maxFiles: number;
+  /** Whether those put aside are compressed. */
+  compress: boolean;
+  /** Bytes that may wait for the disk; absent: the container waits for it. */
+  buffer?: number;
+}
+
+type Step = { records: Buffer; bytes: number } | "rotate";
+
+const writeLater = promisify(write);
+
+export class LogFile {
+  readonly #settings: LogFileSettings;
+  readonly #format: RecordFormat;
+  #fd: number;
+  /** Bytes of the file that are whole records. */
+  #length: number;
+  /** Bytes of output that could not be written, and why. */
+  #lost = 0;
+  #lostBecause = "";
+  /** What waits for the disk, where the container does not. */
+  #waiting: { stream: StreamName; bytes: Buffer }[] = [];
+  #waitingBytes = 0;
+  #pump: Promise<void> | undefined;
+  /** Compressions under way, by the number that their file has now. */
+  readonly #compressing = new Set<{ number: number }>();
+  #compressions: Promise<void> = Promise.resolve();
+
+  constructor(settings: LogFileSettings) {
+    this.#settings = settings;
+    this.#format = settings.format === "json" ? jsonRecords(settings.attributes) : criRecords;
+    rmSync(settings.path + PART, { force: true });
+    this.#fd = openSync(settings.path, "a", 0o640);
+    this.#length = fstatSync(this.#fd).size;
+  }
+
+  /** Adds whole lines, or a piece of one. Never throws: the container goes on. */
+  add(stream: StreamName, bytes: Buffer): void {
+    const { buffer } = this.#settings;
+    if (buffer === undefined) {
+      for (const step of this.#plan(stream, bytes)) this.#execute(step);
+      return;
+    }
+    if (this.#waitingBytes + bytes.length > buffer) {
+      this.#lose(bytes.length, "the log could not keep up");
+      return;
+    }
+    this.#waiting.push({ stream, bytes: Buffer.from(bytes) });
+    this.#waitingBytes += bytes.length;
+    this.#pump ??= this.#writeWaiting();
+  }
+
+  /** Tells a gap at the end, and closes the file once all is written. */
+  async close(): Promise<void> {
+    await this.#pump;
+    if (this.#lost > 0) for (const step of this.#plan("stderr", Buffer.alloc(0))) this.#execute(step);
+    closeSync(this.#fd);
+    await this.#compressions;
+  }
+
+  // Record by record only where the file gets full: whoever reads it finds none that is torn.
+  #plan(stream: StreamName, bytes: Buffer): Step[] {
+    const time = new Date().toISOString().replace("Z", "000000Z");
+    const gap =
+      this.#lost > 0
+        ? this.#format("stderr", Buffer.from(`[berth: ${this.#lost} bytes of output are missing here: ${this.#lostBecause}]\n`), time)
+        : "";
+    const { maxSize } = this.#settings;
+    const all = Buffer.from(bytes.length > 0 ? gap + this.#format(stream, bytes, time) : gap);
+    if (maxSize === undefined || this.#length + all.length <= maxSize) return [{ records: all, bytes: bytes.length }];
+    const steps: Step[] = [];
+    let length = this.#length;
+    let records = gap;
+    let size = 0;
+    for (const piece of pieces(bytes)) {
+      if (length + Buffer.byteLength(records) >= maxSize) {
+        steps.push({ records: Buffer.from(records), bytes: size }, "rotate");
+        length = 0;
+        records = "";
+        size = 0;
+      }
+      records += this.#format(stream, piece, time);
+      size += piece.length;
+    }
+    return [...steps, { records: Buffer.from(records), bytes: size }];
+  }
+
+  #execute(step: Step): void {
+    if (step === "rotate") {
+      this.#rotate();
+      return;
+    }
+    try {
+      for (let at = 0; at < step.records.length; ) at += writeSync(this.#fd, step.records, at);
+      this.#written(step.records.length);
+    } catch {
+      this.#tear(step.bytes);
+    }
+  }
+
+  async #writeWaiting(): Promise<void> {
+    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
+      for (const step of this.#plan(next.stream, next.bytes)) {
+        if (step === "rotate") this.#rotate();
+        else await this.#executeLater(step);
+      }
+      this.#waitingBytes -= next.bytes.length;
+    }
+    this.#pump = undefined;
+  }
+
+  async #executeLater({ records, bytes }: Exclude<Step, "rotate">): Promise<void> {
+    try {
+      for (let at = 0; at < records.length; ) at += (await writeLater(this.#fd, records, at, records.length - at, null)).bytesWritten;
+      this.#written(records.length);
+    } catch {
+      this.#tear(bytes);
+    }
+  }
+
+  #written(length: number): void {
+    this.#length += length;
+    if (length > 0) this.#lost = 0;
+  }
+
+  // Half a record would make the log unreadable.
+  #tear(bytes: number): void {
+    this.#lose(bytes, "the disk was full");
+    ftruncateSync(this.#fd, this.#length);
+  }
+
+  #lose(bytes: number, reason: string): void {
+    this.#lost += bytes;
+    this.#lostBecause = reason;
+  }
+
+  #rotate(): void {
+    const { path, maxFiles, compress } = this.#settings;
+    try {
+      for (const suffix of ["", ".gz"]) {
+        rmSync(`${path}.${maxFiles - 1}${suffix}`, { force: true });
+        for (let n = maxFiles - 2; n >= 1; n--)
+          if (existsSync(`${path}.${n}${suffix}`)) renameSync(`${path}.${n}${suffix}`, `${path}.${n + 1}${suffix}`);
+      }
+      for (const compression of this.#compressing) compression.number++;
+      // Never emptied in place: whoever follows it reads on in the one that it has open.
+      if (maxFiles === 1) rmSync(path);
+      else renameSync(path, `${path}.1`);
+      const fd = openSync(path, "a", 0o640);
+      closeSync(this.#fd);
+      this.#fd = fd;
+      this.#length = 0;
+      if (compress) this.#compress();
+    } catch {
+      // A disk that cannot even rename: it goes on in the file that it has.
+    }
+  }
+
+  #compress(): void {
+    const { path, maxFiles } = this.#settings;
+    const compression = { number: 1 };
+    this.#compressing.add(compression);
+    this.#compressions = this.#compressions.then(async () => {
+      if (compression.number < maxFiles) await compressLog(path, () => (compression.number < maxFiles ? compression.number : undefined));
+      this.#compressing.delete(compression);
+    });
+  }
+}

@@ -85,19 +85,22 @@ export class LogFile {
     if (maxSize === undefined || this.#length + all.length <= maxSize) return [{ records: all, bytes: bytes.length }];
     const steps: Step[] = [];
     let length = this.#length;
-    let records = gap;
+    let records = [Buffer.from(gap)];
     let size = 0;
+    length += gap.length;
     for (const piece of pieces(bytes)) {
-      if (length + Buffer.byteLength(records) >= maxSize) {
-        steps.push({ records: Buffer.from(records), bytes: size }, "rotate");
+      if (length >= maxSize) {
+        steps.push({ records: Buffer.concat(records), bytes: size }, "rotate");
         length = 0;
-        records = "";
+        records = [];
         size = 0;
       }
-      records += this.#format(stream, piece, time);
+      const record = Buffer.from(this.#format(stream, piece, time));
+      records.push(record);
+      length += record.length;
       size += piece.length;
     }
-    return [...steps, { records: Buffer.from(records), bytes: size }];
+    return [...steps, { records: Buffer.concat(records), bytes: size }];
   }
 
   #execute(step: Step): void {

@@ -8,6 +8,7 @@ import type { Engine } from "../engine/engine.ts";
 import { signalProcess } from "../engine/signal-container.ts";
 import { startContainer } from "../engine/start-container.ts";
 import { type ContainerRecord, getContainer } from "../store/containers.ts";
+import { addContainerEvent } from "../store/events.ts";
 import type { ProcessIdentity } from "../store/process-identity.ts";
 import { readValue } from "./container-flags.ts";
 import { defaultDetachKeys, parseDetachKeys } from "./detach-keys.ts";
@@ -103,6 +104,7 @@ async function attend(engine: Engine, record: ContainerRecord, container: Attach
   const left = options.stdin ? relayInput((chunk) => container.write(chunk), tty ? options.detachKeys : undefined) : undefined;
   const outcome = await Promise.race([container.exited, ...(left ? [left] : [])]);
   raw?.restore();
+  if (outcome === "detached") addContainerEvent(engine.db, record.id, "detach");
   if (outcome === undefined) throw new CommandFailure(`the monitor of container ${record.id} was killed`, 125);
   return outcome;
 }

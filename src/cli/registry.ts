@@ -46,6 +46,7 @@ export const COMMANDS: Record<string, Load> = {
   cp: () => load(import("./commands/cp.ts")),
   top: () => load(import("./commands/top.ts")),
   stats: () => load(import("./commands/stats.ts")),
+  events: () => load(import("./commands/events.ts")),
   port: () => load(import("./commands/port.ts")),
   "network create": () => load(import("./commands/network-create.ts")),
   "network ls": () => load(import("./commands/network-ls.ts")),
@@ -57,6 +58,7 @@ export const COMMANDS: Record<string, Load> = {
   "volume ls": () => load(import("./commands/volume-ls.ts")),
   "volume rm": () => load(import("./commands/volume-rm.ts")),
   "volume prune": () => load(import("./commands/volume-prune.ts")),
+  "system df": () => load(import("./commands/system-df.ts")),
   "system start": () => load(import("./commands/system-start.ts")),
   "system service-file": () => load(import("./commands/system-service-file.ts")),
   "system prune": () => load(import("./commands/system-prune.ts")),
@@ -112,6 +114,7 @@ export const ALIASES: Record<string, string> = {
   "network remove": "network rm",
   "network inspect": "inspect",
   "system info": "info",
+  "system events": "events",
 };
 
 /** Words before which a second one is expected. */

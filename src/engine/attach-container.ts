@@ -6,6 +6,7 @@ import { openPidfd } from "../../ffi/namespace.ts";
 import { accept, listenUnix } from "../../ffi/socket.ts";
 import { type Attach, FrameType } from "../monitor/protocol.ts";
 import type { ContainerRecord } from "../store/containers.ts";
+import { addContainerEvent } from "../store/events.ts";
 import { type AttachedContainer, attached, type ConnectionOptions, connectToMonitor } from "./container-connection.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
@@ -21,6 +22,7 @@ export async function attachContainer(engine: Engine, record: ContainerRecord, o
   if (record.status !== "running" || !record.process) throw new EngineError("You cannot attach to a stopped container, start it first");
   const connection = await connectToMonitor(callMonitor(engine, record), options);
   void connection.socket.sendJson(FrameType.attach, { stdout: options.stdout, stderr: options.stderr } satisfies Attach);
+  addContainerEvent(engine.db, record.id, "attach");
   return attached(connection, await connection.started);
 }
 

@@ -10,6 +10,7 @@ import type { TarEntry } from "../image/tar-header.ts";
 import { TarReader } from "../image/tar-reader.ts";
 import { TarWriter } from "../image/tar-writer.ts";
 import { writePath } from "../image/tree.ts";
+import { addContainerEvent } from "../store/events.ts";
 import { type ContainerFiles, openContainerFiles } from "./container-root.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
@@ -32,7 +33,7 @@ interface Place {
 
 /** Writes what is at a path of a container as tar. Throws {@link EngineError}. */
 export function copyOutAsTar(engine: Engine, container: string, path: string, options: CopyOptions, write: (bytes: Uint8Array) => void): void {
-  using files = openFiles(engine, container);
+  using files = openFiles(engine, container, "archive-path");
   const source = openSource({ ...files, name: `container ${container}` }, path, options);
   using _folder = source.folder;
   const writer = new TarWriter(write);
@@ -46,7 +47,7 @@ export function copyOutAsTar(engine: Engine, container: string, path: string, op
 
 /** Unpacks a tar in a folder of a container. Throws {@link EngineError} where that is none. */
 export async function copyInAsTar(engine: Engine, container: string, path: string, source: AsyncIterable<Uint8Array>): Promise<void> {
-  using files = openFiles(engine, container);
+  using files = openFiles(engine, container, "extract-to-dir");
   const place = { ...files, name: `container ${container}` };
   const target = openTarget(place, path);
   if (!target?.isFolder) throw new EngineError(target ? `destination "${container}:${path}" must be a directory` : missing(place, path));
@@ -64,7 +65,7 @@ export function copyOut(engine: Engine, container: string, path: string, target:
   const to = resolve(target) + (/\/\.?$/.test(target) ? "/" : "");
   // Before anything is mounted: it is the host's.
   using root = fd.openat(fd.AT_FDCWD, "/", fd.O_PATH | fd.O_DIRECTORY);
-  using files = openFiles(engine, container);
+  using files = openFiles(engine, container, "archive-path");
   const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
   const owner = (entry: TarEntry) => (options.archive ? entry : { ...entry, uid, gid });
   copy({ ...files, name: `container ${container}` }, path, { root, name: "the host", owners: undefined }, to, options, owner);
@@ -74,13 +75,14 @@ export function copyOut(engine: Engine, container: string, path: string, target:
 export function copyIn(engine: Engine, container: string, source: string, path: string, options: CopyOptions): void {
   const from = resolve(source) + (/\/\.?$/.exec(source)?.[0] ?? "");
   using root = fd.openat(fd.AT_FDCWD, "/", fd.O_PATH | fd.O_DIRECTORY);
-  using files = openFiles(engine, container);
+  using files = openFiles(engine, container, "extract-to-dir");
   const owner = (entry: TarEntry) => ({ ...entry, ...hostOwner(options.archive ? entry : { uid: 0, gid: 0 }, files.owners) });
   copy({ root, name: "the host", owners: undefined }, from, { ...files, name: `container ${container}` }, path, options, owner);
 }
 
-function openFiles(engine: Engine, container: string): ContainerFiles {
+function openFiles(engine: Engine, container: string, event: "archive-path" | "extract-to-dir"): ContainerFiles {
   const record = resolveContainer(engine, container);
+  addContainerEvent(engine.db, record.id, event);
   try {
     return openContainerFiles(engine, record);
   } catch (error) {

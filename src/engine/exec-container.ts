@@ -3,10 +3,13 @@ import { joinCgroup } from "../runtime/cgroup/enter.ts";
 import { openCgroup } from "../runtime/cgroup/open.ts";
 import { RuntimeFailure } from "../runtime/errors.ts";
 import { prepareProcess, type RunningProcess, type Stdio } from "../runtime/spawn.ts";
+import { writeTransaction } from "../store/database.ts";
+import { addContainerEvent } from "../store/events.ts";
 import { containerCgroup } from "../store/layout.ts";
 import { absoluteIn, buildCapabilities, buildProcess, hasUserNamespace, withSeccomp } from "./container-spec.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError, StartError } from "./errors.ts";
+import { randomId } from "./random-id.ts";
 import { resolveRunning } from "./resolve-container.ts";
 
 export interface ExecOptions {
@@ -20,13 +23,18 @@ export interface ExecOptions {
   stdio: Stdio;
 }
 
+/** A command in a container; whoever waits for it tells how it ended. */
+export interface ExecProcess extends RunningProcess {
+  ended(exitCode: number): void;
+}
+
 /**
  * Starts a command in a running container.
  *
  * @throws {EngineError} where the container does not run
  * @throws {StartError} where the command does not start
  */
-export function execInContainer(engine: Engine, text: string, options: ExecOptions): RunningProcess {
+export function execInContainer(engine: Engine, text: string, options: ExecOptions): ExecProcess {
   const record = resolveRunning(engine, text);
   if (record.status === "paused") throw new EngineError(`Container ${text} is paused, unpause the container before exec`);
   const { config } = record;
@@ -38,8 +46,14 @@ export function execInContainer(engine: Engine, text: string, options: ExecOptio
   process.env = [...process.env, ...options.env];
   if (options.consoleSize) process.consoleSize = options.consoleSize;
   const cgroup = openCgroup(containerCgroup(record));
+  const execID = randomId();
+  const command = options.args.join(" ");
+  writeTransaction(engine.db, () => {
+    addContainerEvent(engine.db, record.id, `exec_create: ${command}`, { execID });
+    addContainerEvent(engine.db, record.id, `exec_start: ${command}`, { execID });
+  });
   try {
-    return prepareProcess(
+    const running = prepareProcess(
       {
         type: "exec",
         ...withSeccomp({ ...config, privileged: options.privileged || config.privileged }),
@@ -54,6 +68,8 @@ export function execInContainer(engine: Engine, text: string, options: ExecOptio
         onReady: () => {},
       },
     ).release();
+    const ended = (exitCode: number) => addContainerEvent(engine.db, record.id, "exec_die", { execID, exitCode: String(exitCode) });
+    return { ...running, ended };
   } catch (error) {
     if (error instanceof RuntimeFailure) throw new StartError(error.message, error.kind);
     throw error;

@@ -8,6 +8,7 @@ import { writeTree } from "../image/tree.ts";
 import { openCgroup } from "../runtime/cgroup/open.ts";
 import { BlobWriter } from "../store/blob-writer.ts";
 import type { ContainerRecord } from "../store/containers.ts";
+import { addContainerEvent } from "../store/events.ts";
 import { FileDigester } from "../store/file-digester.ts";
 import { getImage, type ImageConfig, type ImageRecord, withLease } from "../store/images.ts";
 import { containerCgroup } from "../store/layout.ts";
@@ -28,6 +29,7 @@ export function exportContainer(engine: Engine, text: string, write: (bytes: Uin
     writeTree(writer, root, { whiteouts: false, exclude: new Set(), owners: ownersOf(engine, record) });
     writer.close();
   });
+  addContainerEvent(engine.db, record.id, "export");
 }
 
 export interface CommitOptions {
@@ -48,10 +50,10 @@ export async function commitContainer(engine: Engine, text: string, options: Com
   const config = configOf(record, base.config);
   for (const change of options.changes) applyChange(config, change);
 
-  return await withLease(engine.db, base.layers, () => commitLeased(engine, record, base, { ...options, name, config }));
+  return await withLease(engine.db, base.layers, () => commitLeased(engine, record, base, { ...options, name, config, reference: options.name }));
 }
 
-type CommitPlan = CommitOptions & { config: NonNullable<ImageConfig["config"]> };
+type CommitPlan = CommitOptions & { reference: string | undefined; config: NonNullable<ImageConfig["config"]> };
 
 async function commitLeased(engine: Engine, record: ContainerRecord, base: ImageRecord, options: CommitPlan): Promise<string> {
   const { name, config } = options;
@@ -92,7 +94,9 @@ async function commitLeased(engine: Engine, record: ContainerRecord, base: Image
         },
       ],
     };
-    return commitImage(engine, { config: JSON.stringify(image), layers: staged, names: name === undefined ? [] : [name], digests: [] });
+    const imageID = commitImage(engine, { config: JSON.stringify(image), layers: staged, names: name === undefined ? [] : [name], digests: [] });
+    addContainerEvent(engine.db, record.id, "commit", { comment: options.message, imageID, imageRef: options.reference ?? "" });
+    return imageID;
   } finally {
     writer.abandon();
     discardStaged(staged);

@@ -5,7 +5,7 @@ import { ownPlatform, type Platform } from "../image/media-types.ts";
 import { formatReference, parseReference } from "../image/reference.ts";
 import type { Bytes } from "../image/unpack.ts";
 import { FileDigester } from "../store/file-digester.ts";
-import type { ImageConfig } from "../store/images.ts";
+import { addImageEvent, type ImageConfig } from "../store/images.ts";
 import type { Engine } from "./engine.ts";
 import { commitImage, discardStaged, stageFile, stageLayer } from "./stage-image.ts";
 import { sweepLayers } from "./sweep-layers.ts";
@@ -44,7 +44,9 @@ export async function importImage(engine: Engine, source: AsyncIterable<Bytes> |
       rootfs: { type: "layers", diff_ids: [layer.diffId] },
       history: [{ created, comment: options.message }],
     };
-    return commitImage(engine, { config: JSON.stringify(image), layers: [layer], names: name === undefined ? [] : [name], digests: [] });
+    const id = commitImage(engine, { config: JSON.stringify(image), layers: [layer], names: name === undefined ? [] : [name], digests: [] });
+    addImageEvent(engine.db, "import", id, options.name ?? id);
+    return id;
   } finally {
     discardStaged([layer]);
   }

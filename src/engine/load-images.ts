@@ -8,7 +8,7 @@ import { type Bytes, compressionOf, decompress } from "../image/unpack.ts";
 import { temporaryBlobPath } from "../store/blob-writer.ts";
 import { algorithmOf, digestOf } from "../store/digest.ts";
 import { FileDigester } from "../store/file-digester.ts";
-import { hasLayer, type ImageConfig, layerBlobs, layerSize, withLease } from "../store/images.ts";
+import { addImageEvent, hasLayer, type ImageConfig, layerBlobs, layerSize, withLease } from "../store/images.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
 import { commitImage, discardStaged, type StagedLayer, stageFile } from "./stage-image.ts";
@@ -48,7 +48,11 @@ export async function loadImages(engine: Engine, from: string | AsyncIterable<By
     const source = isFolder ? new FolderSource(path) : new TarSource(path);
     try {
       using digester = new FileDigester();
-      for (const image of await listArchive(source)) options.loaded(await loadImage(engine, source, image, { digester, ...options }));
+      for (const image of await listArchive(source)) {
+        const loaded = await loadImage(engine, source, image, { digester, ...options });
+        addImageEvent(engine.db, "load", loaded.id, loaded.id);
+        options.loaded(loaded);
+      }
     } finally {
       source.close();
     }

@@ -1,10 +1,10 @@
 /** `pull`: an image out of a registry. */
 import { choosePlatform, type Descriptor, type Manifest, ownPlatform, type Platform, parseManifest } from "../image/media-types.ts";
-import { formatReference, type Reference, repositoryOf } from "../image/reference.ts";
+import { familiarName, formatReference, type Reference, repositoryOf } from "../image/reference.ts";
 import { Registry } from "../image/registry/client.ts";
 import { type ConnectionOptions, RegistryError } from "../image/registry/connection.ts";
 import { mirrorsOf } from "../image/registry/hosts.ts";
-import { findImageByDigest, imageText, layerOfBlob, withLease } from "../store/images.ts";
+import { addImageEvent, findImageByDigest, imageText, layerOfBlob, withLease } from "../store/images.ts";
 import { runEach } from "./concurrency.ts";
 import { Download } from "./download-blob.ts";
 import type { Engine } from "./engine.ts";
@@ -35,6 +35,13 @@ export interface PulledImage {
 
 /** Pulls an image by tag or digest, from a mirror where one has it. Throws {@link RegistryError} and what {@link stageDownload} does; then nothing of it stays. */
 export async function pullImage(engine: Engine, reference: Reference, options: PullOptions): Promise<PulledImage> {
+  const pulled = await pullFromAny(engine, reference, options);
+  const { repository, tag } = familiarName(reference.digest === undefined ? formatReference(reference) : `${repositoryOf(reference)}:`);
+  addImageEvent(engine.db, "pull", reference.digest === undefined ? `${repository}:${tag}` : `${repository}@${reference.digest}`, repository);
+  return pulled;
+}
+
+async function pullFromAny(engine: Engine, reference: Reference, options: PullOptions): Promise<PulledImage> {
   for (const mirror of mirrorsOf(reference.domain)) {
     try {
       return await pullFrom(engine, reference, { ...options, mirror });

@@ -3,7 +3,7 @@ import * as fd from "../../ffi/fd.ts";
 import { readRange } from "../image/file-range.ts";
 import { type Descriptor, layerMediaType, type Manifest, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST } from "../image/media-types.ts";
 import { pack } from "../image/pack.ts";
-import { formatReference, type Reference, repositoryOf } from "../image/reference.ts";
+import { familiarName, formatReference, type Reference, repositoryOf } from "../image/reference.ts";
 import { bytesContent, fileContent, Registry } from "../image/registry/client.ts";
 import type { ConnectionOptions } from "../image/registry/connection.ts";
 import { decompress } from "../image/unpack.ts";
@@ -11,6 +11,7 @@ import { BlobWriter, placeBlob } from "../store/blob-writer.ts";
 import { writeTransaction } from "../store/database.ts";
 import { digestOf } from "../store/digest.ts";
 import {
+  addImageEvent,
   type Blob,
   findImageByName,
   hasBlob,
@@ -77,6 +78,8 @@ async function pushLeased(engine: Engine, reference: Reference, image: ImageReco
   await registry.putManifest(reference.tag, bytes, OCI_MANIFEST);
   const digest = digestOf(bytes);
   recordDigest(db, repositoryOf(reference), digest, image.id);
+  const { repository, tag } = familiarName(formatReference(reference));
+  addImageEvent(db, "push", `${repository}:${tag}`, repository);
   return { digest, size: bytes.length };
 }
 

@@ -7,7 +7,7 @@ import { familiarName } from "../image/reference.ts";
 import type { TarEntry } from "../image/tar-header.ts";
 import { TarWriter } from "../image/tar-writer.ts";
 import { digestOf } from "../store/digest.ts";
-import { type Blob, type ImageRecord, imageText, layerBlobs, withLease } from "../store/images.ts";
+import { addImageEvent, type Blob, type ImageRecord, imageText, layerBlobs, withLease } from "../store/images.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
 import { type ResolvedImage, resolveImage } from "./resolve-image.ts";
@@ -51,6 +51,7 @@ export async function saveImages(engine: Engine, names: string[], format: Archiv
   const resolved = names.map((text) => ({ text, ...resolveImage(engine, text) }));
   const layers = resolved.flatMap(({ image }) => image.layers);
   await withLease(engine.db, layers, () => writeImages(engine, resolved, format, to));
+  for (const { image } of resolved) addImageEvent(engine.db, "save", image.id, image.id);
 }
 
 function writeImages(engine: Engine, resolved: (ResolvedImage & { text: string })[], format: ArchiveFormat, to: Destination): void {

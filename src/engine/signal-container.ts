@@ -5,6 +5,7 @@ import { openPidfd, signalPidfd } from "../../ffi/namespace.ts";
 import { signalNumber } from "../../ffi/signal.ts";
 import { openCgroup } from "../runtime/cgroup/open.ts";
 import { type ContainerRecord, getContainer, isRestarting, requestStop } from "../store/containers.ts";
+import { addContainerEvent } from "../store/events.ts";
 import { containerCgroup } from "../store/layout.ts";
 import { isAlive, type ProcessIdentity } from "../store/process-identity.ts";
 import type { Engine } from "./engine.ts";
@@ -59,6 +60,7 @@ export function killContainer(engine: Engine, text: string, signal: number): voi
   }
   if (signal === SIGKILL || signal === signalNumber(record.config.stopSignal)) requestStop(engine.db, record.id);
   signalProcess(record.process, signal);
+  addContainerEvent(engine.db, record.id, "kill", { signal: String(signal) });
   if (signal !== SIGKILL) return;
   thaw(record);
   settle(engine, record, SETTLE_TIMEOUT);
@@ -89,19 +91,20 @@ export function stopContainer(engine: Engine, text: string, options: StopOptions
   if ((record.status !== "running" && record.status !== "paused") || !record.process) return;
   const seconds = options.timeout ?? record.config.stopTimeout ?? DEFAULT_STOP_TIMEOUT;
   if (seconds !== 0) {
-    signalProcess(record.process, signal ?? parseSignal(record.config.stopSignal));
+    const number = signal ?? parseSignal(record.config.stopSignal);
+    signalProcess(record.process, number);
+    addContainerEvent(engine.db, record.id, "kill", { signal: String(number) });
     thaw(record);
-    if (awaitProcess(record.process, seconds < 0 ? -1 : seconds * 1000)) {
-      settle(engine, record, SETTLE_TIMEOUT);
-      return;
-    }
   }
-  killAndSettle(engine, record, record.process);
+  if (seconds !== 0 && awaitProcess(record.process, seconds < 0 ? -1 : seconds * 1000)) settle(engine, record, SETTLE_TIMEOUT);
+  else killAndSettle(engine, record, record.process);
+  addContainerEvent(engine.db, record.id, "stop");
 }
 
 /** Kills a running container and waits until its record says so. */
 export function killAndSettle(engine: Engine, record: ContainerRecord, process: ProcessIdentity): void {
   signalProcess(process, SIGKILL);
+  addContainerEvent(engine.db, record.id, "kill", { signal: String(SIGKILL) });
   thaw(record);
   if (!awaitProcess(process, KILL_TIMEOUT))
     throw new EngineError(`container ${record.id}: process ${process.pid} did not end within ${KILL_TIMEOUT / 1000} seconds of SIGKILL`);

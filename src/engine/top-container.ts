@@ -1,6 +1,7 @@
 /** `top`: what runs in a container, as the host sees it. */
 import { readFileSync } from "node:fs";
 import { openCgroup } from "../runtime/cgroup/open.ts";
+import { addContainerEvent } from "../store/events.ts";
 import { containerCgroup } from "../store/layout.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
@@ -20,6 +21,7 @@ const TICKS = 100; // USER_HZ, of all architectures there are
  */
 export function topContainer(engine: Engine, text: string, options: string[]): Listing {
   const record = resolveRunning(engine, text);
+  addContainerEvent(engine.db, record.id, "top");
   const inside = openCgroup(containerCgroup(record))?.pids() ?? [];
   const pids = inside.length > 0 ? inside : [record.process.pid];
   return options.length > 0

@@ -5,6 +5,7 @@ import { openCgroup } from "../runtime/cgroup/open.ts";
 import type { Resources } from "../runtime/spec.ts";
 import type { Bandwidth, ContainerConfig, Limits, RestartPolicy } from "../store/container-config.ts";
 import { updateConfig } from "../store/containers.ts";
+import { addContainerEvent } from "../store/events.ts";
 import { containerCgroup } from "../store/layout.ts";
 import { endpointsOf } from "../store/networks.ts";
 import { buildResources } from "./container-spec.ts";
@@ -39,6 +40,7 @@ export function updateContainer(engine: Engine, text: string, changes: Changes):
       applyBandwidth(record.process.pid, config.networking?.bandwidth, wanted.networking.bandwidth);
   }
   updateConfig(db, record.id, wanted);
+  addContainerEvent(db, record.id, "update");
 }
 
 function applyBandwidth(pid: number, before: Bandwidth | undefined, wanted: Bandwidth): void {

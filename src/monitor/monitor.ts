@@ -32,6 +32,7 @@ import {
 } from "../store/containers.ts";
 import { openDatabase, writeTransaction } from "../store/database.ts";
 import { discardContainer } from "../store/discard-container.ts";
+import { addContainerEvent, addMountEvents } from "../store/events.ts";
 import { Layout, ROOTLESS_ALIVE } from "../store/layout.ts";
 import { endpointsOf } from "../store/networks.ts";
 import type { ProcessIdentity } from "../store/process-identity.ts";
@@ -161,6 +162,11 @@ class Monitor {
     }
     const { pid, child, startTime } = running;
     this.#client.sendJson(FrameType.started, { pid, warnings: this.#warnings });
+    writeTransaction(db, () => {
+      if (attach) addContainerEvent(db, id, "attach");
+      addMountEvents(db, id, "mount");
+      addContainerEvent(db, id, "start");
+    });
     if (attach || stdin === "once") this.#audience.add({ socket: this.#client, stdout: attach, stderr: attach, isWaitedFor: true });
     else this.#client.close();
     const ended = child.exited.then((code) => ({ exitCode: endCode(child, code), error: "" }));

@@ -2,6 +2,7 @@
 import type { Database } from "bun:sqlite";
 import type { ContainerConfig } from "./container-config.ts";
 import { all, change, first, writeTransaction } from "./database.ts";
+import { addContainerEvent, addMountEvents } from "./events.ts";
 import { currentProcess, isAlive, type ProcessIdentity } from "./process-identity.ts";
 
 export type ContainerStatus = "created" | "starting" | "running" | "paused" | "exited" | "removing";
@@ -109,6 +110,7 @@ export function insertContainer(
     me.pid,
     me.startTime,
   );
+  addContainerEvent(db, c.id, "create");
 }
 
 /** All containers, the newest first. */
@@ -131,7 +133,9 @@ export function findContainers(db: Database, text: string): ContainerRecord[] {
 
 /** Gives a container another name. Throws SQLite's constraint error where that is taken. */
 export function renameRecord(db: Database, id: string, name: string): void {
+  const before = getContainer(db, id)?.name;
   change(db, "UPDATE containers SET name = ? WHERE id = ?", name, id);
+  addContainerEvent(db, id, "rename", { oldName: `/${before}` });
 }
 
 /** Containers whose record may not tell the truth by now: something should be running or somebody working on them. */
@@ -170,6 +174,7 @@ export function claimForTakeover(db: Database, id: string): ContainerRecord | un
     if ((record.owner && isAlive(record.owner)) || !isAlive(record.process)) return undefined;
     const me = currentProcess();
     change(db, "UPDATE containers SET owner_pid = ?, owner_start = ?, taken_over_at = ? WHERE id = ?", me.pid, me.startTime, Date.now(), id);
+    addContainerEvent(db, id, "takeover");
     return record;
   });
 }
@@ -205,6 +210,9 @@ export function recordExit(db: Database, id: string, exit: Exit): void {
     exit.error,
     id,
   );
+  if (exit.oomKilled) addContainerEvent(db, id, "oom");
+  addContainerEvent(db, id, "die", { exitCode: String(exit.exitCode) });
+  addMountEvents(db, id, "unmount");
 }
 
 /** After {@link recordExit}, in its transaction: this process starts it again after so many milliseconds. */
@@ -268,6 +276,7 @@ export function claimForRemoval(db: Database, record: ContainerRecord, volumes: 
 /** Notes whether a container that runs stands still. */
 export function recordPaused(db: Database, id: string, on: boolean): void {
   change(db, "UPDATE containers SET status = ? WHERE id = ? AND status IN ('running', 'paused')", on ? "paused" : "running", id);
+  addContainerEvent(db, id, on ? "pause" : "unpause");
 }
 
 /** Keeps a changed configuration. */
@@ -285,6 +294,7 @@ const EXITS_KEPT = 3_600_000; // milliseconds
 /** Deletes a container's record; how it ended stays known for a while. */
 export function deleteContainer(db: Database, id: string): void {
   const now = Date.now();
+  addContainerEvent(db, id, "destroy");
   change(db, "INSERT OR REPLACE INTO exits SELECT id, exit_code, finished_at FROM containers WHERE id = ? AND finished_at IS NOT NULL", id);
   change(db, "DELETE FROM exits WHERE finished_at < ?", now - EXITS_KEPT);
   change(db, "DELETE FROM containers WHERE id = ?", id);

@@ -1,6 +1,7 @@
 /** What is known of containers' health. */
 import type { Database } from "bun:sqlite";
 import { change, first } from "./database.ts";
+import { addContainerEvent } from "./events.ts";
 
 export type HealthStatus = "starting" | "healthy" | "unhealthy";
 
@@ -29,5 +30,7 @@ export function getHealth(db: Database, containerId: string): Health | undefined
 
 export function putHealth(db: Database, containerId: string, { status, failingStreak, log }: Health): void {
   const sql = "INSERT OR REPLACE INTO health (container_id, status, failing_streak, log) VALUES (?, ?, ?, ?)";
+  const before = getHealth(db, containerId)?.status;
   change(db, sql, containerId, status, failingStreak, JSON.stringify(log));
+  if (status !== before && status !== "starting") addContainerEvent(db, containerId, `health_status: ${status}`);
 }

@@ -1,6 +1,7 @@
 /** Records of images, their names and layers. */
 import type { Database } from "bun:sqlite";
 import { all, change, first, writeTransaction } from "./database.ts";
+import { addEvent } from "./events.ts";
 import { currentProcess, isAlive, type ProcessIdentity } from "./process-identity.ts";
 
 /** An OCI image configuration (image-spec config.md), the parts used here. */
@@ -174,12 +175,24 @@ export function findImageByDigest(db: Database, repository: string, digest: stri
   return row && fromRow(db, row);
 }
 
+/** Adds an event of an image, by the name that it was called by. */
+export function addImageEvent(db: Database, action: string, id: string, name: string): void {
+  const labels = first<{ labels: string | null }>(
+    db,
+    "SELECT json_extract(config, '$.config.Labels') AS labels FROM images WHERE id = ?",
+    id,
+  )?.labels;
+  addEvent(db, "image", action, id, { ...(JSON.parse(labels ?? "{}") as Record<string, string>), name });
+}
+
 /** Gives a name to an image; another image that had it loses it. */
 export function nameImage(db: Database, name: string, id: string): void {
   change(db, "INSERT INTO image_names (name, image_id) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET image_id = ?2", name, id);
 }
 
 export function removeImageName(db: Database, name: string): void {
+  const id = findImageByName(db, name)?.id;
+  if (id) addImageEvent(db, "untag", id, id);
   change(db, "DELETE FROM image_names WHERE name = ?", name);
 }
 
@@ -187,6 +200,7 @@ export function removeImageName(db: Database, name: string): void {
 export function deleteImage(db: Database, id: string): string[] {
   return writeTransaction(db, () => {
     change(db, "DELETE FROM images WHERE id = ?", id);
+    addImageEvent(db, "delete", id, id);
     return deleteOrphans(db);
   });
 }

@@ -1,6 +1,7 @@
 /** Records of networks, of what is connected to them, and of published ports. */
 import type { Database } from "bun:sqlite";
 import { all, change, first } from "./database.ts";
+import { addEvent, addNetworkEvent } from "./events.ts";
 
 /** The one that containers are on which ask for none; on it nobody is known by name. */
 export const DEFAULT_NETWORK = "bridge";
@@ -101,6 +102,7 @@ const fromRow = (row: Row): NetworkRecord => ({ id: row.id, name: row.name, conf
 /** Adds a network. Throws SQLite's constraint error where the name is taken. */
 export function insertNetwork(db: Database, { id, name, config }: Omit<NetworkRecord, "createdAt">): void {
   change(db, "INSERT INTO networks (id, name, config, created_at) VALUES (?, ?, ?, ?)", id, name, JSON.stringify(config), Date.now());
+  addEvent(db, "network", "create", id, { name, type: config.driver });
 }
 
 export function listNetworks(db: Database): NetworkRecord[] {
@@ -116,6 +118,8 @@ export function findNetworks(db: Database, text: string): NetworkRecord[] {
 }
 
 export function deleteNetwork(db: Database, id: string): void {
+  const [network] = findNetworks(db, id);
+  if (network) addEvent(db, "network", "destroy", id, { name: network.name, type: network.config.driver });
   change(db, "DELETE FROM networks WHERE id = ?", id);
 }
 
@@ -126,6 +130,8 @@ export function insertEndpoint(db: Database, containerId: string, networkId: str
 }
 
 export function deleteEndpoint(db: Database, containerId: string, networkId: string): boolean {
+  if (endpointsOf(db, containerId).some(({ network, address }) => network.id === networkId && address !== undefined))
+    addNetworkEvent(db, "disconnect", networkId, containerId);
   return change(db, "DELETE FROM endpoints WHERE container_id = ? AND network_id = ?", containerId, networkId) === 1;
 }
 
@@ -168,6 +174,7 @@ export function takenAddresses(db: Database, containerId: string, networkId: str
 export function assignAddress(db: Database, { containerId, network, address, address6, mac }: Endpoint): void {
   const sql = "UPDATE endpoints SET address = ?, address6 = ?, mac = ? WHERE container_id = ? AND network_id = ?";
   change(db, sql, address ?? null, address6 ?? null, mac ?? null, containerId, network.id);
+  if (address !== undefined) addNetworkEvent(db, "connect", network.id, containerId);
 }
 
 const PORTS = `SELECT protocol, host_ip AS hostIp, host_port AS hostPort, container_id AS containerId, container_ip AS containerIp,
@@ -220,6 +227,8 @@ export function forgetLostEndpoint(db: Database, containerId: string, network: s
 
 /** Gives back the addresses and ports of a container that does not run any more. */
 export function releaseNetworking(db: Database, containerId: string): void {
+  for (const { network, address } of endpointsOf(db, containerId))
+    if (address !== undefined) addNetworkEvent(db, "disconnect", network.id, containerId);
   change(db, "UPDATE endpoints SET address = NULL, address6 = NULL, mac = NULL WHERE container_id = ? AND address IS NOT NULL", containerId);
   change(db, "DELETE FROM published_ports WHERE container_id = ?", containerId);
 }

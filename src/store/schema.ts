@@ -184,7 +184,7 @@ export const MIGRATIONS: readonly string[] = [
   -- When a container got another monitor because its own was killed.
   ALTER TABLE containers ADD COLUMN taken_over_at INTEGER;
 
-  -- What happened, the last of it; attributes as JSON, time in nanoseconds since 1970.
+  -- What happened, the last of it; attributes as JSON, time in microseconds since 1970.
   CREATE TABLE events (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
     time INTEGER NOT NULL,

@@ -1,6 +1,7 @@
 /** Records of volumes and of who uses them. */
 import type { Database } from "bun:sqlite";
 import { all, change, first } from "./database.ts";
+import { addEvent } from "./events.ts";
 
 export interface VolumeRecord {
   name: string;
@@ -40,6 +41,7 @@ export function listVolumes(db: Database): VolumeRecord[] {
 export function insertVolume(db: Database, { name, anonymous, labels, options }: Omit<VolumeRecord, "createdAt">): void {
   const sql = "INSERT INTO volumes (name, anonymous, created_at, labels, options) VALUES (?, ?, ?, ?, ?)";
   change(db, sql, name, Number(anonymous), Date.now(), JSON.stringify(labels), JSON.stringify(options));
+  addEvent(db, "volume", "create", name, { driver: "local" });
 }
 
 /** Ids of containers that use a volume. */
@@ -49,7 +51,8 @@ export function containersOfVolume(db: Database, name: string): string[] {
 
 /** Makes the record unless there is one. */
 export function ensureVolume(db: Database, name: string, anonymous: boolean): void {
-  change(db, "INSERT OR IGNORE INTO volumes (name, anonymous, created_at) VALUES (?, ?, ?)", name, Number(anonymous), Date.now());
+  const made = change(db, "INSERT OR IGNORE INTO volumes (name, anonymous, created_at) VALUES (?, ?, ?)", name, Number(anonymous), Date.now());
+  if (made > 0) addEvent(db, "volume", "create", name, { driver: "local" });
 }
 
 export function useVolume(db: Database, containerId: string, volume: string): void {
@@ -69,4 +72,5 @@ export function ownAnonymousVolumes(db: Database, containerId: string): string[]
 
 export function deleteVolume(db: Database, name: string): void {
   change(db, "DELETE FROM volumes WHERE name = ?", name);
+  addEvent(db, "volume", "destroy", name, { driver: "local" });
 }

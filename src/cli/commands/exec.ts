@@ -50,7 +50,9 @@ export default defineCommand({
       });
       if (flags.detach) return 0;
       stdio.started(running);
-      return outcomeCode(await attendProcess(stdio, running.child, { tty: flags.tty, stdin, detachKeys }));
+      const outcome = await attendProcess(stdio, running.child, { tty: flags.tty, stdin, detachKeys });
+      if (outcome !== "detached") running.ended(outcome);
+      return outcomeCode(outcome);
     } catch (error) {
       if (error instanceof StartError) throw new CommandFailure(error.message, error.kind === "setup" ? 1 : startExitCode(error.kind));
       throw error;

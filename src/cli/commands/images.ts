@@ -1,24 +1,15 @@
 import type { Engine } from "../../engine/engine.ts";
 import { hasLabel } from "../../engine/list-containers.ts";
 import { resolveImage } from "../../engine/resolve-image.ts";
-import { familiarName, formatReference, parseReference } from "../../image/reference.ts";
+import { familiarName } from "../../image/reference.ts";
 import { containersOfImage, type ImageConfig, type ImageRecord, layerBlobs, listImages } from "../../store/images.ts";
 import { defineCommand } from "../command.ts";
 import { CommandFailure } from "../errors.ts";
-import { goTime, humanDuration, humanSize } from "../format/human.ts";
+import { humanSize } from "../format/human.ts";
+import { IMAGE_HEADERS, imageRows, isNamed } from "../format/image-rows.ts";
 import { alignTable, printListing } from "../format/output.ts";
 import { printBlocking } from "../streams.ts";
 import { parseTime } from "../values.ts";
-
-const HEADERS = {
-  ID: "IMAGE ID",
-  Repository: "REPOSITORY",
-  Tag: "TAG",
-  Digest: "DIGEST",
-  CreatedSince: "CREATED",
-  CreatedAt: "CREATED AT",
-  Size: "SIZE",
-};
 
 export default defineCommand({
   names: ["images", "image ls", "image list"],
@@ -45,13 +36,13 @@ export default defineCommand({
     if (flags.tree) {
       for (const name of ["quiet", "digests", "no-trunc", "format"] as const)
         if (flags[name]) throw new CommandFailure(`--${name} is not supported with --tree`, 1);
-      printTree(engine, wanted === undefined ? images : images.filter((image) => image.names.some((name) => isWanted(name, wanted))));
+      printTree(engine, wanted === undefined ? images : images.filter((image) => image.names.some((name) => isNamed(name, wanted))));
       return;
     }
-    const rows = images.flatMap((image) => toRows(image, !flags["no-trunc"], wanted));
+    const rows = images.flatMap((image) => imageRows(image, !flags["no-trunc"], wanted));
     const table = `{{.Repository}}\t{{.Tag}}\t${flags.digests ? "{{.Digest}}\t" : ""}{{.ID}}\t{{.CreatedSince}}\t{{.Size}}`;
     const unique = flags.quiet ? [...new Map(rows.map((row) => [row.ID, row])).values()] : rows;
-    printListing({ headers: HEADERS, rows: unique, table }, flags.quiet ? (flags.format ?? "{{.ID}}") : flags.format);
+    printListing({ headers: IMAGE_HEADERS, rows: unique, table }, flags.quiet ? (flags.format ?? "{{.ID}}") : flags.format);
   },
 });
 
@@ -111,29 +102,4 @@ function fits(name: string, pattern: string): boolean {
       .replaceAll("?", "[^/]")}$`,
   );
   return expression.test(repository) || expression.test(`${repository}:${tag}`);
-}
-
-function toRows(image: ImageRecord, truncate: boolean, wanted: string | undefined): Record<string, unknown>[] {
-  const created = Date.parse(image.config.created ?? "") || 0;
-  const common = {
-    ID: truncate ? image.id.slice(7, 19) : image.id,
-    Digest: "<none>",
-    CreatedSince: created === 0 ? "N/A" : `${humanDuration(Date.now() - created)} ago`,
-    CreatedAt: goTime(created),
-    Size: humanSize(image.size),
-  };
-  if (image.names.length === 0) return wanted === undefined ? [{ ...common, Repository: "<none>", Tag: "<none>" }] : [];
-  return image.names
-    .filter((name) => wanted === undefined || isWanted(name, wanted))
-    .map((name) => {
-      const { repository, tag } = familiarName(name);
-      const digest = image.digests.find((d) => d.startsWith(`${name.slice(0, name.lastIndexOf(":"))}@`));
-      return { ...common, Repository: repository, Tag: tag, ...(digest && { Digest: digest.slice(digest.indexOf("@") + 1) }) };
-    });
-}
-
-function isWanted(name: string, wanted: string): boolean {
-  const reference = parseReference(wanted);
-  if (/:[^/]+$/.test(wanted)) return name === formatReference(reference);
-  return name.startsWith(`${reference.domain}/${reference.path}:`);
 }

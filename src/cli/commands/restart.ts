@@ -1,6 +1,7 @@
 import { resolveContainer } from "../../engine/resolve-container.ts";
 import { stopContainer } from "../../engine/signal-container.ts";
 import { startContainer } from "../../engine/start-container.ts";
+import { addContainerEvent } from "../../store/events.ts";
 import { defineCommand } from "../command.ts";
 import { forEach } from "../each.ts";
 import { STOP_FLAGS, stopOptions } from "../stop-flags.ts";
@@ -18,6 +19,7 @@ export default defineCommand({
       const { id } = resolveContainer(engine, name);
       stopContainer(engine, id, options);
       await startContainer(engine, resolveContainer(engine, id), { attach: false, stdin: false, warn });
+      addContainerEvent(engine.db, id, "restart");
       console.log(name);
     });
   },

@@ -1,6 +1,6 @@
 import { resolveImage } from "../../engine/resolve-image.ts";
-import { formatReference, parseReference } from "../../image/reference.ts";
-import { nameImage } from "../../store/images.ts";
+import { familiarName, formatReference, parseReference } from "../../image/reference.ts";
+import { addImageEvent, nameImage } from "../../store/images.ts";
 import { defineCommand } from "../command.ts";
 
 export default defineCommand({
@@ -11,6 +11,9 @@ export default defineCommand({
   args: { min: 2, max: 2 },
   async run({ engine }, _flags, [source = "", target = ""]) {
     const name = formatReference(parseReference(target));
-    nameImage(engine.db, name, resolveImage(engine, source).image.id);
+    const { id } = resolveImage(engine, source).image;
+    nameImage(engine.db, name, id);
+    const { repository, tag } = familiarName(name);
+    addImageEvent(engine.db, "tag", id, `${repository}:${tag}`);
   },
 });

@@ -123,7 +123,9 @@ class Execution {
       if (!owner) throw new TemplateError(`template: :1: undefined variable ${JSON.stringify(base.variable)}`);
       value = owner.variables.get(base.variable);
     } else value = this.#pipeline(base, dot, scope);
-    for (const field of expression.fields) value = fieldOf(value, field, expression.text);
+    expression.fields.forEach((field, i) => {
+      value = fieldOf(value, field, expression.text, MAPS.includes(expression.fields[i - 1] ?? ""));
+    });
     return value;
   }
 }
@@ -133,9 +135,14 @@ function findScope(scope: Scope, name: string): Scope | undefined {
   return undefined;
 }
 
-function fieldOf(value: unknown, field: string, where: string): unknown {
+/** Fields of docker's types whose values are maps: what is not in them is nothing, not a mistake. */
+const MAPS = "Annotations Attributes Data DriverOpts ExposedPorts Labels Networks Options Ports Sysctls Tmpfs Volumes".split(" ");
+
+function fieldOf(value: unknown, field: string, where: string, isMap: boolean): unknown {
+  if (isMap && (value === null || value === undefined)) return undefined;
   if (value === null || value === undefined) return failAt(where, `nil data; no entry for key ${JSON.stringify(field)}`);
   if (typeof value !== "object" || Array.isArray(value)) return failAt(where, `can't evaluate field ${field} in type ${goType(value)}`);
+  if (!Object.hasOwn(value, field) && isMap) return undefined;
   if (!Object.hasOwn(value, field)) return failAt(where, `map has no entry for key ${JSON.stringify(field)}`);
   const found = (value as Record<string, unknown>)[field];
   return typeof found === "function" ? found() : found;

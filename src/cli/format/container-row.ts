@@ -1,0 +1,85 @@
+/** Containers as rows of a table. */
+import { containerSize } from "../../engine/disk-usage.ts";
+import type { Engine } from "../../engine/engine.ts";
+import { containerState, shownImage } from "../../engine/list-containers.ts";
+import { type ContainerRecord, isRestarting } from "../../store/containers.ts";
+import { getHealth, type HealthStatus } from "../../store/health.ts";
+import { endpointsOf, portsOf } from "../../store/networks.ts";
+import { goTime, humanDuration, humanSize } from "./human.ts";
+import { formatPorts } from "./ports.ts";
+
+export const CONTAINER_HEADERS = {
+  ID: "CONTAINER ID",
+  Image: "IMAGE",
+  Command: "COMMAND",
+  CreatedAt: "CREATED AT",
+  RunningFor: "CREATED",
+  Status: "STATUS",
+  State: "STATE",
+  Ports: "PORTS",
+  Names: "NAMES",
+  Labels: "LABELS",
+  Mounts: "MOUNTS",
+  LocalVolumes: "LOCAL VOLUMES",
+  Networks: "NETWORKS",
+  Size: "SIZE",
+};
+
+const shorten = (text: string, length: number) => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
+
+export interface RowOptions {
+  truncate: boolean;
+  /** Sizes are counted file by file. */
+  withSize: boolean;
+}
+
+/** A container as `ps` shows it. */
+export function containerRow(engine: Engine, record: ContainerRecord, { truncate, withSize }: RowOptions): Record<string, unknown> {
+  const { config } = record;
+  const { db } = engine;
+  const command = [...config.entrypoint, ...config.cmd].join(" ");
+  const names = config.mounts.flatMap((mount) => (mount.type === "volume" ? [mount.name] : mount.type === "bind" ? [mount.source] : []));
+  return {
+    ID: truncate ? record.id.slice(0, 12) : record.id,
+    Image: shownImage(record),
+    Command: JSON.stringify(truncate ? shorten(command, 20) : command),
+    CreatedAt: goTime(record.createdAt),
+    RunningFor: `${humanDuration(Date.now() - record.createdAt)} ago`,
+    Status: containerStatus(record, record.config.healthcheck && getHealth(db, record.id)?.status),
+    State: containerState(record),
+    Ports: record.process ? formatPorts(portsOf(db, record.id), record.config.exposedPorts) : "",
+    Names: record.name,
+    Labels: Object.entries(config.labels)
+      .map(([name, value]) => `${name}=${value}`)
+      .join(","),
+    Mounts: names.map((name) => (truncate ? shorten(name, 15) : name)).join(","),
+    LocalVolumes: String(config.mounts.filter((mount) => mount.type === "volume").length),
+    Networks:
+      endpointsOf(db, record.id)
+        .map(({ network }) => network.name)
+        .join(",") || config.network,
+    Size: withSize ? sizeText(engine, record) : "0B",
+  };
+}
+
+function containerStatus(record: ContainerRecord, health: HealthStatus | undefined): string {
+  const since = (time: number | undefined) => humanDuration(Date.now() - (time ?? Date.now()));
+  if (isRestarting(record)) return `Restarting (${record.exitCode}) ${since(record.finishedAt)} ago`;
+  switch (record.status) {
+    case "running":
+      return `Up ${since(record.startedAt)}${health ? ` (${health === "starting" ? "health: starting" : health})` : ""}`;
+    case "paused":
+      return `Up ${since(record.startedAt)} (Paused)`;
+    case "exited":
+      return `Exited (${record.exitCode}) ${since(record.finishedAt ?? record.createdAt)} ago`;
+    case "removing":
+      return "Removal In Progress";
+    default:
+      return "Created";
+  }
+}
+
+function sizeText(engine: Engine, record: ContainerRecord): string {
+  const { own, image } = containerSize(engine, record);
+  return `${humanSize(own)} (virtual ${humanSize(own + image)})`;
+}

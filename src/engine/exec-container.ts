@@ -3,7 +3,6 @@ import { joinCgroup } from "../runtime/cgroup/enter.ts";
 import { openCgroup } from "../runtime/cgroup/open.ts";
 import { RuntimeFailure } from "../runtime/errors.ts";
 import { prepareProcess, type RunningProcess, type Stdio } from "../runtime/spawn.ts";
-import { writeTransaction } from "../store/database.ts";
 import { addContainerEvent } from "../store/events.ts";
 import { containerCgroup } from "../store/layout.ts";
 import { absoluteIn, buildCapabilities, buildProcess, hasUserNamespace, withSeccomp } from "./container-spec.ts";
@@ -48,10 +47,8 @@ export function execInContainer(engine: Engine, text: string, options: ExecOptio
   const cgroup = openCgroup(containerCgroup(record));
   const execID = randomId();
   const command = options.args.join(" ");
-  writeTransaction(engine.db, () => {
-    addContainerEvent(engine.db, record.id, `exec_create: ${command}`, { execID });
-    addContainerEvent(engine.db, record.id, `exec_start: ${command}`, { execID });
-  });
+  addContainerEvent(engine.db, record.id, `exec_create: ${command}`, { execID });
+  addContainerEvent(engine.db, record.id, `exec_start: ${command}`, { execID });
   try {
     const running = prepareProcess(
       {

@@ -1,11 +1,11 @@
 /** `logs`: reads a container's log through all its files, from the end where only that is asked for, and follows it. */
-import { closeSync, createReadStream, fstatSync, openSync, readdirSync, readSync } from "node:fs";
+import { closeSync, createReadStream, fstatSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { createGunzip } from "node:zlib";
 import { FileWatch, IN_CREATE, IN_MODIFY, IN_MOVED_TO } from "../../ffi/inotify.ts";
 import { hasCode } from "../../ffi/libc.ts";
 import { openPidfd } from "../../ffi/namespace.ts";
-import { originalInode } from "../monitor/log/compress.ts";
+import { originalInode } from "../monitor/log/inode-tag.ts";
 import { type ContainerRecord, getContainer } from "../store/containers.ts";
 import { isAlive } from "../store/process-identity.ts";
 import type { Engine } from "./engine.ts";
@@ -132,7 +132,7 @@ class LogReader {
   /** Reads what has come since. */
   async readNew(path: string): Promise<void> {
     if (this.#files.length > 0) this.#position = readFrom((this.#files[0] as OpenFile).fd, this.#position, this.#parse, this.#receive);
-    if (originalInode(path) === this.#last) return;
+    if (inodeOf(path) === this.#last) return;
     // Another file has begun; what came into this one before is read first.
     const before = this.#last;
     const files = openFiles(path);
@@ -171,20 +171,24 @@ class LogReader {
   }
 }
 
-// Oldest first. While the log is being put aside some are missing under their names: then it is looked again.
+// Oldest first. Opened from the youngest on: one that is put aside meanwhile is met twice, and none is missed.
 function openFiles(path: string): OpenFile[] {
   for (let attempt = 0; ; attempt++) {
-    const names = fileNames(path);
-    const files = names.map(openFile);
-    const opened = files.filter((file) => file !== undefined);
-    const isSettled =
-      opened.length === names.length && Bun.deepEquals(names, fileNames(path)) && opened.at(-1)?.inode === (originalInode(path) ?? undefined);
-    if (isSettled || attempt === ATTEMPTS) return opened;
-    for (const { fd } of opened) closeSync(fd);
+    const files: OpenFile[] = [];
+    let isWhole = true;
+    for (const name of fileNames(path)) {
+      const file = openFile(name) ?? (name.endsWith(".gz") ? undefined : openFile(`${name}.gz`));
+      if (!file) isWhole = false;
+      else if (files.some(({ inode }) => inode === file.inode)) closeSync(file.fd);
+      else files.unshift(file);
+    }
+    if ((isWhole && files.at(-1)?.inode === inodeOf(path)) || attempt === ATTEMPTS) return files;
+    for (const { fd } of files) closeSync(fd);
     Bun.sleepSync(1);
   }
 }
 
+// The youngest first.
 function fileNames(path: string): string[] {
   const prefix = basename(path);
   const numbered = listFolder(dirname(path)).flatMap((name) => {
@@ -192,7 +196,7 @@ function fileNames(path: string): string[] {
     return number ? [{ number: Number(number[1] ?? 0), name: join(dirname(path), name) }] : [];
   });
   // One that was just compressed is there twice.
-  const ordered = numbered.sort((a, b) => b.number - a.number || a.name.length - b.name.length);
+  const ordered = numbered.sort((a, b) => a.number - b.number || a.name.length - b.name.length);
   return ordered.filter(({ number }, i) => ordered[i - 1]?.number !== number).map(({ name }) => name);
 }
 
@@ -209,8 +213,7 @@ function openFile(path: string): OpenFile | undefined {
   try {
     const fd = openSync(path, "r");
     const isCompressed = path.endsWith(".gz");
-    const inode = isCompressed ? originalInode(path) : fstatSync(fd, { bigint: true }).ino;
-    return { fd, inode: inode ?? 0n, isCompressed };
+    return { fd, inode: originalInode(fd, isCompressed), isCompressed };
   } catch (error) {
     if (!hasCode(error, "ENOENT")) throw error;
     return undefined;
@@ -288,6 +291,8 @@ function isWithin(entry: LogEntry, { since, until }: LogOptions): boolean {
   const time = Date.parse(entry.time);
   return (since === undefined || time >= since) && (until === undefined || time <= until);
 }
+
+const inodeOf = (path: string) => statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
 
 interface Found {
   /** Where the last `lines` records begin. */

@@ -1,7 +1,7 @@
 /** `start`: hands a container to a monitor of its own, and stays in touch where asked to. */
 import type { OwnedFd } from "../../ffi/fd.ts";
 import { socketPair } from "../../ffi/socket.ts";
-import { FrameType, type StartRequest } from "../monitor/protocol.ts";
+import { FrameType, MONITOR_NAME, type StartRequest } from "../monitor/protocol.ts";
 import { IS_RESTART } from "../monitor/restart.ts";
 import type { ContainerConfig, NetworkSettings } from "../store/container-config.ts";
 import type { ContainerRecord } from "../store/containers.ts";
@@ -44,7 +44,7 @@ function rootlessEnvironment(): Record<string, string> {
 export function launchMonitor(): OwnedFd {
   const [ours, theirs] = socketPair();
   const child = Bun.spawn(["/proc/self/exe", "monitor"], {
-    argv0: "berth-monitor",
+    argv0: MONITOR_NAME,
     cwd: "/",
     env: { ...MONITOR_ENVIRONMENT, ...rootlessEnvironment() },
     detached: true,

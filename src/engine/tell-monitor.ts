@@ -1,12 +1,14 @@
 /** Makes a container's monitor look at its record again. */
-import { CONTAINER_CHANGED } from "../monitor/protocol.ts";
+import { readFileSync } from "node:fs";
+import { CONTAINER_CHANGED, MONITOR_NAME } from "../monitor/protocol.ts";
 import type { ContainerRecord } from "../store/containers.ts";
 import { isAlive } from "../store/process-identity.ts";
 
-/** The owner must be a monitor: of a container that runs, or that is to be started again. */
+/** Nothing where its owner is no monitor: the command that just starts it again looks at the record by itself. */
 export function tellMonitor({ owner }: ContainerRecord): void {
   if (!owner || !isAlive(owner)) return;
   try {
+    if (!readFileSync(`/proc/${owner.pid}/cmdline`, "latin1").startsWith(MONITOR_NAME)) return;
     process.kill(owner.pid, CONTAINER_CHANGED);
   } catch {
     // gone by now

@@ -25,6 +25,7 @@ import {
   claimForStart,
   claimForTakeover,
   getContainer,
+  handOver,
   recordExit,
   recordRestarting,
   recordRunning,
@@ -162,11 +163,9 @@ class Monitor {
     }
     const { pid, child, startTime } = running;
     this.#client.sendJson(FrameType.started, { pid, warnings: this.#warnings });
-    writeTransaction(db, () => {
-      if (attach) addContainerEvent(db, id, "attach");
-      addMountEvents(db, id, "mount");
-      addContainerEvent(db, id, "start");
-    });
+    if (attach) addContainerEvent(db, id, "attach");
+    addMountEvents(db, id, "mount");
+    addContainerEvent(db, id, "start");
     if (attach || stdin === "once") this.#audience.add({ socket: this.#client, stdout: attach, stderr: attach, isWaitedFor: true });
     else this.#client.close();
     const ended = child.exited.then((code) => ({ exitCode: endCode(child, code), error: "" }));
@@ -222,7 +221,7 @@ class Monitor {
   // With a monitor of its own; this one ends. Somebody may want otherwise meanwhile, and says so in the record.
   async #restartAfter(db: Database, delay: number): Promise<void> {
     await Promise.race([Bun.sleep(delay), this.#woken.promise]);
-    if (getContainer(db, this.#request.id)?.restarting) await startAgain(this.#request.id, this.#layout.arguments);
+    if (getContainer(db, this.#request.id)?.restarting) handOver(db, this.#request.id, startAgain(this.#request.id, this.#layout.arguments));
   }
 
   #start(db: Database): RunningProcess {

@@ -32,8 +32,8 @@ function wantsRestart(policy: RestartPolicy | undefined, exitCode: number, count
 /** Set for a command that starts a container because of its policy. */
 export const IS_RESTART = "BERTH_IS_RESTART";
 
-/** Starts a container as the command line does, with a monitor of its own. Until that is done, this one is what tells that it will be. */
-export async function startAgain(id: string, layout: [data: string, run: string]): Promise<void> {
+/** Starts a container as the command line does, with a monitor of its own. Gives the command's process, which is who works on it from now on. */
+export function startAgain(id: string, layout: [data: string, run: string]): number {
   const kept = [ROOTLESS_ALIVE, ROOTLESS_UID, "PATH"].flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]));
   const child = Bun.spawn(["/proc/self/exe", "start", id], {
     argv0: "berth",
@@ -42,5 +42,6 @@ export async function startAgain(id: string, layout: [data: string, run: string]
     detached: true,
     stdio: ["ignore", "ignore", "ignore"],
   });
-  await child.exited;
+  child.unref();
+  return child.pid;
 }

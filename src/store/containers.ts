@@ -1,5 +1,6 @@
 /** Records of containers. */
 import type { Database } from "bun:sqlite";
+import { processStartTime } from "../../ffi/process.ts";
 import type { ContainerConfig } from "./container-config.ts";
 import { all, change, first, writeTransaction } from "./database.ts";
 import { addContainerEvent, addMountEvents } from "./events.ts";
@@ -221,6 +222,12 @@ export function recordRestarting(db: Database, id: string, delay: number): void 
   const sql = `UPDATE containers SET restarting = 1, restart_count = restart_count + 1, restart_delay = ?, owner_pid = ?, owner_start = ?, boot_id = ?
     WHERE id = ?`;
   change(db, sql, delay, pid, startTime, bootId, id);
+}
+
+/** Makes another process the one that is about to start a container again. */
+export function handOver(db: Database, id: string, pid: number): void {
+  const start = processStartTime(pid);
+  if (start !== undefined) change(db, "UPDATE containers SET owner_pid = ?, owner_start = ? WHERE id = ? AND restarting = 1", pid, start, id);
 }
 
 /** Whether a container ended and is about to be started again. */

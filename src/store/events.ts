@@ -74,7 +74,16 @@ export function addNetworkEvent(db: Database, action: "connect" | "disconnect", 
   );
 }
 
+// One that stands alone tells of what was done already: a full disk does not undo that.
 function insert(db: Database, sql: string, ...params: (string | number)[]): void {
+  try {
+    insertOrThrow(db, sql, params);
+  } catch (error) {
+    if (db.inTransaction || (error as { code?: string }).code !== "SQLITE_FULL") throw error;
+  }
+}
+
+function insertOrThrow(db: Database, sql: string, params: (string | number)[]): void {
   const { lastInsertRowid, changes } = db.query(sql).run(...params);
   if (changes > 0 && Number(lastInsertRowid) % SLACK === 0) db.query("DELETE FROM events WHERE sequence <= ?").run(Number(lastInsertRowid) - KEPT);
 }

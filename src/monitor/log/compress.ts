@@ -1,14 +1,8 @@
-/** Log files that were put aside, compressed: gzip (RFC 1952), with the original's inode number in an extra field. */
-import { closeSync, createReadStream, createWriteStream, fstatSync, openSync, readSync, renameSync, rmSync, statSync } from "node:fs";
+/** Log files that were put aside, compressed. */
+import { createReadStream, createWriteStream, fstatSync, openSync, renameSync, rmSync } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { constants, crc32, createDeflateRaw } from "node:zlib";
-
-/** Suffix of what is being written. */
-export const PART = ".part";
-
-const FEXTRA = 4;
-const SUBFIELD = "BI"; // berth's: the inode number, eight bytes
-const HEADER = 10 + 2 + 4 + 8;
+import { gzipHeader, PART } from "./inode-tag.ts";
 
 /**
  * Compresses `path.N` to `path.N.gz`; nothing where it is gone.
@@ -20,14 +14,7 @@ export async function compressLog(path: string, number: () => number | undefined
   try {
     const source = `${path}.${number()}`;
     const fd = openSync(source, "r");
-    const header = Buffer.alloc(HEADER);
-    header.set([0x1f, 0x8b, 8, FEXTRA]);
-    header.writeUInt32LE(Math.floor(Date.now() / 1000), 4);
-    header[9] = 3; // made on Unix
-    header.writeUInt16LE(HEADER - 12, 10);
-    header.write(SUBFIELD, 12, "latin1");
-    header.writeUInt16LE(8, 14);
-    header.writeBigUInt64LE(fstatSync(fd, { bigint: true }).ino, 16);
+    const header = gzipHeader(fstatSync(fd, { bigint: true }).ino);
     let sum = 0;
     let size = 0;
     await pipeline(
@@ -58,19 +45,5 @@ export async function compressLog(path: string, number: () => number | undefined
     // A full disk, or the container is being removed: what is there stays as it is.
   } finally {
     rmSync(part, { force: true });
-  }
-}
-
-/** The inode number that a log file had when it was written to. */
-export function originalInode(path: string): bigint | undefined {
-  try {
-    if (!path.endsWith(".gz")) return statSync(path, { bigint: true }).ino;
-    const fd = openSync(path, "r");
-    const header = Buffer.alloc(HEADER);
-    const n = readSync(fd, header, 0, HEADER, 0);
-    closeSync(fd);
-    return n === HEADER && header[3] === FEXTRA && header.toString("latin1", 12, 14) === SUBFIELD ? header.readBigUInt64LE(16) : undefined;
-  } catch {
-    return undefined; // put aside once more, just now
   }
 }

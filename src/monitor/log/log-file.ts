@@ -1,8 +1,7 @@
 /** A log file that is put aside when it is full: `log`, `log.1` (the youngest), `log.2.gz`, … */
 import { closeSync, existsSync, fstatSync, ftruncateSync, openSync, renameSync, rmSync, write, writeSync } from "node:fs";
-import { promisify } from "node:util";
 import type { StreamName } from "../../runtime/stdio.ts";
-import { compressLog, PART } from "./compress.ts";
+import { PART } from "./inode-tag.ts";
 import { criRecords, jsonRecords, pieces, type RecordFormat } from "./records.ts";
 
 export interface LogFileSettings {
@@ -22,7 +21,11 @@ export interface LogFileSettings {
 
 type Step = { records: Buffer; bytes: number } | "rotate";
 
-const writeLater = promisify(write);
+function writeLater(fd: number, bytes: Buffer, at: number): Promise<number> {
+  return new Promise((resolve, reject) =>
+    write(fd, bytes, at, bytes.length - at, null, (error, written) => (error ? reject(error) : resolve(written))),
+  );
+}
 
 export class LogFile {
   readonly #settings: LogFileSettings;
@@ -129,7 +132,7 @@ export class LogFile {
 
   async #executeLater({ records, bytes }: Exclude<Step, "rotate">): Promise<void> {
     try {
-      for (let at = 0; at < records.length; ) at += (await writeLater(this.#fd, records, at, records.length - at, null)).bytesWritten;
+      for (let at = 0; at < records.length; ) at += await writeLater(this.#fd, records, at);
       this.#written(records.length);
     } catch {
       this.#tear(bytes);
@@ -179,6 +182,7 @@ export class LogFile {
     const compression = { number: 1 };
     this.#compressing.add(compression);
     this.#compressions = this.#compressions.then(async () => {
+      const { compressLog } = await import("./compress.ts");
       if (compression.number < maxFiles) await compressLog(path, () => (compression.number < maxFiles ? compression.number : undefined));
       this.#compressing.delete(compression);
     });

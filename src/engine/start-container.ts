@@ -28,7 +28,14 @@ export interface StartOptions extends ConnectionOptions {
 
 // A monitor waits for most of its life: a small heap and fewer threads' buffers count
 // for more than the speed of compiled JavaScript (JSC's Options.h).
-const MONITOR_ENVIRONMENT = { BUN_JSC_forceMiniVMMode: "1", BUN_JSC_useConcurrentJIT: "0", BUN_JSC_useConcurrentGC: "0" };
+const MONITOR_ENVIRONMENT = {
+  BUN_JSC_forceMiniVMMode: "1",
+  BUN_JSC_useConcurrentJIT: "0",
+  BUN_JSC_useConcurrentGC: "0",
+  BUN_JSC_numberOfGCMarkers: "1",
+  BUN_JSC_useDFGJIT: "0",
+  MIMALLOC_PURGE_DELAY: "0",
+};
 
 // What a monitor needs to start the container again, and its helper programs.
 function rootlessEnvironment(): Record<string, string> {

@@ -137,6 +137,7 @@ class Monitor {
 
   // A container that lives on leaves its monitor nothing to do for long.
   #rest(db: Database): void {
+    db.clearQueryCache();
     db.run("PRAGMA shrink_memory");
     Bun.gc(true);
     Bun.shrink();

@@ -2,7 +2,7 @@
 // reaps whatever is orphaned, ends as the command did. A program of its own of a few
 // kilobytes, because it stays for as long as the container lives.
 //
-// Arguments: the command's file, then its argv.
+// Arguments: the command's file, then its argv; none for a pod's pause container.
 #include "freestanding.h"
 
 #if defined(__x86_64__)
@@ -15,18 +15,31 @@ enum { NR_write = 64, NR_rt_sigprocmask = 135, NR_ioctl = 29, NR_getpid = 172, N
 __asm__(".globl _start\n_start:\n  mov x0, sp\n  bl reap\n");
 #endif
 
+#define SIGINT 2
+#define SIGQUIT 3
+#define SIGTERM 15
 #define SIGCHLD 17
 #define SIG_SETMASK 2
 #define WNOHANG 1
 #define TIOCSPGRP 0x5410
 #define ENOENT 2
 
+// Without a command it holds the namespaces of a pod, and reaps, until it is told to end.
+static _Noreturn void pause_until_told(unsigned long *all) {
+  for (;;) {
+    long signal = call(NR_rt_sigtimedwait, all, 0, 0, 8);
+    if (signal == SIGTERM || signal == SIGINT || signal == SIGQUIT) end(0);
+    while (call(NR_wait4, -1, 0, WNOHANG, 0) > 0);
+  }
+}
+
 __attribute__((used)) static _Noreturn void reap(long *stack) {
   long argc = stack[0];
   char **argv = (char **)(stack + 1), **envp = argv + argc + 1;
   unsigned long all = ~0ul, none = 0;
-  if (argc < 3) end(125);
   call(NR_rt_sigprocmask, SIG_SETMASK, &all, 0, 8);
+  if (argc == 1) pause_until_told(&all);
+  if (argc < 3) end(125);
   long child = syscall6(NR_clone, SIGCHLD, 0, 0, 0, 0, 0);
   if (child == 0) {
     // A group of its own, in the terminal's foreground where there is a terminal; SIGTTOU is blocked here.

@@ -52,7 +52,7 @@ export interface ContainerSpec {
 export function buildContainerSpec(engine: Engine, record: ContainerRecord): ContainerSpec {
   const { config } = record;
   const cdi = resolveCdi(config.cdiDevices ?? []);
-  const process = buildProcess(config, [...config.entrypoint, ...config.cmd]);
+  const process = buildProcess(config, config.isInfra ? [] : [...config.entrypoint, ...config.cmd]);
   const devices = [...config.devices, ...cdi.devices];
   const spec: Spec = {
     ociVersion: "1.2.0",

@@ -65,6 +65,12 @@ export interface ContainerOptions
   userNamespace: UsernsOptions;
   health: HealthOptions;
   log: { driver: string | undefined; options: Record<string, string> };
+  /** Name or id of the pod that it joins, or is the infra container of. */
+  pod: string | undefined;
+  /** Whether it does nothing but hold the pod's namespaces. */
+  isInfra?: boolean;
+  /** Whether its networks were asked for, and are not just the usual one. */
+  hasOwnNetwork: boolean;
 }
 
 /** What flags say of the health check; the rest is the image's, or docker's. Milliseconds. */
@@ -73,6 +79,9 @@ export type HealthOptions = Partial<Omit<Healthcheck, "test">> & {
   command?: string;
   isOff: boolean;
 };
+
+// Few containers are in one.
+const loadPods = () => require("./pods.ts") as typeof import("./pods.ts");
 
 export const CONTAINER_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 
@@ -88,7 +97,8 @@ export const nameConflict = (name: string, id: string) =>
  * @param keep whether it is complete with this, or its caller goes on to start it
  * @throws {EngineError} where name, image or options do not fit; nothing is left behind
  */
-export function createContainer(engine: Engine, options: ContainerOptions, keep: boolean, warn: (text: string) => void): ContainerRecord {
+export function createContainer(engine: Engine, asked: ContainerOptions, keep: boolean, warn: (text: string) => void): ContainerRecord {
+  const options = asked.pod === undefined || asked.isInfra ? asked : loadPods().joinPod(engine, asked.pod, asked);
   const { db, layout } = engine;
   const id = randomId();
   if (options.name !== undefined && !CONTAINER_NAME.test(options.name)) {
@@ -101,6 +111,7 @@ export function createContainer(engine: Engine, options: ContainerOptions, keep:
     const delegated = config.cgroupParent === undefined ? enterDelegated() : undefined;
     if (delegated !== undefined) config.cgroupParent = delegated;
   }
+  const podId = options.pod === undefined ? undefined : loadPods().resolvePod(engine, options.pod).id;
   if (options.rootfs !== undefined) checkRootFolder(options.rootfs);
   resolveCdi(config.cdiDevices ?? []); // refused now, not when it starts
   const missing = missingCapabilities(config);
@@ -112,7 +123,7 @@ export function createContainer(engine: Engine, options: ContainerOptions, keep:
 
   for (let attempt = 0; ; attempt++) {
     const name = options.name ?? generateName(attempt);
-    const taken = insert(engine, { image: options.image, networks }, { id, name, imageId: image?.id, config, autoRemove: options.autoRemove });
+    const taken = insert(engine, { image: options.image, networks }, { id, name, imageId: image?.id, config, autoRemove: options.autoRemove, podId });
     if (!taken) break;
     // Whoever has the name may be gone without having said so.
     if (reconcile(engine, taken) === undefined) continue;
@@ -205,6 +216,8 @@ function completeConfig(engine: Engine, options: ContainerOptions, image: NonNul
     userNamespace,
     health,
     log,
+    pod: _pod,
+    hasOwnNetwork: _hasOwnNetwork,
     ...rest
   } = options;
   const entrypoint = options.entrypoint ?? image.Entrypoint ?? [];
@@ -234,6 +247,7 @@ function completeConfig(engine: Engine, options: ContainerOptions, image: NonNul
     network,
     pid: shareOf("pid", options.pid),
     ipc: shareOf("ipc", options.ipc),
+    uts: shareOf("uts", options.uts),
     ...withUserns(engine, options),
     ...(logging && { log: logging }),
     ...withHealth(health, image.Healthcheck),

@@ -15,7 +15,7 @@ export interface EventOptions {
 }
 
 type Test = (event: StoredEvent) => boolean;
-const TYPES = ["container", "image", "network", "volume", "daemon", "plugin", "service", "node", "secret", "config"];
+const TYPES = ["container", "image", "network", "pod", "volume", "daemon", "plugin", "service", "node", "secret", "config"];
 
 /** Calls back with each event once, in order. Throws {@link EngineError} on a filter it does not know. */
 export function followEvents(engine: Engine, { since, until, filters }: EventOptions, receive: (event: StoredEvent) => void): void {
@@ -64,6 +64,7 @@ function testFor(key: string, values: string[]): Test {
       return (event) => own(event) || values.some((value) => event.type !== "container" && event.attributes.container?.startsWith(value));
     }
     case "network":
+    case "pod":
     case "volume":
       return actor(key);
     case "image":

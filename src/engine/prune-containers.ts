@@ -15,7 +15,7 @@ export function pruneContainers(
   const result = { ids: [] as string[], bytes: 0 };
   for (const { id, status, owner, config, createdAt } of listContainers(engine.db)) {
     // One that is just being made has somebody who works on it.
-    if ((status !== "exited" && status !== "created") || owner || !isWanted({ labels: config.labels, createdAt })) continue;
+    if ((status !== "exited" && status !== "created") || owner || config.isInfra || !isWanted({ labels: config.labels, createdAt })) continue;
     const bytes = folderSize(engine.layout.container(id));
     try {
       removeContainer(engine, id, { force: false, volumes: false });

@@ -12,12 +12,16 @@ export interface RemoveOptions {
   force: boolean;
   /** Its anonymous volumes too. */
   volumes: boolean;
+  /** Whether its pod goes too. */
+  withPod?: boolean;
 }
 
 /** Removes a container. Throws {@link EngineError} where it runs and `force` is not given. */
 export function removeContainer(engine: Engine, text: string, options: RemoveOptions): void {
   const { db, layout } = engine;
-  const { id } = resolveContainer(engine, text);
+  const { id, config, podId = "" } = resolveContainer(engine, text);
+  if (config.isInfra && !options.withPod)
+    throw new EngineError(`container ${text} is the infra container of pod ${podId.slice(0, 12)} and cannot be removed without removing the pod`);
   // Bounded: each round somebody else got further with this container than we.
   for (let attempt = 0; attempt < 20; attempt++) {
     const stored = getContainer(db, id);

@@ -8,11 +8,13 @@ import type { ContainerRecord } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";
 import { ROOTLESS_ALIVE, ROOTLESS_UID } from "../store/layout.ts";
 import { forgetLostEndpoint, insertEndpoint, isUserNetwork, lostEndpoints, type PortRequest, type UserNetwork } from "../store/networks.ts";
+import { getPod } from "../store/pods.ts";
 import { type AttachedContainer, attached, type ConnectionOptions, connectToMonitor } from "./container-connection.ts";
 import { buildContainerSpec, buildProcess, hasUserNamespace } from "./container-spec.ts";
 import type { Engine } from "./engine.ts";
 import { StartError } from "./errors.ts";
 import { logRequest } from "./log-settings.ts";
+import { resolveContainer } from "./resolve-container.ts";
 import { networkForContainer } from "./resolve-network.ts";
 
 export interface StartOptions extends ConnectionOptions {
@@ -98,7 +100,7 @@ export function startRequest(engine: Engine, record: ContainerRecord, { attach }
     id,
     layout: engine.layout.arguments,
     ...buildContainerSpec(engine, record),
-    reap: config.init,
+    reap: config.init || config.isInfra === true,
     hostname: config.hostname,
     domainname: config.domainname,
     hostNetwork: config.network === "host",
@@ -118,6 +120,14 @@ export function startRequest(engine: Engine, record: ContainerRecord, { attach }
   };
 }
 
+// A container of a pod joins what the pod's first one holds.
+async function startInfra(engine: Engine, podId: string, warn: (text: string) => void): Promise<void> {
+  const infraId = getPod(engine.db, podId)?.infraId;
+  const infra = infraId === undefined ? undefined : resolveContainer(engine, infraId);
+  if (!infra || infra.status === "running" || infra.status === "paused") return;
+  await startContainer(engine, infra, { attach: false, stdin: false, warn });
+}
+
 /**
  * Starts a container.
  *
@@ -125,6 +135,7 @@ export function startRequest(engine: Engine, record: ContainerRecord, { attach }
  */
 export async function startContainer(engine: Engine, record: ContainerRecord, options: StartOptions): Promise<AttachedContainer> {
   restoreEndpoints(engine, record.id);
+  if (record.podId !== undefined && !record.config.isInfra) await startInfra(engine, record.podId, options.warn);
   const request = startRequest(engine, record, options);
   const connection = await connectToMonitor(options.monitor ?? launchMonitor(), options);
   void connection.socket.sendJson(FrameType.start, request);

@@ -199,4 +199,6 @@ export interface ContainerConfig {
   /** Which of the host's ids stand for the container's, where they are not the same. */
   idMappings?: { uids: IdRange[]; gids: IdRange[] };
   mounts: ContainerMount[];
+  /** Whether it runs no command, but holds a pod's namespaces. */
+  isInfra?: boolean;
 }

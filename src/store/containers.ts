@@ -34,6 +34,7 @@ export interface ContainerRecord {
   restarting: boolean;
   /** Whether somebody wanted its end. */
   stopRequested: boolean;
+  podId: string | undefined;
   /** When another monitor took it over, in the place of one that was killed. */
   takenOverAt: number | undefined;
 }
@@ -61,6 +62,7 @@ interface Row {
   restarting: number;
   stop_requested: number;
   taken_over_at: number | null;
+  pod_id: string | null;
 }
 
 function identity(row: Row, pid: number | null, start: number | null): ProcessIdentity | undefined {
@@ -87,6 +89,7 @@ function fromRow(row: Row): ContainerRecord {
     restartDelay: row.restart_delay,
     restarting: row.restarting === 1,
     stopRequested: row.stop_requested === 1,
+    podId: row.pod_id ?? undefined,
     takenOverAt: row.taken_over_at ?? undefined,
   };
 }
@@ -94,13 +97,13 @@ function fromRow(row: Row): ContainerRecord {
 /** Adds a container that this process is making. Throws SQLite's constraint error where the name is taken. */
 export function insertContainer(
   db: Database,
-  c: { id: string; name: string; imageId: string | undefined; config: ContainerConfig; autoRemove: boolean },
+  c: { id: string; name: string; imageId: string | undefined; config: ContainerConfig; autoRemove: boolean; podId: string | undefined },
 ): void {
   const me = currentProcess();
   change(
     db,
-    `INSERT INTO containers (id, name, image_id, config, created_at, auto_remove, status, boot_id, owner_pid, owner_start)
-     VALUES (?, ?, ?, ?, ?, ?, 'created', ?, ?, ?)`,
+    `INSERT INTO containers (id, name, image_id, config, created_at, auto_remove, status, boot_id, owner_pid, owner_start, pod_id)
+     VALUES (?, ?, ?, ?, ?, ?, 'created', ?, ?, ?, ?)`,
     c.id,
     c.name,
     c.imageId ?? null,
@@ -110,6 +113,7 @@ export function insertContainer(
     me.bootId,
     me.pid,
     me.startTime,
+    c.podId ?? null,
   );
   addContainerEvent(db, c.id, "create");
 }
@@ -117,6 +121,11 @@ export function insertContainer(
 /** All containers, the newest first. */
 export function listContainers(db: Database): ContainerRecord[] {
   return all<Row>(db, "SELECT * FROM containers ORDER BY created_at DESC, rowid DESC").map(fromRow);
+}
+
+/** @param condition of SQL */
+export function containersWhere(db: Database, condition: string, ...params: string[]): ContainerRecord[] {
+  return all<Row>(db, `SELECT * FROM containers WHERE ${condition}`, ...params).map(fromRow);
 }
 
 export function getContainer(db: Database, id: string): ContainerRecord | undefined {

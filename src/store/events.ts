@@ -2,7 +2,7 @@
 import type { Database } from "bun:sqlite";
 import { all, first } from "./database.ts";
 
-export type EventType = "container" | "image" | "network" | "volume";
+export type EventType = "container" | "image" | "network" | "pod" | "volume";
 
 export interface StoredEvent {
   /** Rises with every event. */

@@ -194,4 +194,16 @@ export const MIGRATIONS: readonly string[] = [
     attributes TEXT NOT NULL
   ) STRICT;
   `,
+  `
+  -- Containers that share namespaces, those of the infra container.
+  CREATE TABLE pods (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    config TEXT NOT NULL,
+    infra_id TEXT,
+    created_at INTEGER NOT NULL
+  ) STRICT;
+  ALTER TABLE containers ADD COLUMN pod_id TEXT REFERENCES pods (id);
+  CREATE INDEX containers_by_pod ON containers (pod_id);
+  `,
 ];

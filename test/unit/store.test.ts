@@ -21,7 +21,8 @@ afterEach(() => {
 });
 
 const config = { image: "bb", mounts: [] } as unknown as ContainerConfig;
-const add = (id: string, name: string, autoRemove = false) => containers.insertContainer(db, { id, name, imageId: undefined, config, autoRemove });
+const add = (id: string, name: string, autoRemove = false) =>
+  containers.insertContainer(db, { id, name, imageId: undefined, config, autoRemove, podId: undefined });
 
 describe("the database", () => {
   test("is made once, and refused when it is newer than this program", () => {

@@ -80,6 +80,12 @@ export async function makeContainer(
     await pull(engine, parseReference(options.image), { connection: { tlsVerify: true }, platform, progress: quiet ? undefined : new Progress(2) });
   };
   if (policy === "always" && options.rootfs === undefined) await fetchImage();
+  const [, newPod] = /^new:(.+)$/.exec(options.pod ?? "") ?? [];
+  if (newPod !== undefined) {
+    const { makePod } = await import("./pod-create.ts");
+    makePod(engine, newPod, []);
+    options.pod = newPod;
+  }
   let record: ContainerRecord;
   try {
     record = createContainer(engine, options, keep, warn);

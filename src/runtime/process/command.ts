@@ -35,6 +35,7 @@ export function becomeCommand(args: string[], env: string[], { program, isReaper
     const files = candidates(args, env);
     return execveDescriptor(program.fd, ["berth-exec", String(channel), String(files.length), ...files, ...args], env);
   }
+  if (args.length === 0) return execveDescriptor(program.fd, ["pause"], env);
   return tryCandidates(args, env, (candidate) => {
     checkExecutable(candidate);
     return execveDescriptor(program.fd, ["berth-init", candidate, ...args], env);

@@ -1,0 +1,14 @@
+import { removePod } from "../../engine/pods.ts";
+import { defineCommand } from "../command.ts";
+import { forEach } from "../each.ts";
+
+export default defineCommand({
+  names: ["pod rm"],
+  summary: "Remove one or more pods with their containers",
+  usage: "[OPTIONS] POD [POD...]",
+  flags: { force: { short: "f", type: "boolean", help: "Remove running containers too" } },
+  args: { min: 1 },
+  async run({ engine }, flags, names) {
+    return forEach(names, async (name) => console.log(removePod(engine, name, flags.force).id));
+  },
+});

@@ -1,0 +1,16 @@
+import { stopPod } from "../../engine/pods.ts";
+import { defineCommand } from "../command.ts";
+import { forEach } from "../each.ts";
+import { STOP_FLAGS, stopOptions } from "../stop-flags.ts";
+
+export default defineCommand({
+  names: ["pod stop"],
+  summary: "Stop all containers of one or more pods",
+  usage: "[OPTIONS] POD [POD...]",
+  flags: STOP_FLAGS,
+  args: { min: 1 },
+  async run({ engine }, flags, names) {
+    const options = stopOptions(flags);
+    return forEach(names, async (name) => console.log(stopPod(engine, name, options).id));
+  },
+});

@@ -49,7 +49,8 @@ function shapeError(profile: unknown): string | undefined {
   if (!isRecord(profile)) return "expected a JSON object";
   if (typeof profile.defaultAction !== "string") return "no defaultAction";
   for (const key of ["architectures", "flags"]) if (!isOptional(profile[key], isTextList)) return `${key}: expected a list of names`;
-  if (!isOptional(profile.archMap, (value) => Array.isArray(value) && value.every(isRecord))) return "archMap: expected a list of objects";
+  if (!isOptional(profile.archMap, (value) => Array.isArray(value) && value.every(isArchitecture)))
+    return "archMap: expected a list of objects with architecture and subArchitectures";
   if (!isOptional(profile.syscalls, Array.isArray)) return "syscalls: expected a list";
   for (const [i, rule] of ((profile.syscalls ?? []) as unknown[]).entries()) {
     const where = `syscalls[${i}]`;
@@ -62,6 +63,7 @@ function shapeError(profile: unknown): string | undefined {
   return undefined;
 }
 
+const isArchitecture = (value: unknown) => isRecord(value) && isOptional(value.subArchitectures, isTextList);
 const isArgument = (value: unknown) =>
   isRecord(value) &&
   typeof value.op === "string" &&
@@ -103,7 +105,7 @@ export function resolveProfile(profile: Profile, capabilities: readonly string[]
   const isExcluded = ({ caps, arches, minKernel }: Condition) =>
     (caps ?? []).some((name) => capabilities.includes(name)) ||
     (arches ?? []).includes(own.go) ||
-    (minKernel !== undefined && isKernelAtLeast(minKernel));
+    (minKernel ? isKernelAtLeast(minKernel) : false);
   const mapped = profile.archMap?.find(({ architecture }) => architecture === own.seccomp);
   return {
     defaultAction: profile.defaultAction,

@@ -1,45 +1,74 @@
-/** `wait`: blocks until a container has ended. */
-import { findExit, getContainer } from "../store/containers.ts";
+/** `wait`: blocks until a container is in a state. */
+import { FileWatch, IN_MODIFY } from "../../ffi/inotify.ts";
+import { type ContainerRecord, findExit, getContainer, isRestarting } from "../store/containers.ts";
 import { getHealth } from "../store/health.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
 import { reconcile } from "./reconcile.ts";
 import { resolveContainer } from "./resolve-container.ts";
-import { SETTLE_TIMEOUT, settle } from "./signal-container.ts";
 
-/** Waits for the end of a container. Gives its exit code, also where it was removed at once. */
-export function waitContainer(engine: Engine, text: string): number {
-  const { id } = resolveContainer(engine, text);
+/** What can be waited for; `stopped` is docker's `not-running`, which one that was never started is. */
+export const CONDITIONS = [
+  "stopped",
+  "not-running",
+  "exited",
+  "next-exit",
+  "removed",
+  "created",
+  "running",
+  "paused",
+  "healthy",
+  "unhealthy",
+] as const;
+export type Condition = (typeof CONDITIONS)[number];
+
+/** Milliseconds after which it is looked whether the processes are still there that would write down what is waited for. */
+const LOOK_INTERVAL = 500;
+
+/** Waits until one of some conditions holds. Gives the exit code; 0 for a container that runs. Throws {@link EngineError} where none ever will. */
+export function waitContainer(engine: Engine, text: string, conditions: Condition[]): number {
+  const first = resolveContainer(engine, text);
+  const { id } = first;
+  if (conditions.every((condition) => condition === "healthy" || condition === "unhealthy") && !first.config.healthcheck)
+    throw new EngineError(`container ${text} has no health check`);
+  using watch = new FileWatch();
+  watch.add(`${engine.layout.database}-wal`, IN_MODIFY);
   for (;;) {
     const stored = getContainer(engine.db, id);
     const record = stored && reconcile(engine, stored);
-    if (!record) {
-      const code = findExit(engine.db, id);
-      if (code === undefined) throw new EngineError(`container ${id} was removed before it ended`);
-      return code;
-    }
-    switch (record.status) {
-      case "exited":
-        return record.exitCode;
-      case "created":
-        Bun.sleepSync(50); // as docker, `wait` waits for the start too
-        break;
-      default:
-        if (record.process) settle(engine, record, SETTLE_TIMEOUT);
-        else Bun.sleepSync(5);
-    }
+    if (!record) return goneCode(engine, text, id, conditions);
+    if (conditions.some((condition) => holds(engine, record, condition, first))) return record.exitCode;
+    if (record.status === "exited" && !record.restarting && conditions.every((condition) => NEEDS_LIFE.includes(condition)))
+      throw new EngineError(`container ${text} ended before it was ${conditions.join(" or ")}`);
+    watch.wait(LOOK_INTERVAL);
   }
 }
 
-/** Waits until a container is healthy. Throws {@link EngineError} where it never will be. */
-export function waitHealthy(engine: Engine, text: string): void {
-  const { id, config } = resolveContainer(engine, text);
-  if (!config.healthcheck) throw new EngineError(`container ${text} has no health check`);
-  for (;;) {
-    const stored = getContainer(engine.db, id);
-    const record = stored && reconcile(engine, stored);
-    if (record?.status === "exited" || !record) throw new EngineError(`container ${text} ended before it was healthy`);
-    if (getHealth(engine.db, id)?.status === "healthy" && record.process) return;
-    Bun.sleepSync(50);
+const NEEDS_LIFE: Condition[] = ["healthy", "unhealthy"];
+
+function holds(engine: Engine, record: ContainerRecord, condition: Condition, first: ContainerRecord): boolean {
+  switch (condition) {
+    case "stopped":
+    case "not-running":
+      return (record.status === "exited" && !isRestarting(record)) || record.status === "created";
+    case "exited":
+      return record.status === "exited" && !isRestarting(record);
+    case "next-exit":
+      return record.finishedAt !== first.finishedAt && record.finishedAt !== undefined;
+    case "removed":
+      return false;
+    case "healthy":
+    case "unhealthy":
+      return record.process !== undefined && getHealth(engine.db, record.id)?.status === condition;
+    default:
+      return record.status === condition;
   }
+}
+
+function goneCode(engine: Engine, text: string, id: string, conditions: Condition[]): number {
+  const code = findExit(engine.db, id);
+  if (conditions.includes("removed")) return code ?? 0;
+  if (code === undefined || conditions.every((condition) => NEEDS_LIFE.includes(condition)))
+    throw new EngineError(`container ${text} was removed before it ${conditions.includes("stopped") ? "ended" : `was ${conditions.join(" or ")}`}`);
+  return code;
 }

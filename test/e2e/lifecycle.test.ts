@@ -13,6 +13,26 @@ afterAll(async () => {
 const COUNTING = ["sh", "-c", "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.05; done"];
 
 describe("a container in the background", () => {
+  test("wait: conditions, of several any; what was never started, or is removed", async () => {
+    await engine.ok("create", "--name", "w", "--network", "none", "bb", "sh", "-c", "while [ ! -e /end ]; do sleep 0.02; done; exit 6");
+    expect(await engine.ok("wait", "w")).toBe("0");
+    const start = performance.now();
+    const running = engine.ok("wait", "--condition", "running", "--condition", "paused", "w");
+    const next = engine.ok("wait", "--condition", "next-exit", "w");
+    const removed = engine.ok("wait", "--condition", "removed", "w");
+    await Bun.sleep(200);
+    await engine.ok("start", "w");
+    expect(await running).toBe("0");
+    expect(performance.now() - start).toBeLessThan(2000);
+    await engine.ok("exec", "w", "touch", "/end");
+    expect(await next).toBe("6");
+    expect(await engine.ok("wait", "w", "w")).toBe("6\n6");
+    await engine.ok("rm", "w");
+    expect(await removed).toBe("6");
+    expect(await engine.fails(1, "wait", "w")).toContain("No such container: w");
+    expect(await engine.fails(1, "wait", "--condition", "nope", "w")).toContain('invalid condition "nope"');
+  });
+
   test("from run to rm", async () => {
     const id = await engine.ok("run", "-d", "--name", "a", "bb", ...COUNTING);
     expect(id).toMatch(/^[0-9a-f]{64}$/);

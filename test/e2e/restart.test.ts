@@ -112,6 +112,8 @@ test("system start: what ran when all was killed, by its policy", async () => {
   expect((await engine.ok("ps", "--format", "{{.Names}}")).split("\n").sort()).toEqual(["always", "unless"]);
   expect(await engine.ok("system", "service-file")).toContain("system start\n");
   expect(await engine.ok("system", "service-file", "--init", "openrc")).toStartWith("#!/sbin/openrc-run");
+  expect(await engine.ok("system", "service-file", "none")).toContain(`--root ${engine.root} start --attach none\n`);
+  expect((await engine.run("system", "service-file", "always")).stderr).toContain("has a restart policy of its own");
 });
 
 test("changed by update, and what is refused", async () => {

@@ -1,4 +1,4 @@
-import { waitContainer, waitHealthy } from "../../engine/wait-container.ts";
+import { CONDITIONS, type Condition, waitContainer } from "../../engine/wait-container.ts";
 import { defineCommand } from "../command.ts";
 import { forEach } from "../each.ts";
 import { UsageError } from "../errors.ts";
@@ -6,16 +6,18 @@ import { UsageError } from "../errors.ts";
 export default defineCommand({
   names: ["wait", "container wait"],
   summary: "Block until one or more containers stop, then print their exit codes",
-  usage: "CONTAINER [CONTAINER...]",
-  flags: { condition: { type: "string", value: "stopped|healthy", help: "What to wait for (default stopped)" } },
+  usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+  flags: { condition: { type: "list", value: CONDITIONS.join("|"), help: "What to wait for; of several any will do (default stopped)" } },
   args: { min: 1 },
+  examples: ["berth wait web", "berth wait --condition healthy db"],
   async run({ engine }, flags, args) {
-    const { condition = "stopped" } = flags;
-    if (condition !== "stopped" && condition !== "healthy")
-      throw new UsageError(`invalid condition ${JSON.stringify(condition)}: expected stopped or healthy`, 1);
-    return forEach(args, (name) => {
-      if (condition === "healthy") waitHealthy(engine, name);
-      console.log(condition === "healthy" ? 0 : waitContainer(engine, name));
-    });
+    const conditions = flags.condition.map(parseCondition);
+    return forEach(args, (name) => console.log(waitContainer(engine, name, conditions.length > 0 ? conditions : ["stopped"])));
   },
 });
+
+function parseCondition(text: string): Condition {
+  const found = CONDITIONS.find((condition) => condition === text);
+  if (!found) throw new UsageError(`invalid condition ${JSON.stringify(text)}: expected ${CONDITIONS.join(", ")}`, 1);
+  return found;
+}

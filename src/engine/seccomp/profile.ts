@@ -103,9 +103,7 @@ export function resolveProfile(profile: Profile, capabilities: readonly string[]
     (!arches || arches.includes(own.go)) &&
     (!minKernel || isKernelAtLeast(minKernel));
   const isExcluded = ({ caps, arches, minKernel }: Condition) =>
-    (caps ?? []).some((name) => capabilities.includes(name)) ||
-    (arches ?? []).includes(own.go) ||
-    (minKernel ? isKernelAtLeast(minKernel) : false);
+    (caps ?? []).some((name) => capabilities.includes(name)) || (arches ?? []).includes(own.go) || (minKernel ? isKernelAtLeast(minKernel) : false);
   const mapped = profile.archMap?.find(({ architecture }) => architecture === own.seccomp);
   return {
     defaultAction: profile.defaultAction,

@@ -1,11 +1,11 @@
 /** `ps`: containers that fit filters. */
 import { familiarName } from "../image/reference.ts";
-import { type ContainerRecord, isRestarting, listContainers as listRecords } from "../store/containers.ts";
+import { type ContainerRecord, isRestarting } from "../store/containers.ts";
 import { getHealth } from "../store/health.ts";
 import { endpointsOf } from "../store/networks.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
-import { reconcileAll } from "./reconcile.ts";
+import { listReconciled } from "./reconcile.ts";
 import { resolveContainer } from "./resolve-container.ts";
 import { resolveImage } from "./resolve-image.ts";
 
@@ -30,7 +30,6 @@ type Test = (record: ContainerRecord) => boolean;
 
 /** Containers, the newest first. Throws {@link EngineError} on a filter it does not know. */
 export function listContainers(engine: Engine, options: ListOptions): ContainerRecord[] {
-  reconcileAll(engine);
   const byKey = new Map<string, string[]>();
   for (const filter of options.filters) {
     const equals = filter.indexOf("=");
@@ -43,7 +42,7 @@ export function listContainers(engine: Engine, options: ListOptions): ContainerR
   // A filter on states asks for those that do not run too.
   const all = options.all || options.last !== undefined || byKey.has("status") || byKey.has("exited");
   const running = (record: ContainerRecord) => record.status === "running" || record.status === "paused" || isRestarting(record);
-  const found = listRecords(engine.db).filter((record) => (all || running(record)) && tests.every((test) => test(record)));
+  const found = listReconciled(engine).filter((record) => (all || running(record)) && tests.every((test) => test(record)));
   return options.last === undefined ? found : found.slice(0, options.last);
 }
 

@@ -4,7 +4,15 @@
  */
 import { disconnectContainer } from "../network/disconnect.ts";
 import { openCgroup } from "../runtime/cgroup/open.ts";
-import { type ContainerRecord, claimForRemoval, getContainer, listUnsettled, recordExit, recordStartFailure } from "../store/containers.ts";
+import {
+  type ContainerRecord,
+  claimForRemoval,
+  getContainer,
+  listContainers,
+  listUnsettled,
+  recordExit,
+  recordStartFailure,
+} from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";
 import { discardContainer } from "../store/discard-container.ts";
 import { containerCgroup } from "../store/layout.ts";
@@ -32,19 +40,22 @@ function isSettled({ status, autoRemove, owner, process }: ContainerRecord): boo
   }
 }
 
-const isOrphan = ({ status, owner, process }: ContainerRecord) => (status === "running" || status === "paused") && !alive(owner) && alive(process);
+const isUp = ({ status }: ContainerRecord) => status === "running" || status === "paused";
 
 /** The record as it is in truth; undefined where the container was to be removed and now is. */
 export function reconcile(engine: Engine, stored: ContainerRecord): ContainerRecord | undefined {
   const { db } = engine;
   const { id } = stored;
   let record = stored;
-  if (isOrphan(record)) {
-    const { takeOver } = require("./take-over.ts") as typeof import("./take-over.ts");
-    takeOver(engine, record);
-    const now = getContainer(db, id);
-    if (!now) return undefined;
-    record = now;
+  if (isUp(record)) {
+    if (alive(record.owner)) return record;
+    if (alive(record.process)) {
+      const { takeOver } = require("./take-over.ts") as typeof import("./take-over.ts");
+      takeOver(engine, record);
+      const now = getContainer(db, id);
+      if (!now) return undefined;
+      record = now;
+    }
   }
   if (isSettled(record)) return record;
   // Its process may have written the end right before it ended: read again, with the write lock.
@@ -54,7 +65,7 @@ export function reconcile(engine: Engine, stored: ContainerRecord): ContainerRec
     if (!now || isSettled(now)) return now;
     ended = true;
     disconnectContainer(db, engine.layout.data, id);
-    if (now.status === "running" || now.status === "paused") {
+    if (isUp(now)) {
       recordExit(db, id, { exitCode: EXIT_CODE_UNKNOWN, oomKilled: false, error: "" });
     } else if (now.status === "starting") {
       recordStartFailure(db, id, EXIT_CODE_UNKNOWN, "the start was interrupted", now.startedAt);
@@ -77,6 +88,11 @@ export function reconcile(engine: Engine, stored: ContainerRecord): ContainerRec
 /** Reconciles every record that may need it. */
 export function reconcileAll(engine: Engine): void {
   for (const record of listUnsettled(engine.db)) reconcile(engine, record);
+}
+
+/** All records as they are in truth, the newest first. */
+export function listReconciled(engine: Engine): ContainerRecord[] {
+  return listContainers(engine.db).flatMap((record) => reconcile(engine, record) ?? []);
 }
 
 /** Ends what is left inside a container's cgroup and removes it. */

@@ -47,6 +47,7 @@ import {
   FrameSocket,
   FrameType,
   type HealthRequest,
+  MONITOR_NAME,
   parseFrame,
   type Resize,
   type StartRequest,
@@ -63,6 +64,7 @@ const DRAIN_TIMEOUT = 1000; // milliseconds without a byte
 
 /** Runs the role: waits for one {@link StartRequest}, and ends with its container. */
 export async function runMonitor(): Promise<void> {
+  writeFileSync("/proc/self/comm", MONITOR_NAME); // else `ps` and `pgrep` know it as exe
   // What is sent to a terminal's or service's whole group is for the container's own stop signal to answer.
   for (const signal of ["SIGHUP", "SIGINT", "SIGTERM", "SIGQUIT"] as const) process.on(signal, () => {});
   // A user's namespace stays as long as somebody has this open.

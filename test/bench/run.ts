@@ -6,7 +6,10 @@ import { join } from "node:path";
 import { measure } from "./measure.ts";
 import { BERTH, type Row } from "./row.ts";
 import { ociRow, runRow } from "./rows/containers.ts";
+import { type Engines, startEngines } from "./rows/engines.ts";
+import { idleRows, measureIdle } from "./rows/idle.ts";
 import { type ImageRows, imageRows } from "./rows/images.ts";
+import { logRows } from "./rows/logs.ts";
 
 const PACKAGES: Record<string, string> = {
   "/usr/bin/hyperfine": "hyperfine",
@@ -14,8 +17,9 @@ const PACKAGES: Record<string, string> = {
   "/usr/bin/crun": "crun",
   "/usr/bin/podman": "podman",
 };
+const ENGINE_PACKAGES: Record<string, string> = { "/usr/sbin/dockerd": "docker.io" };
 const IMAGE_PACKAGES: Record<string, string> = {
-  "/usr/sbin/dockerd": "docker.io",
+  ...ENGINE_PACKAGES,
   "/usr/bin/docker-registry": "docker-registry",
   "/usr/bin/mmdebstrap": "mmdebstrap",
 };
@@ -28,6 +32,9 @@ const NETWORK_PACKAGES: Record<string, string> = {
 /** Several rows at once, in a network namespace of their own. */
 const NETWORK_ROW = "network";
 const CONTAINER_ROWS: Record<string, (folder: string) => Row> = { oci: ociRow, run: runRow };
+const LOG_ROWS = ["log", "log-rotated", "log-read", "stdout"];
+/** Several rows beside a hundred containers. */
+const IDLE_ROW = "idle";
 const IMAGE_ROWS = ["import", "save-layered", "save-debian", "commit", "load", "pull-layered", "pull-debian", "push-layered", "push-debian"];
 
 // In memory: a disk would be measured as much as what writes to it.
@@ -46,7 +53,7 @@ async function installPeers(packages: Record<string, string>): Promise<void> {
 }
 
 const wanted = process.argv.slice(2);
-const known = [...Object.keys(CONTAINER_ROWS), NETWORK_ROW, ...IMAGE_ROWS];
+const known = [...Object.keys(CONTAINER_ROWS), NETWORK_ROW, ...LOG_ROWS, IDLE_ROW, ...IMAGE_ROWS];
 const unknown = wanted.find((name) => !known.includes(name));
 if (unknown !== undefined) {
   console.error(`bench: unknown row ${unknown}: expected ${known.join(", ")}`);
@@ -68,6 +75,17 @@ try {
       stderr: "inherit",
     });
     await rows.exited;
+  }
+  if ([...LOG_ROWS, IDLE_ROW].some(isWanted)) {
+    await installPeers(ENGINE_PACKAGES);
+    const home = join(folder, "engines");
+    await using engines: Engines = await startEngines(home);
+    const rows = logRows(engines);
+    for (const name of LOG_ROWS) if (isWanted(name)) await measure((rows[name] as () => Row)(), folder);
+    if (isWanted(IDLE_ROW)) {
+      await measureIdle(engines, home);
+      for (const row of idleRows(engines)) await measure(row, folder);
+    }
   }
   if (IMAGE_ROWS.some(isWanted)) {
     await installPeers(IMAGE_PACKAGES);

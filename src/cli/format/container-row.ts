@@ -33,32 +33,50 @@ export interface RowOptions {
   withSize: boolean;
 }
 
-/** A container as `ps` shows it. */
+/** A container as `ps` shows it. What is not shown is not looked up. */
 export function containerRow(engine: Engine, record: ContainerRecord, { truncate, withSize }: RowOptions): Record<string, unknown> {
   const { config } = record;
   const { db } = engine;
-  const command = [...config.entrypoint, ...config.cmd].join(" ");
-  const names = config.mounts.flatMap((mount) => (mount.type === "volume" ? [mount.name] : mount.type === "bind" ? [mount.source] : []));
   return {
     ID: truncate ? record.id.slice(0, 12) : record.id,
     Image: shownImage(record),
-    Command: JSON.stringify(truncate ? shorten(command, 20) : command),
-    CreatedAt: goTime(record.createdAt),
-    RunningFor: `${humanDuration(Date.now() - record.createdAt)} ago`,
-    Status: containerStatus(record, record.config.healthcheck && getHealth(db, record.id)?.status),
+    get Command() {
+      const command = [...config.entrypoint, ...config.cmd].join(" ");
+      return JSON.stringify(truncate ? shorten(command, 20) : command);
+    },
+    get CreatedAt() {
+      return goTime(record.createdAt);
+    },
+    get RunningFor() {
+      return `${humanDuration(Date.now() - record.createdAt)} ago`;
+    },
+    get Status() {
+      return containerStatus(record, config.healthcheck && getHealth(db, record.id)?.status);
+    },
     State: containerState(record),
-    Ports: record.process ? formatPorts(portsOf(db, record.id), record.config.exposedPorts) : "",
+    get Ports() {
+      return record.process ? formatPorts(portsOf(db, record.id), config.exposedPorts) : "";
+    },
     Names: record.name,
-    Labels: Object.entries(config.labels)
-      .map(([name, value]) => `${name}=${value}`)
-      .join(","),
-    Mounts: names.map((name) => (truncate ? shorten(name, 15) : name)).join(","),
-    LocalVolumes: String(config.mounts.filter((mount) => mount.type === "volume").length),
-    Networks:
-      endpointsOf(db, record.id)
-        .map(({ network }) => network.name)
-        .join(",") || config.network,
-    Size: withSize ? sizeText(engine, record) : "0B",
+    get Labels() {
+      return Object.entries(config.labels)
+        .map(([name, value]) => `${name}=${value}`)
+        .join(",");
+    },
+    get Mounts() {
+      const names = config.mounts.flatMap((mount) => (mount.type === "volume" ? [mount.name] : mount.type === "bind" ? [mount.source] : []));
+      return names.map((name) => (truncate ? shorten(name, 15) : name)).join(",");
+    },
+    get LocalVolumes() {
+      return String(config.mounts.filter((mount) => mount.type === "volume").length);
+    },
+    get Networks() {
+      const endpoints = endpointsOf(db, record.id);
+      return endpoints.map(({ network }) => network.name).join(",") || config.network;
+    },
+    get Size() {
+      return withSize ? sizeText(engine, record) : "0B";
+    },
   };
 }
 

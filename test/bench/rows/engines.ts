@@ -1,0 +1,41 @@
+/** berth, docker and podman, each with the busybox image, for rows that need nothing else. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { makeBusyboxTar } from "../../fixtures/busybox.ts";
+import { type Peer, podmanPeer, startDockerd } from "../../fixtures/peers.ts";
+import { BERTH, shellCommand } from "../row.ts";
+
+export const IMAGE = "bb:v1";
+
+export interface Engines extends AsyncDisposable {
+  /** One shell command for each of them, in which `{}` stands for its name and places. */
+  each(command: (tool: string) => string): Record<string, string>;
+  /** Runs a shell command. @throws where it fails. */
+  sh(script: string): string;
+}
+
+export async function startEngines(folder: string): Promise<Engines> {
+  mkdirSync(folder, { recursive: true });
+  const tar = join(folder, "bb.tar");
+  makeBusyboxTar(tar);
+  const dockerd = await startDockerd(folder);
+  const berth: Peer = { command: [BERTH], env: { BERTH_ROOT: join(folder, "berth") } };
+  const peers: Record<string, Peer> = { berth, docker: dockerd, podman: podmanPeer(folder) };
+  const each: Engines["each"] = (command) =>
+    Object.fromEntries(Object.entries(peers).map(([name, peer]) => [name, command(name).replaceAll("{}", shellCommand(peer))]));
+  const sh = (script: string) => {
+    const { stdout, stderr, exitCode } = Bun.spawnSync(["sh", "-c", script]);
+    if (exitCode !== 0) throw new Error(`${script}: ${stderr}`);
+    return stdout.toString().trim();
+  };
+  for (const command of Object.values(each(() => `{} import ${tar} ${IMAGE}`))) sh(command);
+  return {
+    each,
+    sh,
+    async [Symbol.asyncDispose]() {
+      const all = each((tool) => `ids=$({} ps -aq); [ -z "$ids" ] || {} rm -f ${tool === "podman" ? "-t 0" : ""} $ids`);
+      for (const command of Object.values(all)) Bun.spawnSync(["sh", "-c", command]);
+      await dockerd.stop();
+    },
+  };
+}

@@ -1,0 +1,39 @@
+/** Rows of output: 200 MB of 100-byte lines into a log, out of it, and through run's stdout. */
+import type { Row } from "../row.ts";
+import { type Engines, IMAGE } from "./engines.ts";
+
+const RUNS = 3;
+const LINE = "x".repeat(99);
+const WRITER = `sh -c "yes ${LINE} | head -c 200000000"`;
+
+export function logRows(engines: Engines): Record<string, () => Row> {
+  const written = (title: string, name: string, flags: (tool: string) => string): Row => ({
+    name,
+    title,
+    commands: engines.each(
+      (tool) => `{} run -d --name ${name} --network none ${flags(tool)} ${IMAGE} ${WRITER} >/dev/null && {} wait ${name} >/dev/null`,
+    ),
+    prepare: engines.each(() => `{} rm -f ${name} >/dev/null 2>&1 || true`),
+    runs: RUNS,
+  });
+  return {
+    log: () => written("200 MB of 100-byte lines into json-file", "log", () => "--log-driver json-file"),
+    // podman keeps one file.
+    "log-rotated": () =>
+      written("the same with max-size 10m, max-file 5", "log-rotated", (tool) => {
+        const files = tool === "podman" ? "" : "--log-opt max-file=5";
+        return `--log-driver json-file --log-opt max-size=10m ${files}`;
+      }),
+    "log-read": () => {
+      const row = written("", "log-read", () => "--log-driver json-file");
+      for (const [tool, command] of Object.entries(row.commands)) engines.sh(`${row.prepare?.[tool]}; ${command}`);
+      return { name: "log-read", title: "200 MB read back by logs", commands: engines.each(() => "{} logs log-read | cat >/dev/null"), runs: RUNS };
+    },
+    stdout: () => ({
+      name: "stdout",
+      title: "200 MB through run's stdout",
+      commands: engines.each(() => `{} run --rm --network none ${IMAGE} ${WRITER} | cat >/dev/null`),
+      runs: RUNS,
+    }),
+  };
+}

@@ -151,7 +151,11 @@ test("a tree of every file type, in and out, is to tar what it was, byte for byt
   await engine.ok("cp", "-a", "down:/all", at("back-down"));
   expect(tar(at("back-down"))).toBe(original);
   const streamed = Bun.spawnSync(
-    ["sh", "-c", `mkdir ${host}/streamed && "${BERTH}" cp -a up:/all - | tar --warning=no-timestamp --xattrs --xattrs-include='*' --numeric-owner -C ${host}/streamed -xp`],
+    [
+      "sh",
+      "-c",
+      `mkdir ${host}/streamed && "${BERTH}" cp -a up:/all - | tar --warning=no-timestamp --xattrs --xattrs-include='*' --numeric-owner -C ${host}/streamed -xp`,
+    ],
     { env: engine.env },
   );
   expect(streamed.stderr.toString()).toBe("");

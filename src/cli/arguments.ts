@@ -33,6 +33,12 @@ export function flagLabel(name: string, flag: Flag): string {
   return flag.short ? `-${flag.short}, --${name}` : `--${name}`;
 }
 
+/** A command's flags and `--help`, with `-h` where that is not taken. */
+export function withHelp(flags: Flags): Flags {
+  const isTaken = Object.values(flags).some(({ short }) => short === "h");
+  return { ...flags, help: { type: "boolean", help: "Print usage", ...(!isTaken && { short: "h" }) } };
+}
+
 /** Splits a command's arguments into flags and the rest. Throws {@link UsageError} on a flag it does not know. */
 export function parseArguments(flags: Flags, argv: string[], stopAtFirstArgument: boolean): ParsedArguments {
   const byShort = new Map(Object.entries(flags).flatMap(([name, flag]) => (flag.short ? [[flag.short, name] as const] : [])));
@@ -108,10 +114,18 @@ export function flagValues(flags: Flags, given: GivenFlag[]): Record<string, boo
   );
 }
 
+/** Refuses flags of docker's that have no meaning here; gives the warnings of those that have no effect. */
+export function checkMeaning(flags: Flags, given: GivenFlag[]): string[] {
+  return given.flatMap(({ name, value }) => {
+    const { refused, ignored, on } = flags[name] as Flag;
+    if (refused !== undefined && value !== (on === true)) throw new UsageError(`"--${name}" ${refused}`);
+    return ignored === undefined ? [] : [ignored];
+  });
+}
+
 /** Checks the number of arguments, in docker's words. */
-export function checkCount(command: Command, args: string[]): void {
-  const { min, max } = command.args;
-  const name = `'berth ${command.names[0]}'`;
+export function checkCount(typed: string, { args: { min, max } }: Command, args: string[]): void {
+  const name = `'berth ${typed}'`;
   const plural = (n: number) => `${n} argument${n === 1 ? "" : "s"}`;
   if (max === 0 && args.length > 0) throw new UsageError(`${name} accepts no arguments, but got ${JSON.stringify(args[0])}`, 1);
   if (min === max && args.length !== min) throw new UsageError(`${name} requires ${plural(min)}, but got ${args.length}`, 1);

@@ -12,6 +12,14 @@ export interface Flag {
   on?: boolean;
   /** Understood, not shown. */
   hidden?: boolean;
+  /** Of docker's flags that have no meaning here: what is said of any value but the usual one, after the flag's name. */
+  refused?: string;
+  /** Where docker refuses it as well: `on Linux`, `outside of a swarm`. */
+  refusedByDocker?: string;
+  /** Understood, without an effect; why, as a warning. */
+  ignored?: string;
+  /** How docker's flag of that name is another one; for the reference. */
+  differs?: string;
 }
 export type Flags = Record<string, Flag>;
 
@@ -30,9 +38,6 @@ export interface Context {
 }
 
 export interface Command<F extends Flags = Flags> {
-  /** All names, the usual one first: `ps`, `container ls`. */
-  names: string[];
-  summary: string;
   /** After the name: `[OPTIONS] CONTAINER [CONTAINER...]`. */
   usage: string;
   flags: F;

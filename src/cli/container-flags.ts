@@ -16,7 +16,10 @@ import { UsageError, ValueError } from "./errors.ts";
 import { limits, parseDeviceRule } from "./limit-flags.ts";
 import { parseDevice, parseMount, parseTmpfs, parseUlimit, parseVolume } from "./mount-flags.ts";
 import { networkOptions } from "./network-flags.ts";
+import { TRUST_FLAG } from "./registry-flags.ts";
 import { optional, parseDuration, parseInteger, parseIntegerIn, parsePair, parseSize } from "./values.ts";
+
+const ON_WINDOWS = { hidden: true, refused: "is only supported on Windows", refusedByDocker: "on Linux" } as const;
 
 export const CONTAINER_FLAGS = {
   annotation: { type: "list", help: "Add an annotation to the container (passed through to the OCI runtime)" },
@@ -28,6 +31,8 @@ export const CONTAINER_FLAGS = {
   "cgroup-parent": { type: "string", help: "Optional parent cgroup for the container" },
   cgroupns: { type: "string", value: "host|private", help: "Cgroup namespace to use" },
   cidfile: { type: "string", help: "Write the container ID to the file" },
+  "cpu-count": { type: "string", value: "int", help: "CPU count (Windows only)", ...ON_WINDOWS },
+  "cpu-percent": { type: "string", value: "int", help: "CPU percent (Windows only)", ...ON_WINDOWS },
   "cpu-period": { type: "string", value: "int", help: "Limit CPU CFS (Completely Fair Scheduler) period, in microseconds" },
   "cpu-quota": { type: "string", value: "int", help: "Limit CPU CFS (Completely Fair Scheduler) quota, in microseconds" },
   "cpu-rt-period": { type: "string", value: "int", help: "Limit CPU real-time period in microseconds" },
@@ -42,6 +47,7 @@ export const CONTAINER_FLAGS = {
   "device-read-iops": { type: "list", value: "device:rate", help: "Limit read rate (IO per second) from a device" },
   "device-write-bps": { type: "list", value: "device:rate", help: "Limit write rate (bytes per second) to a device" },
   "device-write-iops": { type: "list", value: "device:rate", help: "Limit write rate (IO per second) to a device" },
+  ...TRUST_FLAG,
   domainname: { type: "string", help: "Container NIS domain name" },
   entrypoint: { type: "string", help: "Overwrite the default ENTRYPOINT of the image" },
   env: { short: "e", type: "list", help: "Set environment variables" },
@@ -57,7 +63,18 @@ export const CONTAINER_FLAGS = {
   hostname: { short: "h", type: "string", help: "Container host name" },
   init: { type: "boolean", help: "Run an init inside the container that forwards signals and reaps processes" },
   interactive: { short: "i", type: "boolean", help: "Keep STDIN open even if not attached" },
+  "io-maxbandwidth": { type: "string", value: "bytes", help: "Maximum IO bandwidth limit for the system drive (Windows only)", ...ON_WINDOWS },
+  "io-maxiops": { type: "string", value: "uint", help: "Maximum IOps limit for the system drive (Windows only)", ...ON_WINDOWS },
   ipc: { type: "string", help: "IPC mode to use (private, host, container:NAME)" },
+  isolation: { type: "string", help: "Container isolation technology (default)" },
+  "kernel-memory": {
+    type: "string",
+    value: "bytes",
+    help: "Kernel memory limit",
+    hidden: true,
+    ignored: "Specifying a kernel memory limit is deprecated and has no effect: kernels have none any more",
+    differs: "has no effect; docker passes it to kernels that still have it",
+  },
   label: { short: "l", type: "list", help: "Set meta data on a container" },
   "label-file": { type: "list", help: "Read in a line delimited file of labels" },
   "log-driver": { type: "string", help: "Logging driver for the container (json-file, local, k8s-file, journald, syslog, none)" },
@@ -84,6 +101,7 @@ export const CONTAINER_FLAGS = {
   ip: { type: "string", help: "IPv4 address (e.g., 172.30.100.104)" },
   ip6: { type: "string", help: "IPv6 address (e.g., 2001:db8::33)" },
   link: { type: "list", value: "container:alias", help: "Add link to another container: its address under a name in /etc/hosts" },
+  "link-local-ip": { type: "list", help: "Container IPv4/IPv6 link-local addresses" },
   "mac-address": { type: "string", help: "Container MAC address (e.g., 92:d0:c6:0a:29:33)" },
   "no-healthcheck": { type: "boolean", help: "Disable any container-specified HEALTHCHECK" },
   "oom-kill-disable": { type: "boolean", help: "Disable OOM Killer" },
@@ -106,12 +124,26 @@ export const CONTAINER_FLAGS = {
   },
   rm: { type: "boolean", help: "Automatically remove the container and its anonymous volumes when it exits" },
   rootfs: { type: "string", value: "DIR", help: "Use a folder of the host as the image; writes stay in the container's own layer" },
+  runtime: { type: "string", help: "Runtime to use for this container (berth is one itself: berth, runc, io.containerd.runc.v2)" },
   "security-opt": {
     type: "list",
     help: "Security options (seccomp=unconfined|FILE, no-new-privileges, systempaths=unconfined, apparmor=PROFILE, label=disable)",
   },
   "shm-size": { type: "string", value: "bytes", help: "Size of /dev/shm" },
   "stop-signal": { type: "string", help: "Signal to stop the container" },
+  "storage-opt": {
+    type: "list",
+    help: "Storage driver options for the container",
+    hidden: true,
+    refused: "is supported only for overlay over xfs with 'pquota' mount option, and not here",
+    refusedByDocker: "except on xfs with pquota",
+  },
+  "use-api-socket": {
+    type: "boolean",
+    help: "Bind mount Docker API socket and required auth",
+    hidden: true,
+    refused: "needs a daemon with a socket, and berth has neither",
+  },
   "stop-timeout": { type: "string", value: "int", help: "Timeout (in seconds) to stop a container" },
   sysctl: { type: "list", value: "map", help: "Sysctl options" },
   tmpfs: { type: "list", help: "Mount a tmpfs directory" },
@@ -123,6 +155,7 @@ export const CONTAINER_FLAGS = {
   gidmap: { type: "list", value: "container:host:size", help: "The same for groups (default as --uidmap)" },
   uts: { type: "string", help: "UTS namespace to use (host)" },
   volume: { short: "v", type: "list", help: "Bind mount a volume" },
+  "volume-driver": { type: "string", help: "Optional volume driver for the container (local)" },
   "volumes-from": { type: "list", help: "Mount volumes from the specified container(s)" },
   workdir: { short: "w", type: "string", help: "Working directory inside the container" },
 } satisfies Flags;
@@ -158,6 +191,9 @@ export function containerOptions(values: ContainerFlagValues, args: string[]): C
   const command = values.rootfs === undefined ? rest : args;
   if (values.rootfs === undefined && args.length === 0)
     throw new UsageError("'berth run' requires at least 1 argument: an image, or --rootfs DIR", 1);
+  read("isolation", parseIsolation);
+  read("runtime", parseRuntime);
+  read("volume-driver", parseVolumeDriver);
   const width = values.tty ? getWindowSize(1) : undefined;
   return {
     name: values.name,
@@ -220,6 +256,20 @@ export function containerOptions(values: ContainerFlagValues, args: string[]): C
     volumesFrom: values["volumes-from"],
     autoRemove: values.rm,
   };
+}
+
+function parseIsolation(text: string): void {
+  if (text !== "default" && text !== "") throw new ValueError("linux only supports 'default'");
+}
+
+const RUNTIMES = ["", "berth", "runc", "crun", "io.containerd.runc.v2"];
+
+function parseRuntime(text: string): void {
+  if (!RUNTIMES.includes(text)) throw new ValueError(`Unknown runtime specified ${text}: berth is the runtime, by its name or runc's`);
+}
+
+function parseVolumeDriver(text: string): void {
+  if (text !== "local" && text !== "") throw new ValueError(`plugin ${JSON.stringify(text)} not found: expected local`);
 }
 
 function parseHostname(text: string): string {

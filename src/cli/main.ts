@@ -2,20 +2,32 @@
 import { cac } from "cac";
 import { exitNow } from "../../ffi/process.ts";
 import { type Engine, openEngine } from "../engine/engine.ts";
-import { checkCount, flagLabel, flagValues, parseArguments } from "./arguments.ts";
-import type { Command, Context, Flags } from "./command.ts";
+import { checkCount, checkMeaning, flagValues, parseArguments, withHelp } from "./arguments.ts";
+import type { Command, Context, Flags, FlagValues } from "./command.ts";
 import { UsageError, ValueError } from "./errors.ts";
-import { ALIASES, COMMANDS, GROUPS } from "./registry.ts";
+import { COMMANDS, type CommandEntry, GROUPS, NAMES } from "./registry.ts";
 import { suggest } from "./suggest.ts";
 
+const NO_DAEMON = { hidden: true, refused: "has no meaning: berth has no daemon to connect to" } as const;
+
 const GLOBAL_FLAGS = {
+  config: { type: "string", value: "DIR", help: "Location of docker's client config files (DOCKER_CONFIG; default: ~/.docker)" },
+  context: { short: "c", type: "string", help: "Name of the context to use", ...NO_DAEMON },
+  debug: { short: "D", type: "boolean", help: "Show where an error comes from (BERTH_DEBUG)" },
+  host: { short: "H", type: "list", help: "Daemon socket to connect to", hidden: true },
+  "log-level": { short: "l", type: "string", help: "Set the logging level", hidden: true },
   root: { type: "string", value: "DIR", help: "Keep everything of this engine under DIR (BERTH_ROOT; default: /var/lib/berth and /run/berth)" },
+  tls: { type: "boolean", help: "Use TLS", ...NO_DAEMON },
+  tlscacert: { type: "string", help: "Trust certs signed only by this CA", ...NO_DAEMON },
+  tlscert: { type: "string", help: "Path to TLS certificate file", ...NO_DAEMON },
+  tlskey: { type: "string", help: "Path to TLS key file", ...NO_DAEMON },
+  tlsverify: { type: "boolean", help: "Use TLS and verify the remote", ...NO_DAEMON },
   help: { short: "h", type: "boolean", help: "Print usage" },
   version: { short: "v", type: "boolean", help: "Print version information" },
 } satisfies Flags;
 /** Commands that an ordinary user needs no namespace for. */
 const WITHOUT_ENGINE = ["version", "search", "login", "logout", "manifest inspect"];
-const HELP_FLAG = { type: "boolean", help: "Print usage" } as const;
+const HELP_WORDS = ["--help", "-h", "help"];
 
 /** Runs one command line (without the program's name) and ends the process. */
 export async function runCommandLine(argv: string[]): Promise<never> {
@@ -30,41 +42,63 @@ export async function runCommandLine(argv: string[]): Promise<never> {
 
 async function dispatch(argv: string[]): Promise<number> {
   const given = parseArguments(GLOBAL_FLAGS, argv, true);
-  const globals = flagValues(GLOBAL_FLAGS, given.flags);
-  const [word, ...rest] = given.args;
-  if (globals.version) return dispatch(["version", "--short"]);
-  if (word === undefined || word === "help") return printGlobalHelp();
-  const { name, typed, args } = await findCommand(word, rest);
+  const globals = flagValues(GLOBAL_FLAGS, given.flags) as FlagValues<typeof GLOBAL_FLAGS>;
+  if (globals.context === "default") given.flags = given.flags.filter(({ name }) => name !== "context");
+  checkMeaning(GLOBAL_FLAGS, given.flags);
+  for (const host of globals.host)
+    if (!host.startsWith("unix://")) throw new UsageError(`"--host" ${host}: berth has no daemon to connect to, it works on this host only`, 1);
+  if (globals.config !== undefined) process.env.DOCKER_CONFIG = globals.config;
+  if (globals.debug) process.env.BERTH_DEBUG = "1";
+  const words = globals.version ? ["version", "--short"] : given.args;
+  if (words.length === 0) return help([]);
+  if (words[0] === "help") return help(words.slice(1));
+  const found = findCommand(words);
+  if (!found) return help(words.filter((word) => !HELP_WORDS.includes(word)));
+  const { name, typed, args } = found;
   if (globals.help) args.unshift("--help");
   if (process.geteuid?.() !== 0 && !WITHOUT_ENGINE.includes(name) && !args.includes("--help")) (await import("./rootless.ts")).enterRootless();
-  const command = await (COMMANDS[name] as () => Promise<Command>)();
-  const context = makeContext((globals.root as string | undefined) ?? process.env.BERTH_ROOT, typed);
+  const command = await entryOf(name).load();
+  const context = makeContext(globals.root ?? process.env.BERTH_ROOT, typed);
   try {
-    return await runCommand(command, context, args);
+    return await runCommand(name, command, context, args);
   } catch (error) {
     const hint = error instanceof UsageError ? `See 'berth ${typed} --help'.` : undefined;
     return report(error, "berth", name === "run" ? 125 : 1, hint);
   }
 }
 
-async function findCommand(word: string, rest: string[]): Promise<{ name: string; typed: string; args: string[] }> {
-  if (COMMANDS[word]) return { name: word, typed: word, args: rest };
-  if (GROUPS.includes(word)) {
-    const [second = "", ...args] = rest;
-    const typed = `${word} ${second}`;
-    const name = ALIASES[typed] ?? (COMMANDS[typed] ? typed : undefined);
-    if (name) return { name, typed, args };
-    const known = [...Object.keys(ALIASES), ...Object.keys(COMMANDS)].filter((alias) => alias.startsWith(`${word} `));
-    if (second === "" || second === "--help")
-      throw new UsageError(`berth ${word}: expected one of ${known.map((k) => k.slice(word.length + 1)).join(", ")}`, 1);
-    throw new UsageError(unknown(typed, known), 1);
+const entryOf = (name: string) => COMMANDS[name] as CommandEntry;
+
+/** A command, and what stands behind it; undefined for a group alone. Throws {@link UsageError} where there is none. */
+function findCommand([word = "", ...rest]: string[]): { name: string; typed: string; args: string[] } | undefined {
+  if (!GROUPS[word]) {
+    const name = NAMES.get(word);
+    if (name === undefined) throw new UsageError(unknown(word, [...NAMES.keys(), ...Object.keys(GROUPS)]), 1);
+    return { name, typed: word, args: rest };
   }
-  throw new UsageError(unknown(word, Object.keys(COMMANDS)), 1);
+  const [second, ...args] = rest;
+  if (second === undefined || HELP_WORDS.includes(second)) return undefined;
+  if (second.startsWith("-")) throw new UsageError(`unknown flag: ${second}. See 'berth ${word} --help'`);
+  const typed = `${word} ${second}`;
+  const name = NAMES.get(typed);
+  if (name !== undefined) return { name, typed, args };
+  const below = [...NAMES.keys()].filter((known) => known.startsWith(`${word} `)).map((known) => known.slice(word.length + 1));
+  throw new UsageError(unknown(second, below, `${word} `), 1);
 }
 
-function unknown(typed: string, known: string[]): string {
+function unknown(typed: string, known: string[], group = ""): string {
   const near = suggest(typed, known);
-  return `unknown command: berth ${typed}${near ? `, did you mean berth ${near}?` : ""} See 'berth --help'.`;
+  return `unknown command: berth ${group}${typed}${near ? `, did you mean berth ${group}${near}?` : "."} See 'berth ${group}--help'`;
+}
+
+/** Describes a command, a group, or berth. */
+async function help(words: string[]): Promise<number> {
+  const { describeAll, describeCommand, describeGroup } = await import("./help.ts");
+  const found = words.length > 0 ? findCommand(words) : undefined;
+  if (found) describeCommand(found.typed, entryOf(found.name), await entryOf(found.name).load());
+  else if (words[0] !== undefined) describeGroup(words[0]);
+  else describeAll(GLOBAL_FLAGS);
+  return 0;
 }
 
 function makeContext(root: string | undefined, command: string): Context {
@@ -80,70 +114,22 @@ function makeContext(root: string | undefined, command: string): Context {
   };
 }
 
-// cac has the commands, their help and the call; the flags were read before, in docker's way.
-async function runCommand(command: Command, context: Context, argv: string[]): Promise<number> {
-  const name = command.names[0] as string;
-  const flags: Flags = { ...command.flags, help: HELP_FLAG };
+// cac has the commands and calls them; the flags were read before, in docker's way.
+async function runCommand(name: string, command: Command, context: Context, argv: string[]): Promise<number> {
+  const flags = withHelp(command.flags);
   const parsed = parseArguments(flags, argv, command.stopAtFirstArgument === true);
   const values = flagValues(flags, parsed.flags);
+  if (values.help === true) return help(context.command.split(" "));
+  for (const warning of checkMeaning(flags, parsed.flags)) console.error(`WARNING: ${warning}`);
   const cli = cac("berth");
   let exitCode = 0;
-  register(cli, command).action(async (options: { "--": string[] }) => {
-    checkCount(command, options["--"]);
+  cli.command(name, entryOf(name).summary).action(async (options: { "--": string[] }) => {
+    checkCount(context.command, command, options["--"]);
     exitCode = (await command.run(context, values as never, options["--"])) ?? 0;
   });
   cli.parse(["bun", "berth", name, "--", ...parsed.args], { run: false });
-  if (values.help === true) {
-    cli.help((sections) => describe(sections, command));
-    cli.outputHelp();
-    return 0;
-  }
   await cli.runMatchedCommand();
   return exitCode;
-}
-
-function register(cli: ReturnType<typeof cac>, command: Command) {
-  const registered = cli.command(command.names[0] as string, command.summary).usage(`${command.names[0]} ${command.usage}`);
-  for (const [name, flag] of Object.entries(command.flags)) {
-    if (flag.hidden) continue;
-    const label = flag.short ? flagLabel(name, flag) : `    --${name}`;
-    registered.option(flag.type === "boolean" ? label : `${label} ${flag.value ?? (flag.type === "list" ? "list" : "string")}`, flag.help);
-  }
-  for (const example of command.examples ?? []) registered.example(`  ${example}`);
-  return registered;
-}
-
-type Sections = { title?: string; body: string }[];
-
-function describe(sections: Sections, command: Command): Sections {
-  const find = (title: string) => sections.filter((s) => s.title === title);
-  const names = command.names.map((n) => `berth ${n}`).join(", ");
-  return [
-    { body: `Usage:  berth ${command.names[0]} ${command.usage}` },
-    { body: command.summary },
-    ...(command.names.length > 1 ? [{ title: "Aliases", body: `  ${names}` }] : []),
-    ...find("Options"),
-    ...find("Examples"),
-  ];
-}
-
-async function printGlobalHelp(): Promise<number> {
-  const cli = cac("berth");
-  for (const load of Object.values(COMMANDS)) {
-    const command = await load();
-    cli.command(command.names[0] as string, command.summary);
-  }
-  for (const [name, flag] of Object.entries(GLOBAL_FLAGS as Flags)) {
-    cli.option(`${flag.short ? flagLabel(name, flag) : `    --${name}`}${flag.value ? ` ${flag.value}` : ""}`, flag.help);
-  }
-  cli.globalCommand.helpCallback = (sections) => [
-    { body: "Usage:  berth [OPTIONS] COMMAND" },
-    { body: "A container engine in one executable, without a daemon" },
-    ...sections.filter((s) => s.title === "Commands" || s.title === "Options"),
-    { body: "Run 'berth COMMAND --help' for more information on a command, 'berth runtime --help' on the OCI runtime." },
-  ];
-  cli.outputHelp();
-  return 0;
 }
 
 function report(error: unknown, program: string, otherwise: number, hint?: string): number {

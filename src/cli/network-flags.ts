@@ -3,9 +3,10 @@
 import type { ContainerOptions } from "../engine/create-container.ts";
 import { formatAddress, parseAddress } from "../network/address.ts";
 import type { Bandwidth } from "../store/container-config.ts";
-import type { EndpointConfig, PortRequest, Protocol } from "../store/networks.ts";
+import { ENDPOINT_SYSCTLS, type EndpointConfig, type PortRequest, type Protocol } from "../store/networks.ts";
 import type { ContainerFlagValues, ReadAll, ReadOne } from "./container-flags.ts";
 import { UsageError, ValueError } from "./errors.ts";
+import { optional, parseInteger, parsePair } from "./values.ts";
 
 const PROTOCOLS: Protocol[] = ["tcp", "udp", "sctp"];
 const EXPECTED = "expected [IP:][HOST_PORT:]CONTAINER_PORT[/tcp|udp|sctp]";
@@ -77,10 +78,47 @@ export function parseNetwork(text: string): NetworkRequest {
     if (key === "alias") config.aliases.push(value);
     else if (key === "ip") config.ip = parseIp(value);
     else if (key === "ip6") config.ip6 = parseIp6(value);
+    else if (key === "link-local-ip") config.linkLocalIps = [...(config.linkLocalIps ?? []), parseLinkLocal(value)];
+    else if (key === "gw-priority") config.gatewayPriority = parseInteger(value);
+    else if (key === "driver-opt") config.driverOptions = { ...config.driverOptions, ...Object.fromEntries([parseDriverOption(value)]) };
     else if (key === "mac-address" || key === "mac") config.mac = parseMac(value);
-    else throw new ValueError(`invalid option ${JSON.stringify(option)}: expected alias=NAME, ip=ADDRESS, ip6=ADDRESS or mac-address=ADDRESS`);
+    else
+      throw new ValueError(
+        `invalid option ${JSON.stringify(option)}: expected alias, ip, ip6, mac-address, link-local-ip, gw-priority or driver-opt with a value`,
+      );
   }
   return { name: name === "default" ? "bridge" : name, config };
+}
+
+/** What a connection has besides addresses. */
+export function endpointOptions(
+  driverOptions: [string, string][],
+  linkLocalIps: string[],
+  gatewayPriority: number | undefined,
+): Pick<EndpointConfig, "driverOptions" | "linkLocalIps" | "gatewayPriority"> {
+  return {
+    ...(driverOptions.length > 0 && { driverOptions: Object.fromEntries(driverOptions) }),
+    ...(linkLocalIps.length > 0 && { linkLocalIps }),
+    ...optional("gatewayPriority", gatewayPriority),
+  };
+}
+
+/** An option of a connection; docker has one that means something. */
+export function parseDriverOption(text: string): [string, string] {
+  const [key, value] = parsePair(text, "a driver option");
+  if (key === ENDPOINT_SYSCTLS)
+    for (const setting of value.split(","))
+      if (!/^net\.(ipv4|ipv6|mpls)\.(conf|neigh|input)\.IFNAME\.\w+=\S+$/.test(setting))
+        throw new ValueError(`${ENDPOINT_SYSCTLS}: expected net.ipv4.conf.IFNAME.NAME=VALUE, separated by commas`);
+  return [key, value];
+}
+
+/** An address that is good on one link only. */
+export function parseLinkLocal(text: string): string {
+  const address = parseAddress(text);
+  const isLocal = address?.length === 4 ? address[0] === 169 && address[1] === 254 : address?.[0] === 0xfe && ((address[1] ?? 0) & 0xc0) === 0x80;
+  if (!address || !isLocal) throw new ValueError("expected a link-local address, such as 169.254.1.2 or fe80::2");
+  return formatAddress(address);
 }
 
 export function parseIp(text: string): string {
@@ -178,6 +216,8 @@ export function networkOptions(
   if (ip !== undefined) main.config.ip = ip;
   if (ip6 !== undefined) main.config.ip6 = ip6;
   if (mac !== undefined) main.config.mac = mac;
+  const linkLocalIps = readAll("link-local-ip", parseLinkLocal);
+  if (linkLocalIps.length > 0) main.config.linkLocalIps = [...(main.config.linkLocalIps ?? []), ...linkLocalIps];
   main.config.aliases.push(...values["network-alias"]);
   return {
     network: main.name,

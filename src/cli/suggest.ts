@@ -22,7 +22,7 @@ export function suggest(typed: string, known: Iterable<string>): string | undefi
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(typed.length / 3)) + 1;
   for (const word of known) {
-    const d = typed.length > 2 && word.startsWith(typed) ? 1 : distance(typed, word);
+    const d = typed.length > 2 && word.startsWith(typed) ? 0.5 : distance(typed, word);
     if (d < bestDistance) {
       best = word;
       bestDistance = d;

@@ -1,6 +1,16 @@
 /** Which addresses a new network gets: those that were asked for, if nobody has them, else some that nobody has. */
 import { RouteSocket } from "../../ffi/netlink/route.ts";
-import { contains, formatAddress, formatSubnet, overlaps, parseAddress, parseSubnet, type Subnet, subnetOf } from "../network/address.ts";
+import {
+  type Address,
+  contains,
+  formatAddress,
+  formatSubnet,
+  overlaps,
+  parseAddress,
+  parseSubnet,
+  type Subnet,
+  subnetOf,
+} from "../network/address.ts";
 import { hasIPv6 } from "../network/bridge.ts";
 import { chooseSubnet, chooseSubnet6, defaultGateway, hostSubnets } from "../network/pool.ts";
 import type { NetworkDriver, NetworkRecord, Pool } from "../store/networks.ts";
@@ -15,6 +25,8 @@ export interface PoolOptions {
   subnets: string[];
   gateways: string[];
   ipRanges: string[];
+  /** By names. */
+  auxAddresses?: Record<string, string>;
   ipv6: boolean;
   options: Record<string, string>;
 }
@@ -39,13 +51,20 @@ export function choosePools(networks: NetworkRecord[], options: PoolOptions): { 
     if (subnets.some((subnet) => isInside(text, subnet))) continue;
     throw new EngineError(`no matching subnet for ${what} ${text}: the network has ${subnets.map(formatSubnet).join(" and ")}`);
   }
+  const aux = Object.entries(options.auxAddresses ?? {});
+  for (const [name, text] of aux) {
+    if (parseAddress(text) && subnets.some((subnet) => isInside(text, subnet))) continue;
+    throw new EngineError(`no matching subnet for aux-address ${name}=${text}: the network has ${subnets.map(formatSubnet).join(" and ")}`);
+  }
   const poolOf = (subnet: Subnet): Pool => {
     const gateway = options.gateways.find((text) => isInside(text, subnet));
     const range = options.ipRanges.find((text) => isInside(text, subnet));
+    const own = aux.filter(([, text]) => isInside(text, subnet)).map(([name, text]) => [name, formatAddress(parseAddress(text) as Address)]);
     return {
       subnet: formatSubnet(subnet),
       gateway: formatAddress((gateway !== undefined && parseAddress(gateway)) || defaultGateway(subnet)),
       ...(range !== undefined && { ipRange: formatSubnet(subnetOf(range)) }),
+      ...(own.length > 0 && { auxAddresses: Object.fromEntries(own) }),
       ...(isRouted(options.options, subnet) && { routed: true }),
     };
   };

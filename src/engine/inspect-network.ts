@@ -18,8 +18,13 @@ export function inspectNetwork({ db }: Engine, { id, name, config, createdAt }: 
     EnableIPv6: config.ipv6 !== undefined,
     IPAM: {
       Driver: "default",
-      Options: null,
-      Config: pools.map(({ subnet, ipRange, gateway }) => ({ Subnet: subnet, ...(ipRange && { IPRange: ipRange }), Gateway: gateway })),
+      Options: config.ipamOptions ?? null,
+      Config: pools.map(({ subnet, ipRange, gateway, auxAddresses }) => ({
+        Subnet: subnet,
+        ...(ipRange && { IPRange: ipRange }),
+        Gateway: gateway,
+        ...(auxAddresses && { AuxiliaryAddresses: auxAddresses }),
+      })),
     },
     Internal: config.internal,
     Attachable: false,
@@ -72,14 +77,17 @@ const endpointId = ({ containerId, network }: Endpoint) => new Bun.CryptoHasher(
 export function inspectEndpoint(endpoint: Endpoint) {
   const { network, config, address, address6, mac } = endpoint;
   const pool = address === undefined ? undefined : network.config;
-  const { ip, ip6, aliases } = config;
+  const { ip, ip6, aliases, linkLocalIps, gatewayPriority, driverOptions } = config;
   return {
-    IPAMConfig: ip === undefined && ip6 === undefined ? null : { ...(ip && { IPv4Address: ip }), ...(ip6 && { IPv6Address: ip6 }) },
+    IPAMConfig:
+      (ip ?? ip6 ?? linkLocalIps)
+        ? { ...(ip && { IPv4Address: ip }), ...(ip6 && { IPv6Address: ip6 }), ...(linkLocalIps && { LinkLocalIPs: linkLocalIps }) }
+        : null,
     Links: null,
     Aliases: aliases.length > 0 ? aliases : null,
     MacAddress: mac ?? "",
-    DriverOpts: null,
-    GwPriority: 0,
+    DriverOpts: driverOptions ?? null,
+    GwPriority: gatewayPriority ?? 0,
     NetworkID: network.id,
     EndpointID: pool ? endpointId(endpoint) : "",
     Gateway: pool?.gateway ?? "",

@@ -2,7 +2,7 @@
 import { closeSync, openSync, readSync, rmSync, statSync, writeSync } from "node:fs";
 import { hasCode, reasonOf } from "../../ffi/libc.ts";
 import { ArchiveError, type ArchiveSource, blobPath, FolderSource, TarSource } from "../image/archive.ts";
-import { choosePlatform, type Descriptor, type Index, ownPlatform, parseManifest } from "../image/media-types.ts";
+import { choosePlatform, type Descriptor, type Index, ownPlatform, type Platform, parseManifest } from "../image/media-types.ts";
 import { formatReference, InvalidReference, parseReference } from "../image/reference.ts";
 import { type Bytes, compressionOf, decompress } from "../image/unpack.ts";
 import { temporaryBlobPath } from "../store/blob-writer.ts";
@@ -35,6 +35,8 @@ export interface LoadOptions {
   loaded(image: LoadedImage): void;
   /** Told of each new layer by its short diff id: how many of its file's bytes are unpacked. */
   progress(layer: string, current: number, total: number): void;
+  /** Of several of an archive; by default this machine's. */
+  platform?: Platform;
 }
 
 /** Loads all images of a file or folder, or of a stream. Throws {@link ArchiveError}. */
@@ -48,7 +50,7 @@ export async function loadImages(engine: Engine, from: string | AsyncIterable<By
     const source = isFolder ? new FolderSource(path) : new TarSource(path);
     try {
       using digester = new FileDigester();
-      for (const image of await listArchive(source)) {
+      for (const image of await listArchive(source, options.platform ?? ownPlatform())) {
         const loaded = await loadImage(engine, source, image, { digester, ...options });
         addImageEvent(engine.db, "load", loaded.id, loaded.id);
         options.loaded(loaded);
@@ -89,9 +91,9 @@ async function spoolArchive(engine: Engine, from: string | AsyncIterable<Bytes>)
   }
 }
 
-async function listArchive(source: ArchiveSource): Promise<ArchivedImage[]> {
+async function listArchive(source: ArchiveSource, platform: Platform): Promise<ArchivedImage[]> {
   if (source.has("manifest.json")) return listDockerArchive(source);
-  if (source.has("index.json")) return listLayout(source, (await readIndex(source, "index.json")).manifests, undefined);
+  if (source.has("index.json")) return listLayout(source, (await readIndex(source, "index.json")).manifests, undefined, platform);
   throw new ArchiveError("not an archive of images: it has neither manifest.json (docker) nor index.json (OCI)");
 }
 
@@ -123,7 +125,12 @@ async function readIndex(source: ArchiveSource, path: string): Promise<Index> {
   return parsed.index;
 }
 
-async function listLayout(source: ArchiveSource, descriptors: Descriptor[], inherited: string | undefined): Promise<ArchivedImage[]> {
+async function listLayout(
+  source: ArchiveSource,
+  descriptors: Descriptor[],
+  inherited: string | undefined,
+  platform: Platform,
+): Promise<ArchivedImage[]> {
   const images: ArchivedImage[] = [];
   for (const descriptor of descriptors) {
     const name = descriptor.annotations?.["io.containerd.image.name"] ?? descriptor.annotations?.["org.opencontainers.image.ref.name"] ?? inherited;
@@ -131,8 +138,8 @@ async function listLayout(source: ArchiveSource, descriptors: Descriptor[], inhe
     checkDigest(bytes, descriptor);
     const parsed = parseManifest(bytes);
     if ("index" in parsed) {
-      // Several of a platform each: the one for this machine.
-      images.push(...(await listLayout(source, [choosePlatform(parsed.index, ownPlatform())], name)));
+      // Several, of a platform each.
+      images.push(...(await listLayout(source, [choosePlatform(parsed.index, platform)], name, platform)));
       continue;
     }
     const { manifest } = parsed;

@@ -30,6 +30,7 @@ const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 export interface NetworkOptions extends PoolOptions {
   internal: boolean;
   labels: Record<string, string>;
+  ipamOptions?: Record<string, string>;
 }
 
 /** Makes a network. Throws {@link EngineError} where its name is taken or its addresses are. */
@@ -69,6 +70,7 @@ function insert(engine: Engine, name: string, options: NetworkOptions): NetworkR
       ...(made && { made }),
       ...(mode !== undefined && { mode }),
       ...(mtu !== undefined && { mtu: Number(mtu) }),
+      ...(options.ipamOptions && { ipamOptions: options.ipamOptions }),
       labels: options.labels,
       options: options.options,
     };

@@ -1,4 +1,5 @@
 /** From what a user typed to an image's record. */
+import { parsePlatform } from "../image/media-types.ts";
 import { formatReference, parseReference, repositoryOf } from "../image/reference.ts";
 import { findImageByDigest, findImageByName, findImagesById, getImage, type ImageRecord } from "../store/images.ts";
 import type { Engine } from "./engine.ts";
@@ -39,4 +40,14 @@ export function resolveImage(engine: Engine, text: string): ResolvedImage {
   if (found.length > 1) throw new EngineError(`${text} is the beginning of more than one image id`);
   if (!found[0]) throw new NotFound(`No such image: ${text}`);
   return { image: found[0], name: undefined };
+}
+
+/** Makes sure that an image is for a platform (`OS/ARCH[/VARIANT]`), where one is asked for: the store has one of each. Throws {@link NotFound}. */
+export function requirePlatform({ config }: ImageRecord, name: string, platform: string | undefined): void {
+  if (platform === undefined) return;
+  const { os, architecture } = parsePlatform(platform);
+  if (os !== config.os || architecture !== config.architecture)
+    throw new NotFound(
+      `image with reference ${name} was found but does not provide the specified platform (${platform}): it is for ${config.os}/${config.architecture}`,
+    );
 }

@@ -34,9 +34,10 @@ export function allot(db: Database, endpoint: Endpoint): void {
 /** @param place where in the subnet it is to be if it can */
 function chooseAddress({ name }: NetworkRecord, pool: Pool, wanted: string | undefined, taken: ReadonlySet<string>, place = 0n): Address {
   const subnet = subnetOf(pool.subnet);
+  const reserved = [pool.gateway, ...Object.values(pool.auxAddresses ?? {})];
   if (wanted === undefined) {
     const range = pool.ipRange === undefined ? subnet : subnetOf(pool.ipRange);
-    const unavailable = new Set(taken).add(pool.gateway);
+    const unavailable = new Set([...taken, ...reserved]);
     const preferred = nthAddress(subnet, place);
     const isFree = place > 0n && contains(range, preferred) && !unavailable.has(formatAddress(preferred));
     const free = isFree ? preferred : firstFree(subnet, range, unavailable);
@@ -48,7 +49,7 @@ function chooseAddress({ name }: NetworkRecord, pool: Pool, wanted: string | und
   if (!address || !contains(subnet, address))
     throw new NetworkError(`no configured subnet contains IP address ${wanted}: network ${name} has ${pool.subnet}`);
   const text = formatAddress(address);
-  if (text === pool.gateway || taken.has(text)) throw new NetworkError(`Address already in use: ${wanted} in network ${name}`);
+  if (reserved.includes(text) || taken.has(text)) throw new NetworkError(`Address already in use: ${wanted} in network ${name}`);
   if (!firstFree(subnet, { base: address, prefix: 8 * address.length }, new Set()))
     throw new NetworkError(`IP address ${wanted} is the network's or the broadcast address of ${pool.subnet}`);
   return address;

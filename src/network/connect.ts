@@ -1,12 +1,15 @@
 /** Gives a container that starts what it is to have of the network: addresses, links, published ports. */
 import type { Database } from "bun:sqlite";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { reasonOf } from "../../ffi/libc.ts";
 import { inNetworkOf } from "../../ffi/namespace.ts";
 import { type Link, RouteSocket, route } from "../../ffi/netlink/route.ts";
 import { NetlinkError } from "../../ffi/netlink/socket.ts";
 import { bindPort } from "../../ffi/socket.ts";
 import { getContainer } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";
-import { type Endpoint, endpointsOf, type PortRequest, type PublishedPort } from "../store/networks.ts";
+import { ENDPOINT_SYSCTLS, type Endpoint, endpointsOf, type PortRequest, type PublishedPort } from "../store/networks.ts";
 import { type Address, isIPv6, parseAddress, subnetOf } from "./address.ts";
 import { allot, type HeldPort, publish, type Target } from "./allocate.ts";
 import { ensureBridge, hasIPv6, setIPv6 } from "./bridge.ts";
@@ -104,21 +107,38 @@ function plug(routes: RouteSocket, { network, mac }: Endpoint, position: number,
 // In the container's network namespace: addresses, and the way out.
 function configure(endpoints: Endpoint[], names: string[]): void {
   using routes = new RouteSocket();
-  endpoints.forEach(({ network, address, address6 }, i) => {
+  endpoints.forEach(({ network, config, address, address6 }, i) => {
     const { index, name } = routes.link(names[i] as string) as Link;
     const { ipv6, subnet } = network.config;
     setIPv6(name, ipv6 !== undefined);
     routes.request(route.addAddress(index, parseAddress(address as string) as Address, subnetOf(subnet).prefix));
     if (ipv6) routes.request(route.addAddress(index, parseAddress(address6 as string) as Address, subnetOf(ipv6.subnet).prefix));
+    for (const local of config.linkLocalIps ?? []) {
+      const own = parseAddress(local) as Address;
+      routes.request(route.addAddress(index, own, own.length === 4 ? 16 : 64));
+    }
+    for (const setting of config.driverOptions?.[ENDPOINT_SYSCTLS]?.split(",") ?? []) setLinkSysctl(name, setting);
     routes.request(route.setUp(index));
   });
   addDefaultRoutes(routes, endpoints);
 }
 
+// `net.ipv4.conf.IFNAME.NAME=VALUE`, of the network namespace this thread is in.
+function setLinkSysctl(link: string, setting: string): void {
+  const [name = "", value = ""] = setting.split("=");
+  const path = join("/proc/sys", ...name.split(".").map((part) => (part === "IFNAME" ? link : part)));
+  try {
+    writeFileSync(path, value);
+  } catch (error) {
+    throw new NetworkError(`cannot set ${name.replace("IFNAME", link)} to ${value}: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
 // By the first network that leads somewhere, for each kind of addresses.
 function addDefaultRoutes(routes: RouteSocket, endpoints: Endpoint[]): void {
   const existing = routes.routes().filter(({ destination, link }) => destination.length === 0 && link > 0);
-  const leading = endpoints.filter(({ network }) => !network.config.internal);
+  const priority = ({ config }: Endpoint) => config.gatewayPriority ?? 0;
+  const leading = endpoints.filter(({ network }) => !network.config.internal).sort((a, b) => priority(b) - priority(a));
   const wanted = [
     { isV6: false, endpoint: leading[0], pool: leading[0]?.network.config },
     {

@@ -22,6 +22,8 @@ export interface Pool {
   ipRange?: string;
   /** Whether packets keep these addresses beyond the host, which others must know a way to. */
   routed?: boolean;
+  /** Addresses that somebody else has, by names. */
+  auxAddresses?: Record<string, string>;
 }
 
 /** With its IPv4 addresses. */
@@ -38,6 +40,8 @@ export interface NetworkConfig extends Pool {
   mode?: string;
   /** Bytes; undefined for that of the host's uplink. */
   mtu?: number;
+  /** Without a meaning to the only way there is to give addresses; kept, as docker does. */
+  ipamOptions?: Record<string, string>;
   labels: Record<string, string>;
   options: Record<string, string>;
 }
@@ -56,7 +60,14 @@ export interface EndpointConfig {
   ip?: string;
   ip6?: string;
   mac?: string;
+  linkLocalIps?: string[];
+  /** The default route leads through the network with the highest one; 0 unless told. */
+  gatewayPriority?: number;
+  driverOptions?: Record<string, string>;
 }
+
+/** The driver option with settings of the container's link: `net.ipv4.conf.IFNAME.NAME=VALUE`, separated by commas. */
+export const ENDPOINT_SYSCTLS = "com.docker.network.endpoint.sysctls";
 
 export interface Endpoint {
   containerId: string;

@@ -3,8 +3,6 @@ import { defineCommand } from "../command.ts";
 import { attachInForeground, DETACH_FLAG, detachKeysOf, outcomeCode, requireTerminal } from "../foreground.ts";
 
 export default defineCommand({
-  names: ["attach", "container attach"],
-  summary: "Attach local standard input, output, and error streams to a running container",
   usage: "[OPTIONS] CONTAINER",
   flags: {
     ...DETACH_FLAG,

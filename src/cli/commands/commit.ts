@@ -2,8 +2,6 @@ import { commitContainer } from "../../engine/export-container.ts";
 import { defineCommand } from "../command.ts";
 
 export default defineCommand({
-  names: ["commit", "container commit"],
-  summary: "Create a new image from a container's changes",
   usage: "[OPTIONS] CONTAINER [REPOSITORY[:TAG]]",
   flags: {
     author: { short: "a", type: "string", help: "Author of the image" },

@@ -5,8 +5,6 @@ import { humanSize } from "../format/human.ts";
 import { pruneFilter } from "../prune-filter.ts";
 
 export default defineCommand({
-  names: ["container prune"],
-  summary: "Remove all stopped containers",
   usage: "[OPTIONS]",
   flags: {
     filter: { type: "list", value: "filter", help: "Provide filter values (until=TIME, label=NAME[=VALUE], label!=…)" },

@@ -5,8 +5,6 @@ import { CommandFailure, UsageError } from "../errors.ts";
 import { printBlocking } from "../streams.ts";
 
 export default defineCommand({
-  names: ["cp", "container cp"],
-  summary: "Copy files/folders between a container and the local filesystem",
   usage: "[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n        berth cp [OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH",
   flags: {
     archive: { short: "a", type: "boolean", help: "Archive mode (copy all uid/gid information)" },

@@ -3,8 +3,6 @@ import { CONTAINER_FLAGS, containerOptions } from "../container-flags.ts";
 import { makeContainer } from "./run.ts";
 
 export default defineCommand({
-  names: ["create", "container create"],
-  summary: "Create a new container",
   usage: "[OPTIONS] IMAGE [COMMAND] [ARG...]",
   flags: CONTAINER_FLAGS,
   args: { min: 0 },

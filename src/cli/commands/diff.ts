@@ -3,8 +3,6 @@ import { defineCommand } from "../command.ts";
 import { printBlocking } from "../streams.ts";
 
 export default defineCommand({
-  names: ["diff", "container diff"],
-  summary: "Inspect changes to files or directories on a container's filesystem",
   usage: "CONTAINER",
   flags: {},
   args: { min: 1, max: 1 },

@@ -14,8 +14,6 @@ const FLAGS = {
 } as const;
 
 export default defineCommand({
-  names: ["events", "system events"],
-  summary: "Get real time events of containers, images, networks and volumes",
   usage: "[OPTIONS]",
   flags: FLAGS,
   args: { min: 0, max: 0 },

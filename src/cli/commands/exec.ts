@@ -21,8 +21,6 @@ const FLAGS = {
 } as const;
 
 export default defineCommand({
-  names: ["exec", "container exec"],
-  summary: "Execute a command in a running container",
   usage: "[OPTIONS] CONTAINER COMMAND [ARG...]",
   flags: FLAGS,
   args: { min: 2 },

@@ -5,8 +5,6 @@ import { CommandFailure } from "../errors.ts";
 import { writeOutput } from "../output-file.ts";
 
 export default defineCommand({
-  names: ["export", "container export"],
-  summary: "Export a container's filesystem as a tar archive",
   usage: "[OPTIONS] CONTAINER",
   flags: { output: { short: "o", type: "string", value: "FILE", help: "Write to a file, instead of STDOUT" } },
   args: { min: 1, max: 1 },

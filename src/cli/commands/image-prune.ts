@@ -5,8 +5,6 @@ import { humanSize } from "../format/human.ts";
 import { pruneFilter } from "../prune-filter.ts";
 
 export default defineCommand({
-  names: ["image prune"],
-  summary: "Remove unused images",
   usage: "[OPTIONS]",
   flags: {
     all: { short: "a", type: "boolean", help: "Remove all unused images, not just dangling ones" },

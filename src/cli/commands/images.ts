@@ -12,8 +12,6 @@ import { printBlocking } from "../streams.ts";
 import { parseTime } from "../values.ts";
 
 export default defineCommand({
-  names: ["images", "image ls", "image list"],
-  summary: "List images",
   usage: "[OPTIONS] [REPOSITORY[:TAG]]",
   flags: {
     all: { short: "a", type: "boolean", help: "Show all images" },

@@ -6,8 +6,6 @@ import { CommandFailure } from "../errors.ts";
 import { openInput } from "../streams.ts";
 
 export default defineCommand({
-  names: ["import", "image import"],
-  summary: "Import the contents from a tarball to create a filesystem image",
   usage: "[OPTIONS] FILE|URL|- [REPOSITORY[:TAG]]",
   flags: {
     change: { short: "c", type: "list", help: "Apply Dockerfile instruction to the created image" },

@@ -4,8 +4,6 @@ import { humanSize } from "../format/human.ts";
 import { printFormatted } from "../format/output.ts";
 
 export default defineCommand({
-  names: ["info", "system info"],
-  summary: "Display system-wide information",
   usage: "[OPTIONS]",
   flags: { format: { short: "f", type: "string", help: "Format output using a Go template, or 'json'" } },
   args: { min: 0, max: 0 },

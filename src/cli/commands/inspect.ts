@@ -1,3 +1,4 @@
+import { containerSize } from "../../engine/disk-usage.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { NotFound } from "../../engine/errors.ts";
 import { inspectContainer } from "../../engine/inspect-container.ts";
@@ -5,10 +6,11 @@ import { inspectImage } from "../../engine/inspect-image.ts";
 import { inspectBuiltIn, inspectNetwork } from "../../engine/inspect-network.ts";
 import { allNetworks } from "../../engine/list-networks.ts";
 import { resolveContainer } from "../../engine/resolve-container.ts";
-import { resolveImage } from "../../engine/resolve-image.ts";
+import { requirePlatform, resolveImage } from "../../engine/resolve-image.ts";
 import { resolveNetwork } from "../../engine/resolve-network.ts";
 import { inspectVolume, resolveVolume } from "../../engine/volumes.ts";
 import { InvalidReference } from "../../image/reference.ts";
+import type { ContainerRecord } from "../../store/containers.ts";
 import { defineCommand } from "../command.ts";
 import { forEach } from "../each.ts";
 import { CommandFailure } from "../errors.ts";
@@ -16,11 +18,12 @@ import { printFormatted } from "../format/output.ts";
 import { printBlocking } from "../streams.ts";
 
 export default defineCommand({
-  names: ["inspect", "container inspect", "image inspect", "network inspect", "volume inspect"],
-  summary: "Return low-level information on containers, images and networks",
   usage: "[OPTIONS] NAME|ID [NAME|ID...]",
   flags: {
     format: { short: "f", type: "string", help: "Format output using a Go template, or 'json'" },
+    platform: { type: "string", help: "Only images for this platform (OS/ARCH[/VARIANT])" },
+    size: { short: "s", type: "boolean", help: "Display total file sizes if the type is container" },
+    verbose: { short: "v", type: "boolean", help: "Verbose output for diagnostics of networks (there are none)", hidden: true },
     type: { type: "string", help: "Only inspect objects of the given type (container, image, network, volume)" },
   },
   args: { min: 1 },
@@ -31,7 +34,7 @@ export default defineCommand({
       throw new CommandFailure(`unknown type ${type}: expected container, image, network or volume`, 1);
     const found: unknown[] = [];
     const exitCode = await forEach(args, (name) => {
-      const value = inspect(engine, name, type);
+      const value = inspect(engine, name, type, flags);
       if (flags.format === undefined) found.push(value);
       else printFormatted(flags.format, value);
     });
@@ -40,18 +43,26 @@ export default defineCommand({
   },
 });
 
-function inspect(engine: Engine, name: string, type: string | undefined): Record<string, unknown> {
+interface Options {
+  size: boolean;
+  platform: string | undefined;
+}
+
+function inspect(engine: Engine, name: string, type: string | undefined, options: Options): Record<string, unknown> {
   if (type === "volume") return inspectVolume(engine, resolveVolume(engine, name));
   if (type === "network") return inspectAnyNetwork(engine, name);
   if (type !== "image") {
     try {
-      return inspectContainer(engine, resolveContainer(engine, name));
+      const record = resolveContainer(engine, name);
+      return { ...inspectContainer(engine, record), ...(options.size && sizes(engine, record)) };
     } catch (error) {
       if (!(error instanceof NotFound) || type !== undefined) throw error;
     }
   }
   try {
-    return inspectImage(engine, resolveImage(engine, name).image);
+    const { image } = resolveImage(engine, name);
+    requirePlatform(image, name, options.platform);
+    return inspectImage(engine, image);
   } catch (error) {
     if (type !== undefined || !(error instanceof NotFound || error instanceof InvalidReference)) throw error;
   }
@@ -65,6 +76,11 @@ function inspect(engine: Engine, name: string, type: string | undefined): Record
   } catch (error) {
     throw error instanceof NotFound ? new NotFound(`No such object: ${name}`) : error;
   }
+}
+
+function sizes(engine: Engine, record: ContainerRecord): { SizeRw: number; SizeRootFs: number } {
+  const { own, image } = containerSize(engine, record);
+  return { SizeRw: own, SizeRootFs: own + image };
 }
 
 function inspectAnyNetwork(engine: Engine, name: string): Record<string, unknown> {

@@ -3,8 +3,6 @@ import { defineCommand } from "../command.ts";
 import { forEach } from "../each.ts";
 
 export default defineCommand({
-  names: ["kill", "container kill"],
-  summary: "Kill one or more running containers",
   usage: "[OPTIONS] CONTAINER [CONTAINER...]",
   flags: { signal: { short: "s", type: "string", help: "Signal to send to the container (default KILL)" } },
   args: { min: 1 },

@@ -2,6 +2,7 @@ import { statSync } from "node:fs";
 import { reasonOf } from "../../../ffi/libc.ts";
 import { loadImages } from "../../engine/load-images.ts";
 import { readRange } from "../../image/file-range.ts";
+import { parsePlatform } from "../../image/media-types.ts";
 import { familiarName } from "../../image/reference.ts";
 import { defineCommand } from "../command.ts";
 import { CommandFailure } from "../errors.ts";
@@ -9,11 +10,10 @@ import { Progress } from "../format/progress.ts";
 import { openInput } from "../streams.ts";
 
 export default defineCommand({
-  names: ["load", "image load"],
-  summary: "Load images from a tar archive, an OCI layout, or STDIN",
   usage: "[OPTIONS]",
   flags: {
     input: { short: "i", type: "string", value: "FILE", help: "Read from a file or an OCI layout's folder, instead of STDIN" },
+    platform: { type: "string", help: "Of archives with several: which one to load (OS/ARCH[/VARIANT])" },
     quiet: { short: "q", type: "boolean", help: "Suppress the load output" },
   },
   args: { min: 0, max: 0 },
@@ -30,6 +30,7 @@ export default defineCommand({
     const progress = flags.quiet ? undefined : new Progress(2);
     try {
       await loadImages(engine, flags.input ?? standardInput(), {
+        ...(flags.platform !== undefined && { platform: parsePlatform(flags.platform) }),
         progress: (layer, current, total) => progress?.update(layer, "Loading layer", current, total),
         loaded: ({ id, names }) => {
           progress?.finish();

@@ -8,8 +8,6 @@ import { connectionOptions, REGISTRY_FLAGS } from "../registry-flags.ts";
 import { printBlocking } from "../streams.ts";
 
 export default defineCommand({
-  names: ["login"],
-  summary: "Authenticate to a registry",
   usage: "[OPTIONS] [SERVER]",
   flags: {
     ...REGISTRY_FLAGS,

@@ -2,8 +2,6 @@ import { storeCredentials } from "../../image/registry/credentials.ts";
 import { defineCommand } from "../command.ts";
 
 export default defineCommand({
-  names: ["logout"],
-  summary: "Log out from a registry",
   usage: "[SERVER]",
   flags: {},
   args: { min: 0, max: 1 },

@@ -17,8 +17,6 @@ const FLAGS = {
 } as const;
 
 export default defineCommand({
-  names: ["logs", "container logs"],
-  summary: "Fetch the logs of a container",
   usage: "[OPTIONS] CONTAINER",
   flags: FLAGS,
   args: { min: 1, max: 1 },

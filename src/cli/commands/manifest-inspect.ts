@@ -5,8 +5,6 @@ import { connectionOptions, REGISTRY_FLAGS } from "../registry-flags.ts";
 import { printBlocking } from "../streams.ts";
 
 export default defineCommand({
-  names: ["manifest inspect"],
-  summary: "Display an image manifest, or manifest list, of a registry",
   usage: "[OPTIONS] NAME[:TAG|@DIGEST]",
   flags: REGISTRY_FLAGS,
   args: { min: 1, max: 1 },

@@ -2,8 +2,6 @@ import { disconnectNetwork } from "../../engine/connect-network.ts";
 import { defineCommand } from "../command.ts";
 
 export default defineCommand({
-  names: ["network disconnect"],
-  summary: "Disconnect a container from a network",
   usage: "[OPTIONS] NETWORK CONTAINER",
   flags: { force: { short: "f", type: "boolean", help: "Do so also where the container cannot be reached" } },
   args: { min: 2, max: 2 },

@@ -20,8 +20,6 @@ const HEADERS = {
 type Listed = Pick<NetworkRecord, "id" | "name" | "createdAt"> & { driver: string; config?: NetworkRecord["config"] };
 
 export default defineCommand({
-  names: ["network ls", "network list"],
-  summary: "List networks",
   usage: "[OPTIONS]",
   flags: {
     filter: { short: "f", type: "list", value: "filter", help: "Provide filter values (driver, id, label, name, scope, type)" },

@@ -4,8 +4,6 @@ import { confirm } from "../confirm.ts";
 import { pruneFilter } from "../prune-filter.ts";
 
 export default defineCommand({
-  names: ["network prune"],
-  summary: "Remove all unused networks, and repair what is used",
   usage: "[OPTIONS]",
   flags: {
     filter: { type: "list", value: "filter", help: "Provide filter values (label, until)" },

@@ -3,8 +3,6 @@ import { defineCommand } from "../command.ts";
 import { forEach } from "../each.ts";
 
 export default defineCommand({
-  names: ["network rm", "network remove"],
-  summary: "Remove one or more networks",
   usage: "NETWORK [NETWORK...]",
   flags: { force: { short: "f", type: "boolean", help: "Do not error if the network does not exist" } },
   args: { min: 1 },

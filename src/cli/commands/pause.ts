@@ -3,8 +3,6 @@ import { defineCommand } from "../command.ts";
 import { forEach } from "../each.ts";
 
 export default defineCommand({
-  names: ["pause", "container pause"],
-  summary: "Pause all processes within one or more containers",
   usage: "CONTAINER [CONTAINER...]",
   flags: {},
   args: { min: 1 },

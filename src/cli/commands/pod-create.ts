@@ -34,8 +34,6 @@ const FLAGS = {
 } as const;
 
 export default defineCommand({
-  names: ["pod create"],
-  summary: "Create a new pod: containers that share namespaces",
   usage: "[OPTIONS] [NAME]",
   flags: FLAGS,
   args: { min: 0, max: 1 },

@@ -4,8 +4,6 @@ import { printFormatted } from "../format/output.ts";
 import { printBlocking } from "../streams.ts";
 
 export default defineCommand({
-  names: ["pod inspect"],
-  summary: "Display detailed information on one or more pods",
   usage: "[OPTIONS] POD [POD...]",
   flags: { format: { short: "f", type: "string", help: "Format output using a Go template, or 'json'" } },
   args: { min: 1 },

@@ -20,8 +20,6 @@ const HEADERS = {
 };
 
 export default defineCommand({
-  names: ["pod ls", "pod ps", "pod list"],
-  summary: "List pods",
   usage: "[OPTIONS]",
   flags: {
     filter: { short: "f", type: "list", value: "filter", help: "Provide filter values (id, label, name, status)" },

@@ -3,8 +3,6 @@ import { defineCommand } from "../command.ts";
 import { forEach } from "../each.ts";
 
 export default defineCommand({
-  names: ["pod rm"],
-  summary: "Remove one or more pods with their containers",
   usage: "[OPTIONS] POD [POD...]",
   flags: { force: { short: "f", type: "boolean", help: "Remove running containers too" } },
   args: { min: 1 },

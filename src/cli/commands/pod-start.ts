@@ -4,8 +4,6 @@ import { forEach } from "../each.ts";
 import { warn } from "../warn.ts";
 
 export default defineCommand({
-  names: ["pod start"],
-  summary: "Start all containers of one or more pods",
   usage: "POD [POD...]",
   flags: {},
   args: { min: 1 },

@@ -4,8 +4,6 @@ import { forEach } from "../each.ts";
 import { STOP_FLAGS, stopOptions } from "../stop-flags.ts";
 
 export default defineCommand({
-  names: ["pod stop"],
-  summary: "Stop all containers of one or more pods",
   usage: "[OPTIONS] POD [POD...]",
   flags: STOP_FLAGS,
   args: { min: 1 },

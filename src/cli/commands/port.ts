@@ -5,8 +5,6 @@ import { CommandFailure } from "../errors.ts";
 import { shownAddress } from "../format/ports.ts";
 
 export default defineCommand({
-  names: ["port", "container port"],
-  summary: "List port mappings or a specific mapping for the container",
   usage: "CONTAINER [PRIVATE_PORT[/PROTO]]",
   flags: {},
   args: { min: 1, max: 2 },

@@ -19,8 +19,6 @@ const FLAGS = {
 } as const;
 
 export default defineCommand({
-  names: ["ps", "container ls", "container list", "container ps"],
-  summary: "List containers",
   usage: "[OPTIONS]",
   flags: FLAGS,
   args: { min: 0, max: 0 },

@@ -6,14 +6,13 @@ import { Registry } from "../../image/registry/client.ts";
 import type { ConnectionOptions } from "../../image/registry/connection.ts";
 import { defineCommand } from "../command.ts";
 import { Progress } from "../format/progress.ts";
-import { connectionOptions, REGISTRY_FLAGS } from "../registry-flags.ts";
+import { connectionOptions, REGISTRY_FLAGS, TRUST_FLAG } from "../registry-flags.ts";
 
 export default defineCommand({
-  names: ["pull", "image pull"],
-  summary: "Download an image from a registry",
   usage: "[OPTIONS] NAME[:TAG|@DIGEST]",
   flags: {
     ...REGISTRY_FLAGS,
+    ...TRUST_FLAG,
     "all-tags": { short: "a", type: "boolean", help: "Download all tagged images in the repository" },
     platform: { type: "string", help: "Set platform if the image has several (OS/ARCH[/VARIANT])" },
     quiet: { short: "q", type: "boolean", help: "Suppress verbose output" },

@@ -1,21 +1,22 @@
 import type { Engine } from "../../engine/engine.ts";
 import { type PushOptions, pushImage } from "../../engine/push-image.ts";
+import { requirePlatform, resolveImage } from "../../engine/resolve-image.ts";
 import { familiarName, formatReference, parseReference, type Reference, repositoryOf } from "../../image/reference.ts";
 import type { ConnectionOptions } from "../../image/registry/connection.ts";
 import { listImages } from "../../store/images.ts";
 import { defineCommand } from "../command.ts";
 import { UsageError } from "../errors.ts";
 import { Progress } from "../format/progress.ts";
-import { connectionOptions, REGISTRY_FLAGS } from "../registry-flags.ts";
+import { connectionOptions, REGISTRY_FLAGS, TRUST_FLAG } from "../registry-flags.ts";
 
 export default defineCommand({
-  names: ["push", "image push"],
-  summary: "Upload an image to a registry",
   usage: "[OPTIONS] NAME[:TAG]",
   flags: {
     ...REGISTRY_FLAGS,
+    ...TRUST_FLAG,
     "compression-format": { type: "string", value: "FORMAT", help: "Pack layers with gzip or zstd (as they came; gzip where they were not packed)" },
     "all-tags": { short: "a", type: "boolean", help: "Push all tags of an image to the repository" },
+    platform: { type: "string", help: "Only if the image is for this platform (OS/ARCH[/VARIANT])" },
     quiet: { short: "q", type: "boolean", help: "Suppress verbose output" },
   },
   args: { min: 1, max: 1 },
@@ -31,6 +32,7 @@ export default defineCommand({
       : [formatReference(reference)];
     progress?.say(`The push refers to repository [${repository}]`);
     for (const name of names) {
+      if (flags.platform !== undefined) requirePlatform(resolveImage(engine, name).image, name, flags.platform);
       const one = parseReference(name);
       const { digest, size } = await push(engine, one, { ...connectionOptions(flags), compression }, progress);
       progress?.say(`${one.tag}: digest: ${digest} size: ${size}`);

@@ -2,8 +2,6 @@ import { renameContainer } from "../../engine/rename-container.ts";
 import { defineCommand } from "../command.ts";
 
 export default defineCommand({
-  names: ["rename", "container rename"],
-  summary: "Rename a container",
   usage: "CONTAINER NEW_NAME",
   flags: {},
   args: { min: 2, max: 2 },

@@ -8,8 +8,6 @@ import { STOP_FLAGS, stopOptions } from "../stop-flags.ts";
 import { warn } from "../warn.ts";
 
 export default defineCommand({
-  names: ["restart", "container restart"],
-  summary: "Restart one or more containers",
   usage: "[OPTIONS] CONTAINER [CONTAINER...]",
   flags: STOP_FLAGS,
   args: { min: 1 },

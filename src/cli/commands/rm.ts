@@ -1,19 +1,29 @@
 import { NotFound } from "../../engine/errors.ts";
 import { removeContainer } from "../../engine/remove-container.ts";
+import { removeLink } from "../../engine/remove-link.ts";
 import { defineCommand } from "../command.ts";
 import { forEach } from "../each.ts";
 
 export default defineCommand({
-  names: ["rm", "container rm", "container remove"],
-  summary: "Remove one or more containers",
   usage: "[OPTIONS] CONTAINER [CONTAINER...]",
   flags: {
     force: { short: "f", type: "boolean", help: "Force the removal of a running container (uses SIGKILL)" },
+    link: {
+      short: "l",
+      type: "boolean",
+      help: "Remove the specified link (CONTAINER/ALIAS), not a container",
+      differs: "takes effect at the next start",
+    },
     volumes: { short: "v", type: "boolean", help: "Remove anonymous volumes associated with the container" },
   },
   args: { min: 1 },
   async run({ engine }, flags, args) {
     return forEach(args, (name) => {
+      if (flags.link) {
+        removeLink(engine, name);
+        console.log(name);
+        return;
+      }
       try {
         removeContainer(engine, name, flags);
       } catch (error) {

@@ -12,8 +12,6 @@ import { DETACH_FLAG, detachKeysOf, requireTerminal, runInForeground } from "../
 import { warn } from "../warn.ts";
 
 export default defineCommand({
-  names: ["run", "container run"],
-  summary: "Create and run a new container from an image",
   usage: "[OPTIONS] IMAGE [COMMAND] [ARG...]",
   flags: {
     ...CONTAINER_FLAGS,

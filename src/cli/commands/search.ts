@@ -11,8 +11,6 @@ const MAX_LIMIT = 100;
 const MAX_DESCRIPTION = 45;
 
 export default defineCommand({
-  names: ["search"],
-  summary: "Search a registry for images (Docker Hub unless the term begins with another one's host)",
   usage: "[OPTIONS] TERM",
   flags: {
     ...REGISTRY_FLAGS,

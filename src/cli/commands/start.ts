@@ -6,14 +6,20 @@ import { CommandFailure } from "../errors.ts";
 import { attachInForeground, DETACH_FLAG, detachKeysOf, outcomeCode, requireTerminal, runInForeground } from "../foreground.ts";
 import { warn } from "../warn.ts";
 
+const CHECKPOINTS = {
+  hidden: true,
+  refused: "is not supported: there are no checkpoints",
+  refusedByDocker: "without experimental features",
+} as const;
+
 export default defineCommand({
-  names: ["start", "container start"],
-  summary: "Start one or more stopped containers",
   usage: "[OPTIONS] CONTAINER [CONTAINER...]",
   flags: {
     attach: { short: "a", type: "boolean", help: "Attach STDOUT/STDERR and forward signals" },
     interactive: { short: "i", type: "boolean", help: "Attach container's STDIN" },
     ...DETACH_FLAG,
+    checkpoint: { type: "string", help: "Restore from this checkpoint", ...CHECKPOINTS },
+    "checkpoint-dir": { type: "string", help: "Use a custom checkpoint storage directory", ...CHECKPOINTS },
     "sig-proxy": { type: "boolean", on: true, help: "Proxy received signals to the process", hidden: true },
   },
   args: { min: 1 },

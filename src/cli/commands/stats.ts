@@ -27,8 +27,6 @@ const FIRST_INTERVAL = 200;
 const INTERVAL = 1000;
 
 export default defineCommand({
-  names: ["stats", "container stats"],
-  summary: "Display a live stream of container(s) resource usage statistics",
   usage: "[OPTIONS] [CONTAINER...]",
   flags: {
     all: { short: "a", type: "boolean", help: "Show all containers (default shows just running)" },

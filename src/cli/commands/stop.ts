@@ -4,8 +4,6 @@ import { forEach } from "../each.ts";
 import { STOP_FLAGS, stopOptions } from "../stop-flags.ts";
 
 export default defineCommand({
-  names: ["stop", "container stop"],
-  summary: "Stop one or more running containers",
   usage: "[OPTIONS] CONTAINER [CONTAINER...]",
   flags: STOP_FLAGS,
   args: { min: 1 },

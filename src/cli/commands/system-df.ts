@@ -12,8 +12,6 @@ const HEADERS = { Type: "TYPE", TotalCount: "TOTAL", Active: "ACTIVE", Size: "SI
 const TABLE = "{{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}";
 
 export default defineCommand({
-  names: ["system df"],
-  summary: "Show disk usage",
   usage: "[OPTIONS]",
   flags: {
     format: { type: "string", help: "Format output using a Go template, 'table TEMPLATE', or 'json'" },

@@ -8,8 +8,6 @@ import { humanSize } from "../format/human.ts";
 import { pruneFilter } from "../prune-filter.ts";
 
 export default defineCommand({
-  names: ["system prune"],
-  summary: "Remove unused data",
   usage: "[OPTIONS]",
   flags: {
     all: { short: "a", type: "boolean", help: "Remove all unused images not just dangling ones" },

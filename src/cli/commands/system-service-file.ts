@@ -76,8 +76,6 @@ stop_pre() {
 `;
 
 export default defineCommand({
-  names: ["system service-file"],
-  summary: "Print a service that starts containers by their restart policies when the machine starts, or one for a container",
   usage: "[OPTIONS] [CONTAINER]",
   flags: { init: { type: "string", value: "systemd|openrc", help: "For which init (default systemd)" } },
   args: { min: 0, max: 1 },

@@ -3,8 +3,6 @@ import { defineCommand } from "../command.ts";
 import { warn } from "../warn.ts";
 
 export default defineCommand({
-  names: ["system start"],
-  summary: "Start what should run by its restart policy, after the machine was restarted",
   usage: "",
   flags: {},
   args: { min: 0, max: 0 },

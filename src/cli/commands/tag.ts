@@ -4,8 +4,6 @@ import { addImageEvent, nameImage } from "../../store/images.ts";
 import { defineCommand } from "../command.ts";
 
 export default defineCommand({
-  names: ["tag", "image tag"],
-  summary: "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE",
   usage: "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
   flags: {},
   args: { min: 2, max: 2 },

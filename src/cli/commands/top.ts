@@ -4,8 +4,6 @@ import { alignTable } from "../format/output.ts";
 import { printBlocking } from "../streams.ts";
 
 export default defineCommand({
-  names: ["top", "container top"],
-  summary: "Display the running processes of a container",
   usage: "CONTAINER [ps OPTIONS]",
   flags: {},
   args: { min: 1 },

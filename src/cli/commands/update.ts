@@ -15,8 +15,6 @@ type Name = (typeof NAMES)[number];
 const FLAGS = Object.fromEntries(NAMES.map((name) => [name, CONTAINER_FLAGS[name]])) as { [K in Name]: (typeof CONTAINER_FLAGS)[K] };
 
 export default defineCommand({
-  names: ["update", "container update"],
-  summary: "Update configuration of one or more containers",
   usage: "[OPTIONS] CONTAINER [CONTAINER...]",
   flags: FLAGS,
   args: { min: 1 },

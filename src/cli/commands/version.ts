@@ -3,8 +3,6 @@ import { defineCommand } from "../command.ts";
 import { printFormatted } from "../format/output.ts";
 
 export default defineCommand({
-  names: ["version"],
-  summary: "Show the berth version information",
   usage: "[OPTIONS]",
   flags: {
     format: { short: "f", type: "string", help: "Format output using a Go template, or 'json'" },

@@ -3,14 +3,14 @@ import { listVolumes } from "../../store/volumes.ts";
 import { defineCommand } from "../command.ts";
 import { UsageError } from "../errors.ts";
 import { printListing } from "../format/output.ts";
+import { CLUSTER } from "../swarm.ts";
 
 const HEADERS = { Driver: "DRIVER", Name: "VOLUME NAME", Labels: "LABELS", Mountpoint: "MOUNTPOINT", Scope: "SCOPE" };
 
 export default defineCommand({
-  names: ["volume ls", "volume list"],
-  summary: "List volumes",
   usage: "[OPTIONS]",
   flags: {
+    cluster: { type: "boolean", help: "Display only cluster volumes, and use cluster volume list formatting", ...CLUSTER },
     filter: { short: "f", type: "list", value: "filter", help: "Provide filter values (dangling, driver, label, name)" },
     format: { type: "string", help: "Format output using a Go template, 'table TEMPLATE', or 'json'" },
     quiet: { short: "q", type: "boolean", help: "Only display volume names" },

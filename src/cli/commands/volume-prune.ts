@@ -5,8 +5,6 @@ import { humanSize } from "../format/human.ts";
 import { pruneFilter } from "../prune-filter.ts";
 
 export default defineCommand({
-  names: ["volume prune"],
-  summary: "Remove unused local volumes",
   usage: "[OPTIONS]",
   flags: {
     all: { short: "a", type: "boolean", help: "Remove all unused volumes, not just anonymous ones" },

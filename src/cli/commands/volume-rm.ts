@@ -4,8 +4,6 @@ import { defineCommand } from "../command.ts";
 import { forEach } from "../each.ts";
 
 export default defineCommand({
-  names: ["volume rm", "volume remove"],
-  summary: "Remove one or more volumes",
   usage: "[OPTIONS] VOLUME [VOLUME...]",
   flags: { force: { short: "f", type: "boolean", help: "Do not error if a volume does not exist" } },
   args: { min: 1 },

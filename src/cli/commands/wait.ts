@@ -4,8 +4,6 @@ import { forEach } from "../each.ts";
 import { UsageError } from "../errors.ts";
 
 export default defineCommand({
-  names: ["wait", "container wait"],
-  summary: "Block until one or more containers stop, then print their exit codes",
   usage: "[OPTIONS] CONTAINER [CONTAINER...]",
   flags: { condition: { type: "list", value: CONDITIONS.join("|"), help: "What to wait for; of several any will do (default stopped)" } },
   args: { min: 1 },

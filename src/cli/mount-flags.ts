@@ -144,7 +144,7 @@ export function parseTmpfs(text: string): ContainerMount {
           .split(",")
           .filter(Boolean);
   for (const option of own) if (!TMPFS_OPTION.test(option)) throw new ValueError(`invalid tmpfs option ["${option}"]`);
-  return { type: "tmpfs", target, options: ["noexec", "nosuid", "nodev", ...own] };
+  return { type: "tmpfs", target, options: ["noexec", "nosuid", "nodev", ...own], given: own.join(",") };
 }
 
 /** `HOST[:CONTAINER][:rwm]`. */

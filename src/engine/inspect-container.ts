@@ -6,6 +6,7 @@ import { getImage } from "../store/images.ts";
 import { layerFolder } from "../store/layout.ts";
 import { DEFAULT_NETWORK, endpointsOf, type PortRequest, portsOf } from "../store/networks.ts";
 import { containerRoot, type StorageDriver } from "./container-layer.ts";
+import { MASKED_PATHS, READONLY_PATHS } from "./container-spec.ts";
 import type { Engine } from "./engine.ts";
 import { inspectEndpoint } from "./inspect-network.ts";
 import { containerState } from "./list-containers.ts";
@@ -21,12 +22,14 @@ export function inspectContainer(engine: Engine, record: ContainerRecord): Recor
   const [path = "", ...args] = [...config.entrypoint, ...config.cmd];
   const folder = layout.container(id);
   const graph = graphDriver(engine, record);
+  const published = (config.networking?.ports ?? []).map(({ containerPort, protocol }) => portKey(containerPort, protocol));
+  const exposed = [...new Set([...config.exposedPorts, ...published])].sort();
   return {
     Id: id,
     Created: timeOf(record.createdAt),
     Path: path,
     Args: args,
-    State: { ...inspectState(record), ...inspectHealth(engine, record) },
+    State: inspectState(engine, record),
     Image: record.imageId ?? "",
     ResolvConfPath: `${folder}/resolv.conf`,
     HostnamePath: `${folder}/hostname`,
@@ -42,7 +45,7 @@ export function inspectContainer(engine: Engine, record: ContainerRecord): Recor
     ExecIDs: null,
     HostConfig: inspectHostConfig(record),
     GraphDriver: graph,
-    Mounts: config.mounts.map((mount) => inspectMount(engine, mount)),
+    Mounts: config.mounts.filter((mount) => mount.type !== "tmpfs" || mount.given === undefined).map((mount) => inspectMount(engine, mount)),
     Config: {
       Hostname: config.hostname,
       Domainname: config.domainname,
@@ -62,17 +65,18 @@ export function inspectContainer(engine: Engine, record: ContainerRecord): Recor
       OnBuild: null,
       ...(config.healthcheck && { Healthcheck: inspectCheck(config.healthcheck) }),
       Labels: config.labels,
-      StopSignal: config.stopSignal,
+      ...(config.stopSignal !== "SIGTERM" && { StopSignal: config.stopSignal }),
       ...(config.stopTimeout !== undefined && { StopTimeout: config.stopTimeout }),
-      ...(config.exposedPorts.length > 0 && { ExposedPorts: Object.fromEntries(config.exposedPorts.map((port) => [port, {}])) }),
+      ...(exposed.length > 0 && { ExposedPorts: Object.fromEntries(exposed.map((port) => [port, {}])) }),
     },
     NetworkSettings: networkSettings(engine, record),
   };
 }
 
-function inspectState(record: ContainerRecord): Record<string, unknown> {
+function inspectState(engine: Engine, record: ContainerRecord): Record<string, unknown> {
   const running = record.status === "running" || record.status === "paused";
-  return {
+  const health = healthOf(engine, record);
+  const state = {
     Status: containerState(record),
     Running: running,
     Paused: record.status === "paused",
@@ -84,21 +88,31 @@ function inspectState(record: ContainerRecord): Record<string, unknown> {
     Error: record.error,
     StartedAt: timeOf(record.startedAt),
     FinishedAt: timeOf(record.finishedAt),
-    TakenOverAt: timeOf(record.takenOverAt),
+    ...(record.takenOverAt !== undefined && { TakenOverAt: timeOf(record.takenOverAt) }),
+    ...(health && { Health: health }),
   };
+  return health ? state : withHidden(state, { Health: null });
 }
 
-function inspectHealth({ db }: Engine, { id, config }: ContainerRecord): Record<string, unknown> {
+// Go's templates know a field that JSON leaves out where it is nil.
+function withHidden(value: Record<string, unknown>, hidden: Record<string, unknown>): Record<string, unknown> {
+  return Object.defineProperties(
+    value,
+    Object.fromEntries(Object.entries(hidden).map(([key, nothing]) => [key, { value: nothing, enumerable: false }])),
+  );
+}
+
+function healthOf({ db }: Engine, { id, config }: ContainerRecord): Record<string, unknown> | undefined {
   const health = config.healthcheck && getHealth(db, id);
-  if (!health) return {};
+  if (!health) return undefined;
   const log = health.log.map(({ start, end, exitCode, output }) => ({ Start: timeOf(start), End: timeOf(end), ExitCode: exitCode, Output: output }));
-  return { Health: { Status: health.status, FailingStreak: health.failingStreak, Log: log } };
+  return { Status: health.status, FailingStreak: health.failingStreak, Log: log };
 }
 
 const NANOSECONDS = 1e6; // of a millisecond
 
 const inspectCheck = ({ test, interval, timeout, startPeriod, startInterval, retries }: Healthcheck) => ({
-  Test: ["CMD", ...test],
+  Test: test.length === 3 && test[0] === "/bin/sh" && test[1] === "-c" ? ["CMD-SHELL", test[2]] : ["CMD", ...test],
   Interval: interval * NANOSECONDS,
   Timeout: timeout * NANOSECONDS,
   StartPeriod: startPeriod * NANOSECONDS,
@@ -108,8 +122,11 @@ const inspectCheck = ({ test, interval, timeout, startPeriod, startInterval, ret
 
 function inspectHostConfig(record: ContainerRecord): Record<string, unknown> {
   const { config } = record;
+  const tmpfs = config.mounts.flatMap((mount) => (mount.type === "tmpfs" && mount.given !== undefined ? [[mount.target, mount.given]] : []));
+  const binds = config.mounts.flatMap(bindText);
+  const isMasked = !config.privileged && !config.security?.systemPathsUnconfined;
   return {
-    Binds: config.mounts.flatMap(bindText),
+    Binds: binds.length > 0 ? binds : null,
     ContainerIDFile: "",
     LogConfig: { Type: config.log?.driver ?? "json-file", Config: config.log?.options ?? {} },
     NetworkMode: config.network,
@@ -118,7 +135,7 @@ function inspectHostConfig(record: ContainerRecord): Record<string, unknown> {
     AutoRemove: record.autoRemove,
     VolumeDriver: "",
     VolumesFrom: null,
-    Annotations: config.annotations,
+    ...(Object.keys(config.annotations).length > 0 && { Annotations: config.annotations }),
     CapAdd: config.capAdd.length > 0 ? config.capAdd : null,
     CapDrop: config.capDrop.length > 0 ? config.capDrop : null,
     Cgroup: "",
@@ -133,19 +150,28 @@ function inspectHostConfig(record: ContainerRecord): Record<string, unknown> {
     ExtraHosts: config.networking?.extraHosts.length ? config.networking.extraHosts : null,
     GroupAdd: config.groupAdd.length > 0 ? config.groupAdd : null,
     IpcMode: config.ipc || "private",
-    Init: config.init,
+    ...(config.init && { Init: true }),
+    Links: config.networking?.links?.length ? config.networking.links.map(({ container, alias }) => `/${container}:/${record.name}/${alias}`) : null,
     PidMode: config.pid,
     Privileged: config.privileged,
     ...(config.networking?.bandwidth && { Bandwidth: config.networking.bandwidth }),
     PublishAllPorts: config.networking?.publishAll ?? false,
     ReadonlyRootfs: config.readOnly,
     SecurityOpt: securityOptions(config.security),
-    Tmpfs: Object.fromEntries(config.mounts.flatMap((mount) => (mount.type === "tmpfs" ? [[mount.target, mount.options.join(",")]] : []))),
+    ...(tmpfs.length > 0 && { Tmpfs: Object.fromEntries(tmpfs) }),
     UTSMode: config.uts,
     UsernsMode: config.userns ?? "",
     ...(config.idMappings && { IDMappings: { UidMap: config.idMappings.uids.map(mapText), GidMap: config.idMappings.gids.map(mapText) } }),
     ShmSize: config.shmSize,
-    Sysctls: config.sysctls,
+    ...(Object.keys(config.sysctls).length > 0 && { Sysctls: config.sysctls }),
+    ConsoleSize: [config.consoleSize?.height ?? 0, config.consoleSize?.width ?? 0],
+    Isolation: "",
+    CpuCount: 0,
+    CpuPercent: 0,
+    IOMaximumIOps: 0,
+    IOMaximumBandwidth: 0,
+    MaskedPaths: isMasked ? MASKED_PATHS : null,
+    ReadonlyPaths: isMasked ? READONLY_PATHS : null,
     Runtime: "berth",
     ...inspectLimits(config.limits),
     Devices: config.devices.map(({ host, container, access }) => ({ PathOnHost: host, PathInContainer: container, CgroupPermissions: access })),
@@ -215,15 +241,25 @@ function bindText(mount: ContainerMount): string[] {
 
 function inspectMount(engine: Engine, mount: ContainerMount): Record<string, unknown> {
   const common = { Destination: mount.target, Mode: "" };
+  const readOnly = "readOnly" in mount && mount.readOnly;
   switch (mount.type) {
     case "bind":
-      return { Type: "bind", Source: mount.source, ...common, RW: !mount.readOnly, Propagation: mount.propagation || "rprivate" };
+      return {
+        Type: "bind",
+        Source: mount.source,
+        ...common,
+        Mode: readOnly ? "ro" : "",
+        RW: !mount.readOnly,
+        Propagation: mount.propagation || "rprivate",
+      };
     case "volume":
       return {
         Type: "volume",
         Name: mount.name,
         Source: engine.layout.volume(mount.name),
         ...common,
+        // Docker's word for volumes by name: shared with others, as SELinux would know it.
+        Mode: readOnly ? "ro" : mount.anonymous ? "" : "z",
         Driver: "local",
         RW: !mount.readOnly,
         Propagation: "",
@@ -234,7 +270,7 @@ function inspectMount(engine: Engine, mount: ContainerMount): Record<string, unk
 }
 
 function volumesOf(mounts: ContainerMount[]): Record<string, object> | null {
-  const own = mounts.filter((mount) => mount.type === "volume");
+  const own = mounts.filter((mount) => mount.type === "volume" && mount.anonymous);
   return own.length > 0 ? Object.fromEntries(own.map((mount) => [mount.target, {}])) : null;
 }
 
@@ -259,6 +295,11 @@ function networkSettings({ db }: Engine, { id, config }: ContainerRecord): Recor
   return {
     Bridge: "",
     SandboxID: "",
+    HairpinMode: false,
+    LinkLocalIPv6Address: "",
+    LinkLocalIPv6PrefixLen: 0,
+    SecondaryIPAddresses: null,
+    SecondaryIPv6Addresses: null,
     SandboxKey: "",
     Ports: {
       ...Object.fromEntries(isRunning ? config.exposedPorts.map((key) => [key, null]) : []),

@@ -19,6 +19,7 @@ export function inspectImage(engine: Engine, image: ImageRecord): Record<string,
     Parent: "",
     Comment: image.config.history?.at(-1)?.comment ?? "",
     Created: image.config.created ?? "",
+    DockerVersion: "",
     Author: image.config.author ?? "",
     Config: {
       Hostname: "",

@@ -9,22 +9,40 @@ import type { Engine } from "./engine.ts";
 import { containerState } from "./list-containers.ts";
 import { reconcileAll } from "./reconcile.ts";
 
-export interface SystemVersion {
-  Client: { Version: string; GitCommit: string; BunVersion: string; Os: string; Arch: string; KernelVersion: string };
+interface Version {
+  Version: string;
+  ApiVersion: string;
+  GitCommit: string;
+  BunVersion: string;
+  Os: string;
+  Arch: string;
+  KernelVersion: string;
 }
+
+/** What scripts ask docker's client and its daemon for; here both are one. */
+export interface SystemVersion {
+  Client: Version & { Context: string };
+  Server: Version & { Platform: { Name: string }; MinAPIVersion: string; Experimental: boolean };
+}
+
+/** That of docker's API whose shapes `inspect` and templates follow. */
+const API_VERSION = "1.47";
 
 const architecture = () => (arch() === "x64" ? "amd64" : arch());
 
 export function systemVersion(): SystemVersion {
+  const version: Version = {
+    Version: BERTH_VERSION,
+    ApiVersion: API_VERSION,
+    GitCommit: BERTH_COMMIT,
+    BunVersion: Bun.version,
+    Os: "linux",
+    Arch: architecture(),
+    KernelVersion: release(),
+  };
   return {
-    Client: {
-      Version: BERTH_VERSION,
-      GitCommit: BERTH_COMMIT,
-      BunVersion: Bun.version,
-      Os: "linux",
-      Arch: architecture(),
-      KernelVersion: release(),
-    },
+    Client: { ...version, Context: "default" },
+    Server: { ...version, Platform: { Name: "berth" }, MinAPIVersion: API_VERSION, Experimental: false },
   };
 }
 

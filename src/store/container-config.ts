@@ -5,7 +5,8 @@ import type { PortRequest } from "./networks.ts";
 export type ContainerMount =
   | { type: "bind"; source: string; target: string; readOnly: boolean; propagation: string; recursive: boolean; createSource: boolean }
   | { type: "volume"; name: string; anonymous: boolean; target: string; readOnly: boolean; noCopy: boolean }
-  | { type: "tmpfs"; target: string; options: string[] };
+  /** `given`: the options of `--tmpfs`, as `inspect` tells them; without, it comes from `--mount`. */
+  | { type: "tmpfs"; target: string; options: string[]; given?: string };
 
 export interface DeviceRequest {
   host: string;

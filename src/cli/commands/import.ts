@@ -21,7 +21,7 @@ export default defineCommand({
     } catch (error) {
       throw new CommandFailure(`open ${file}: ${reasonOf(error)}`, 1);
     }
-    const message = flags.message ?? `Imported from ${file}`;
+    const message = flags.message ?? "Imported from -";
     console.log(
       await importImage(engine, source, {
         name,

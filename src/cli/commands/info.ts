@@ -16,6 +16,12 @@ export default defineCommand({
     const line = (label: string, value: unknown) => ` ${label}: ${value}`;
     console.log(
       [
+        "Client:",
+        line("Version", info.ServerVersion),
+        line("Context", "default"),
+        line("Debug Mode", process.env.BERTH_DEBUG !== undefined),
+        "",
+        "Server:",
         line("Containers", info.Containers),
         line(" Running", info.ContainersRunning),
         line(" Paused", info.ContainersPaused),

@@ -33,11 +33,16 @@ export default defineCommand({
     if (type !== undefined && !["container", "image", "network", "volume"].includes(type))
       throw new CommandFailure(`unknown type ${type}: expected container, image, network or volume`, 1);
     const found: unknown[] = [];
+    let wasPrinted = false;
     const exitCode = await forEach(args, (name) => {
       const value = inspect(engine, name, type, flags);
       if (flags.format === undefined) found.push(value);
-      else printFormatted(flags.format, value);
+      else {
+        printFormatted(flags.format, value);
+        wasPrinted = true;
+      }
     });
+    if (flags.format !== undefined && exitCode !== 0 && !wasPrinted) printBlocking("\n"); // as docker ends what it has not begun
     if (flags.format === undefined) printBlocking(`${JSON.stringify(found, null, 4)}\n`);
     return exitCode;
   },

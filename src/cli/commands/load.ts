@@ -34,7 +34,6 @@ export default defineCommand({
         progress: (layer, current, total) => progress?.update(layer, "Loading layer", current, total),
         loaded: ({ id, names }) => {
           progress?.finish();
-          if (flags.quiet) return;
           for (const name of names) {
             const { repository, tag } = familiarName(name);
             console.log(`Loaded image: ${repository}:${tag}`);

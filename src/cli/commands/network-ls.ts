@@ -4,7 +4,7 @@ import type { NetworkRecord } from "../../store/networks.ts";
 import { defineCommand } from "../command.ts";
 import { CommandFailure } from "../errors.ts";
 import { goTime } from "../format/human.ts";
-import { printListing } from "../format/output.ts";
+import { printListing, withLabels } from "../format/output.ts";
 
 const HEADERS = {
   ID: "NETWORK ID",
@@ -32,19 +32,24 @@ export default defineCommand({
     const tests = flags.filter.map(parseFilter);
     const rows = allNetworks(engine)
       .filter((network) => tests.every((test) => test(network)))
-      .map(({ id, name, driver, config, createdAt }) => ({
-        ID: flags["no-trunc"] ? id : id.slice(0, 12),
-        Name: name,
-        Driver: driver,
-        Scope: "local",
-        IPv4: "true",
-        IPv6: String(config?.ipv6 !== undefined),
-        Internal: String(config?.internal ?? false),
-        Labels: Object.entries(config?.labels ?? {})
-          .map(([key, value]) => `${key}=${value}`)
-          .join(","),
-        CreatedAt: goTime(createdAt),
-      }));
+      .map(({ id, name, driver, config, createdAt }) =>
+        withLabels(
+          {
+            ID: flags["no-trunc"] ? id : id.slice(0, 12),
+            Name: name,
+            Driver: driver,
+            Scope: "local",
+            IPv4: "true",
+            IPv6: String(config?.ipv6 !== undefined),
+            Internal: String(config?.internal ?? false),
+            Labels: Object.entries(config?.labels ?? {})
+              .map(([key, value]) => `${key}=${value}`)
+              .join(","),
+            CreatedAt: goTime(createdAt),
+          },
+          config?.labels ?? {},
+        ),
+      );
     const table = "{{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}";
     printListing({ headers: HEADERS, rows, table }, flags.quiet ? (flags.format ?? "{{.ID}}") : flags.format);
   },

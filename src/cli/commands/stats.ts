@@ -41,7 +41,10 @@ export default defineCommand({
     for (let interval = FIRST_INTERVAL; ; interval = INTERVAL) {
       await Bun.sleep(interval);
       const now = sample(engine, names, flags.all);
-      const rows = [...now.values()].map(({ record, stats }) => toRow(record, stats, before.get(record.id)?.stats, !flags["no-trunc"]));
+      const rows = [...now.values()].map(({ record, asked, stats }) => {
+        const row = toRow(record, stats, before.get(record.id)?.stats, !flags["no-trunc"]);
+        return asked === undefined ? row : { ...row, Container: asked };
+      });
       const isLimited = [...now.values()].some(({ stats }) => stats.bandwidth);
       // Docker has no such column: it is there where it says something.
       const table = isLimited ? `${FIRST}\t{{.NetLimit}}\t${LAST}` : `${FIRST}\t${LAST}`;
@@ -53,12 +56,15 @@ export default defineCommand({
   },
 });
 
-type Sample = Map<string, { record: ContainerRecord; stats: ContainerStats }>;
+/** By id; `asked` is what the user called it. */
+type Sample = Map<string, { record: ContainerRecord; asked: string | undefined; stats: ContainerStats }>;
 
 function sample(engine: Engine, names: string[], all: boolean): Sample {
-  const records =
-    names.length > 0 ? names.map((name) => resolveContainer(engine, name)) : listContainers(engine, { all, last: undefined, filters: [] });
-  return new Map(records.map((record) => [record.id, { record, stats: readContainerStats(record) }]));
+  const found: [ContainerRecord, string | undefined][] =
+    names.length > 0
+      ? names.map((name) => [resolveContainer(engine, name), name])
+      : listContainers(engine, { all, last: undefined, filters: [] }).map((record) => [record, undefined]);
+  return new Map(found.map(([record, asked]) => [record.id, { record, asked, stats: readContainerStats(record) }]));
 }
 
 const percent = (value: number) => `${value.toFixed(2)}%`;

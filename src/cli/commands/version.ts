@@ -14,9 +14,17 @@ export default defineCommand({
     if (flags.short) console.log(`berth version ${version.Client.Version}, build ${version.Client.GitCommit}`);
     else if (flags.format !== undefined) printFormatted(flags.format, version);
     else {
-      const rows = Object.entries(version.Client);
-      const width = Math.max(...rows.map(([name]) => name.length)) + 3;
-      console.log(["berth:", ...rows.map(([name, value]) => ` ${`${name}:`.padEnd(width)} ${value}`)].join("\n"));
+      const { Client } = version;
+      const rows = [
+        ["Version", Client.Version],
+        ["API version", `${Client.ApiVersion} (of docker, whose shapes are followed)`],
+        ["Bun version", Client.BunVersion],
+        ["Git commit", Client.GitCommit],
+        ["OS/Arch", `${Client.Os}/${Client.Arch}`],
+        ["Kernel", Client.KernelVersion],
+      ] as const;
+      const lines = (indent: string) => rows.map(([name, value]) => `${indent}${`${name}:`.padEnd(18 - indent.length)} ${value}`);
+      console.log(["Client: berth", ...lines(" "), "", "Server: berth (there is no daemon)", " Engine:", ...lines("  ")].join("\n"));
     }
   },
 });

@@ -2,7 +2,7 @@ import { inspectVolume, volumeTest } from "../../engine/volumes.ts";
 import { listVolumes } from "../../store/volumes.ts";
 import { defineCommand } from "../command.ts";
 import { UsageError } from "../errors.ts";
-import { printListing } from "../format/output.ts";
+import { printListing, withLabels } from "../format/output.ts";
 import { CLUSTER } from "../swarm.ts";
 
 const HEADERS = { Driver: "DRIVER", Name: "VOLUME NAME", Labels: "LABELS", Mountpoint: "MOUNTPOINT", Scope: "SCOPE" };
@@ -24,12 +24,13 @@ export default defineCommand({
     });
     const rows = listVolumes(engine.db)
       .filter((volume) => tests.every((test) => test(volume)))
-      .map((volume) => ({
-        ...inspectVolume(engine, volume),
-        Labels: Object.entries(volume.labels)
-          .map(([key, value]) => `${key}=${value}`)
-          .join(","),
-      }));
+      .map((volume) => {
+        const { Driver, Mountpoint, Name, Scope } = inspectVolume(engine, volume);
+        const labels = Object.entries(volume.labels).map(([key, value]) => `${key}=${value}`);
+        // The rest is known of clusters only, or by `system df`.
+        const unknown = { Availability: "N/A", Group: "N/A", Links: "N/A", Size: "N/A", Status: "N/A" };
+        return withLabels({ ...unknown, Driver, Labels: labels.join(","), Mountpoint, Name, Scope }, volume.labels);
+      });
     printListing({ headers: HEADERS, rows, table: "{{.Driver}}\t{{.Name}}" }, flags.quiet ? (flags.format ?? "{{.Name}}") : flags.format);
   },
 });

@@ -6,6 +6,7 @@ import { type ContainerRecord, isRestarting } from "../../store/containers.ts";
 import { getHealth, type HealthStatus } from "../../store/health.ts";
 import { endpointsOf, portsOf } from "../../store/networks.ts";
 import { goTime, humanDuration, humanSize } from "./human.ts";
+import { withLabels } from "./output.ts";
 import { formatPorts } from "./ports.ts";
 
 export const CONTAINER_HEADERS = {
@@ -37,11 +38,12 @@ export interface RowOptions {
 export function containerRow(engine: Engine, record: ContainerRecord, { truncate, withSize }: RowOptions): Record<string, unknown> {
   const { config } = record;
   const { db } = engine;
-  return {
+  const row = {
     ID: truncate ? record.id.slice(0, 12) : record.id,
     Image: shownImage(record),
     get Command() {
-      const command = [...config.entrypoint, ...config.cmd].join(" ");
+      const [path = "", ...args] = [...config.entrypoint, ...config.cmd];
+      const command = [path, ...args.map((arg) => (arg.includes(" ") ? `'${arg}'` : arg))].join(" ");
       return JSON.stringify(truncate ? shorten(command, 20) : command);
     },
     get CreatedAt() {
@@ -78,6 +80,7 @@ export function containerRow(engine: Engine, record: ContainerRecord, { truncate
       return withSize ? sizeText(engine, record) : "0B";
     },
   };
+  return withLabels(row, config.labels);
 }
 
 function containerStatus(record: ContainerRecord, health: HealthStatus | undefined): string {

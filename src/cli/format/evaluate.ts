@@ -108,11 +108,14 @@ class Execution {
       }
       return callFunction(first.name, [...rest.map((operand) => this.#value(operand, dot, scope)), ...piped], command.text);
     }
-    if (rest.length > 0 || piped.length > 0) failAt(command.text, "can't give argument to non-function");
-    return this.#value(first, dot, scope);
+    const value = this.#value(first, dot, scope, rest.length + piped.length > 0);
+    if (rest.length === 0 && piped.length === 0) return value;
+    if (typeof value !== "function") return failAt(command.text, "can't give argument to non-function");
+    return value(...rest.map((operand) => this.#value(operand, dot, scope)), ...piped);
   }
 
-  #value(expression: Expression, dot: unknown, scope: Scope): unknown {
+  // A method that is given arguments is what comes out, else what it gives.
+  #value(expression: Expression, dot: unknown, scope: Scope, isCalled = false): unknown {
     if (expression.kind === "literal") return expression.value;
     if (expression.kind === "function") return callFunction(expression.name, [], expression.name);
     const { base } = expression;
@@ -125,6 +128,8 @@ class Execution {
     } else value = this.#pipeline(base, dot, scope);
     expression.fields.forEach((field, i) => {
       value = fieldOf(value, field, expression.text, MAPS.includes(expression.fields[i - 1] ?? ""));
+      if (typeof value === "function" && !(isCalled && i === expression.fields.length - 1)) value = value();
+      if (value === null) value = nothing(field);
     });
     return value;
   }
@@ -138,14 +143,22 @@ function findScope(scope: Scope, name: string): Scope | undefined {
 /** Fields of docker's types whose values are maps: what is not in them is nothing, not a mistake. */
 const MAPS = "Annotations Attributes Data DriverOpts ExposedPorts Labels Networks Options Ports Sysctls Tmpfs Volumes".split(" ");
 
+/** Those of pointers, of which there may be none. */
+const POINTERS = "Health Healthcheck IPAMConfig Init MemorySwappiness PidsLimit StopTimeout".split(" ");
+
+// Go knows by its type what a null is: an empty list, an empty map, or a pointer to nothing. Its JSON is null all the same.
+function nothing(field: string): unknown {
+  if (POINTERS.includes(field)) return null;
+  return Object.defineProperty(MAPS.includes(field) ? {} : [], "toJSON", { value: () => null, enumerable: false });
+}
+
 function fieldOf(value: unknown, field: string, where: string, isMap: boolean): unknown {
   if (isMap && (value === null || value === undefined)) return undefined;
   if (value === null || value === undefined) return failAt(where, `nil data; no entry for key ${JSON.stringify(field)}`);
   if (typeof value !== "object" || Array.isArray(value)) return failAt(where, `can't evaluate field ${field} in type ${goType(value)}`);
   if (!Object.hasOwn(value, field) && isMap) return undefined;
   if (!Object.hasOwn(value, field)) return failAt(where, `map has no entry for key ${JSON.stringify(field)}`);
-  const found = (value as Record<string, unknown>)[field];
-  return typeof found === "function" ? found() : found;
+  return (value as Record<string, unknown>)[field];
 }
 
 function goType(value: unknown): string {

@@ -4,11 +4,16 @@ import { compileTemplate, toJson } from "./evaluate.ts";
 
 /** Prints one thing by a template, or as JSON for `json`. */
 export function printFormatted(format: string, value: unknown): void {
-  printBlocking(format === "json" ? `${toJson(value)}\n` : `${compileTemplate(unescapeFormat(format))(value)}\n`);
+  printBlocking(format === "json" ? `${toJson(value)}\n` : `${compileTemplate(format)(value)}\n`);
 }
 
 // Docker takes `\t` and `\n` in a format for what they mean.
 const unescapeFormat = (format: string) => format.replaceAll("\\t", "\t").replaceAll("\\n", "\n");
+
+/** Gives a row the method `.Label "NAME"`, which JSON does not show. */
+export function withLabels<Row extends object>(row: Row, labels: Record<string, string>): Row {
+  return Object.defineProperty(row, "Label", { value: (name: unknown) => labels[String(name)] ?? "", enumerable: false });
+}
 
 /** A list that `--format` can shape: rows of named values, and a column's header for each name. */
 export interface Listing {
@@ -27,7 +32,7 @@ export function printListing(listing: Listing, format: string | undefined): void
   }
   if (wanted.startsWith("table ")) {
     const template = compileTemplate(wanted.slice("table ".length));
-    printBlocking(alignTable([listing.headers, ...listing.rows].map((row) => template(row))));
+    printBlocking(alignTable([withLabels(listing.headers, {}), ...listing.rows].map((row) => template(row))));
     return;
   }
   const template = compileTemplate(wanted);
@@ -37,13 +42,13 @@ export function printListing(listing: Listing, format: string | undefined): void
 const MIN_WIDTH = 10;
 const PADDING = 3;
 
-/** Aligns tab separated lines as docker's tables are: columns at least 10 wide, 3 apart, the last one as it is. */
-export function alignTable(lines: string[]): string {
+/** Aligns tab separated lines as docker's tables are: columns at least so wide, 3 apart, the last one as it is. */
+export function alignTable(lines: string[], minWidth = MIN_WIDTH): string {
   const rows = lines.map((line) => line.split("\t"));
   const columns = Math.max(...rows.map((row) => row.length));
   const widths = Array.from({ length: columns }, (_, i) => {
     const longest = Math.max(...rows.map((row) => (i < row.length - 1 ? (row[i] ?? "").length : 0)));
-    return Math.max(MIN_WIDTH, longest + PADDING);
+    return Math.max(minWidth, longest + PADDING);
   });
   return rows.map((row) => `${row.map((cell, i) => (i < row.length - 1 ? cell.padEnd(widths[i] ?? 0) : cell)).join("")}\n`).join("");
 }

@@ -3,6 +3,8 @@ import { constants } from "node:os";
 import { call, tryCall } from "./libc.ts";
 
 const NUMBERS: Record<string, number> = { ...constants.signals, SIGCLD: 17, SIGPOLL: 29 };
+/** All that have a name: `SIGKILL`. */
+export const SIGNAL_NAMES: readonly string[] = Object.keys(NUMBERS);
 const SIGRTMIN = 34; // as glibc counts: 32 and 33 are its own
 const SIGRTMAX = 64;
 

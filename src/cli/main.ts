@@ -52,6 +52,7 @@ async function dispatch(argv: string[]): Promise<number> {
   const words = globals.version ? ["version", "--short"] : given.args;
   if (words.length === 0) return help([]);
   if (words[0] === "help") return help(words.slice(1));
+  if (words[0] === "__complete") return completeLine(words.slice(1), globals.root);
   const found = findCommand(words);
   if (!found) return help(words.filter((word) => !HELP_WORDS.includes(word)));
   const { name, typed, args } = found;
@@ -89,6 +90,18 @@ function findCommand([word = "", ...rest]: string[]): { name: string; typed: str
 function unknown(typed: string, known: string[], group = ""): string {
   const near = suggest(typed, known);
   return `unknown command: berth ${group}${typed}${near ? `, did you mean berth ${group}${near}?` : "."} See 'berth ${group}--help'`;
+}
+
+// For the scripts of `berth completion`. A mistake on the line, or no store, is no news there.
+async function completeLine(line: string[], root: string | undefined): Promise<number> {
+  const { complete } = await import("./complete.ts");
+  try {
+    const candidates = await complete(line, makeContext(root ?? process.env.BERTH_ROOT, ""), GLOBAL_FLAGS);
+    process.stdout.write(candidates.map(([word, about]) => `${word}\t${about}\n`).join(""));
+    return 0;
+  } catch {
+    return 1;
+  }
 }
 
 /** Describes a command, a group, or berth. */

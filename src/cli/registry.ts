@@ -151,6 +151,11 @@ export const COMMANDS: Record<string, CommandEntry> = {
     load: () => load(import("./commands/system-service-file.ts")),
   },
   "system prune": { summary: "Remove unused data", load: () => load(import("./commands/system-prune.ts")) },
+  completion: {
+    summary: "Print the script with which a shell completes berth's command lines",
+    load: () => load(import("./commands/completion.ts")),
+  },
+  doctor: { summary: "Tell what this host has and lacks, and what follows from it", load: () => load(import("./commands/doctor.ts")) },
   info: { summary: "Display system-wide information", aliases: ["system info"], load: () => load(import("./commands/info.ts")) },
   version: { summary: "Show the berth version information", load: () => load(import("./commands/version.ts")) },
 };

@@ -91,7 +91,7 @@ function inspectState(engine: Engine, record: ContainerRecord): Record<string, u
     ...(record.takenOverAt !== undefined && { TakenOverAt: timeOf(record.takenOverAt) }),
     ...(health && { Health: health }),
   };
-  return health ? state : withHidden(state, { Health: null });
+  return withHidden(state, { ...(!health && { Health: null }), ...(record.takenOverAt === undefined && { TakenOverAt: NEVER }) });
 }
 
 // Go's templates know a field that JSON leaves out where it is nil.

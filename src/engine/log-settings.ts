@@ -22,6 +22,8 @@ const OPTIONS: Record<LogDriver, string[]> = {
   syslog: [...ATTRIBUTES, ...CACHE, "syslog-address", "syslog-facility", "syslog-format"],
 };
 
+export const LOG_DRIVERS: readonly string[] = Object.keys(OPTIONS);
+
 /** How docker's `local` keeps a log, and the copy beside services that cannot be read. */
 const LOCAL = { maxSize: 20 << 20, maxFiles: 5, compress: true };
 const MAX_BUFFER = 1 << 20;

@@ -142,6 +142,7 @@ test(
       await engine.ok("ps", "-a");
       const ids = (await engine.ok("ps", "-aq", "--no-trunc")).split("\n").filter(Boolean);
       const said = new Map<string, string>();
+      await Bun.sleep(300); // for what was on its way
       for (const id of ids) said.set(id, await engine.inspect(id, "{{.State.Status}} {{.State.Pid}} {{.State.Restarting}}"));
       const found = new Map<string, number[]>();
       for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name)))

@@ -18,7 +18,7 @@ describe("templates", () => {
     ["{{ .State.Pid }}!", "42!"],
     ["{{json .Config.Env}}", '["A=1","B=2"]'],
     ["{{json .Config}}", '{"Env":["A=1","B=2"],"Labels":{"x":"1","with.dot":"2"},"Cmd":null}'],
-    ["{{.Config.Env}} {{.Config.Labels}} {{.Config.Cmd}}", "[A=1 B=2] map[with.dot:2 x:1] <nil>"],
+    ["{{.Config.Env}} {{.Config.Labels}} {{.Config.Cmd}}", "[A=1 B=2] map[with.dot:2 x:1] []"],
     ["{{range .Config.Env}}{{.}};{{end}}", "A=1;B=2;"],
     ["{{range $i, $e := .Config.Env}}{{$i}}={{$e}} {{end}}", "0=A=1 1=B=2 "],
     ["{{range $k, $v := .Config.Labels}}{{$k}}:{{$v}} {{end}}", "with.dot:2 x:1 "],

@@ -1,6 +1,6 @@
 /** Seccomp profiles in docker's format: with parts that depend on capabilities, architecture and kernel (moby, profiles/seccomp). */
 import { readFileSync } from "node:fs";
-import { release } from "node:os";
+import { isKernelAtLeast } from "../../../ffi/kernel-features.ts";
 import { reasonOf } from "../../../ffi/libc.ts";
 import type { Seccomp, SeccompRule } from "../../runtime/seccomp/compile.ts";
 import { knownSyscalls } from "../../runtime/seccomp/syscalls.ts";
@@ -87,14 +87,6 @@ function checkNames(path: string, { defaultAction, syscalls }: Profile): void {
 }
 
 const own = process.arch === "arm64" ? { go: "arm64", seccomp: "SCMP_ARCH_AARCH64" } : { go: "amd64", seccomp: "SCMP_ARCH_X86_64" };
-
-function isKernelAtLeast(version: string): boolean {
-  const [major = 0, minor = 0] = version.split(".").map(Number);
-  const [ownMajor = 0, ownMinor = 0] = release()
-    .split(".")
-    .map((part) => Number.parseInt(part, 10));
-  return ownMajor > major || (ownMajor === major && ownMinor >= minor);
-}
 
 /** What of a profile holds for a container with these capabilities. */
 export function resolveProfile(profile: Profile, capabilities: readonly string[]): Seccomp {

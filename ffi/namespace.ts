@@ -41,6 +41,18 @@ export function enterMountNamespace(fd: number): void {
   }
 }
 
+/** Calls back, and afterwards goes back to the mount namespace and the working folder of before, whatever was entered or made meanwhile. */
+export async function keepingMounts<T>(action: () => T | Promise<T>): Promise<T> {
+  using mounts = openat(AT_FDCWD, "/proc/self/ns/mnt", O_RDONLY);
+  using folder = openat(AT_FDCWD, ".", O_RDONLY);
+  try {
+    return await action();
+  } finally {
+    enterMountNamespace(mounts.fd);
+    call("fchdir", folder.fd);
+  }
+}
+
 /** Calls back in the network namespace of a process, on this thread. */
 export function inNetworkOf<T>(pid: number, action: () => T): T {
   using own = openat(AT_FDCWD, "/proc/self/ns/net", O_RDONLY);

@@ -45,6 +45,12 @@ export const COMMANDS: Record<string, CommandEntry> = {
     aliases: ["image import"],
     load: () => load(import("./commands/import.ts")),
   },
+  build: {
+    summary: "Build an image from a Dockerfile",
+    aliases: ["image build", "builder build", "buildx build"],
+    load: () => load(import("./commands/build.ts")),
+  },
+  "builder prune": { summary: "Remove build cache", aliases: ["buildx prune"], load: () => load(import("./commands/builder-prune.ts")) },
   pull: { summary: "Download an image from a registry", aliases: ["image pull"], load: () => load(import("./commands/pull.ts")) },
   push: { summary: "Upload an image to a registry", aliases: ["image push"], load: () => load(import("./commands/push.ts")) },
   search: {
@@ -167,6 +173,8 @@ export const NAMES: ReadonlyMap<string, string> = new Map(
 
 /** Words before which a second one is expected, and what is below them. */
 export const GROUPS: Record<string, string> = {
+  builder: "Manage builds",
+  buildx: "Manage builds, by the name of docker's plugin",
   container: "Manage containers",
   image: "Manage images",
   network: "Manage networks",

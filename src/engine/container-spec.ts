@@ -1,5 +1,6 @@
 /** From a container's record to the OCI configuration that runtime/ takes, with docker's defaults. */
-import { isAbsolute } from "node:path";
+import { mkdirSync } from "node:fs";
+import { isAbsolute, join } from "node:path";
 import { CAPABILITIES, getCapabilities, type IdExtent, inUserNamespace, ownIdMaps } from "../../ffi/credentials.ts";
 import type { NamedUser } from "../runtime/channel.ts";
 import type { Root } from "../runtime/rootfs/root.ts";
@@ -159,13 +160,20 @@ function pidToJoin(engine: Engine, type: string, mode: string): number {
   return current.process.pid;
 }
 
+const EMPTY = "empty";
+
 /** The root of a container: its image's layers, or its folder, under a layer of its own. */
 export function buildRoot(engine: Engine, record: ContainerRecord): Root {
   const { db } = engine;
   const { rootfs } = record.config;
-  const layers = rootfs === undefined ? record.imageId && getImage(db, record.imageId)?.layers : undefined;
-  const lower = rootfs === undefined ? (layers || []).map((id) => `layers/${layerFolder(id)}`).reverse() : [rootfs];
-  if (lower.length === 0) throw new EngineError(`container ${record.id} has no image`);
+  const image = record.imageId === undefined ? undefined : getImage(db, record.imageId);
+  if (rootfs === undefined && !image) throw new EngineError(`container ${record.id} has no image`);
+  const lower = rootfs === undefined ? (image?.layers ?? []).map((id) => `layers/${layerFolder(id)}`).reverse() : [rootfs];
+  // Of an image without layers: overlay wants at least one.
+  if (lower.length === 0) {
+    mkdirSync(join(engine.layout.data, EMPTY), { recursive: true, mode: 0o755 });
+    lower.push(EMPTY);
+  }
   const root = containerRoot(engine, record.id, lower);
   if (!record.config.idMappings) return root;
   return { ...root, owners: ownersOf(engine, record) ? "own" : "mapped" };

@@ -2,7 +2,7 @@
 import { basename, dirname, resolve } from "node:path";
 import { asFileOwner } from "../../ffi/credentials.ts";
 import * as fd from "../../ffi/fd.ts";
-import { openInRoot } from "../../ffi/in-root.ts";
+import { makeInRoot, openInRoot } from "../../ffi/in-root.ts";
 import { hasCode, reasonOf } from "../../ffi/libc.ts";
 import { type Owners, toHost } from "../../ffi/owners.ts";
 import { type FileSink, LayerWriter } from "../image/layer-writer.ts";
@@ -10,6 +10,8 @@ import type { TarEntry } from "../image/tar-header.ts";
 import { TarReader } from "../image/tar-reader.ts";
 import { TarWriter } from "../image/tar-writer.ts";
 import { writePath } from "../image/tree.ts";
+import { type Bytes, decompress } from "../image/unpack.ts";
+import type { ContainerRecord } from "../store/containers.ts";
 import { addContainerEvent } from "../store/events.ts";
 import { type ContainerFiles, openContainerFiles } from "./container-root.ts";
 import type { Engine } from "./engine.ts";
@@ -55,6 +57,81 @@ export async function copyInAsTar(engine: Engine, container: string, path: strin
   const extraction = new Extraction(folder, files.owners, (entry) => ({ ...entry, ...hostOwner(entry, files.owners) }));
   try {
     for await (const chunk of source) extraction.write(chunk);
+  } finally {
+    extraction.close();
+  }
+}
+
+/** Where files go: a folder, and the name that the first of them gets there, if it is to have another. */
+interface Placement {
+  files: ContainerFiles;
+  folder: fd.OwnedFd;
+  name: string | undefined;
+}
+
+/**
+ * Calls back with a place for files in a container; folders on the way are made.
+ *
+ * @param path a folder if it ends with a slash, or is one already; else the new name of a single file
+ */
+export async function atPlace(
+  engine: Engine,
+  record: ContainerRecord,
+  path: string,
+  owner: { uid: number; gid: number },
+  action: (place: Placement) => void | Promise<void>,
+): Promise<void> {
+  using files = openContainerFiles(engine, record);
+  const there = openTarget({ ...files, name: record.name }, path);
+  using _there = there?.file;
+  const isFolder = path.endsWith("/") || there?.isFolder === true;
+  if (there && !there.isFolder && path.endsWith("/")) throw new EngineError(`${path} is not a directory`);
+  using folder = makeFolders(files.root.fd, isFolder ? path : dirname(path), owner);
+  await action({ files, folder, name: isFolder ? undefined : basename(path) });
+}
+
+// Those that are not there yet get the owner.
+function makeFolders(root: number, path: string, { uid, gid }: { uid: number; gid: number }): fd.OwnedFd {
+  const names = path.split("/").filter(Boolean);
+  for (const [i] of names.entries()) {
+    const above = `/${names.slice(0, i + 1).join("/")}`;
+    try {
+      openInRoot(root, above, fd.O_PATH).close();
+    } catch (error) {
+      if (!hasCode(error, "ENOENT")) throw error;
+      using made = makeInRoot(root, above, { last: "directory", mode: 0o755 });
+      fd.chownat(made.fd, "", uid, gid);
+    }
+  }
+  return openInRoot(root, path, fd.O_PATH | fd.O_DIRECTORY);
+}
+
+/** Unpacks a tar at a place, as it comes. */
+export async function unpackAt({ files, folder }: Placement, source: AsyncIterable<Uint8Array>): Promise<void> {
+  const extraction = new Extraction(folder, files.owners, (entry) => entry);
+  try {
+    for await (const chunk of source) extraction.write(chunk);
+  } finally {
+    extraction.close();
+  }
+}
+
+/** Unpacks a tar, packed or not, in a folder of the host. */
+export async function unpackFolder(path: string, source: AsyncIterable<Bytes>): Promise<void> {
+  using folder = fd.openat(fd.AT_FDCWD, path, fd.O_RDONLY | fd.O_DIRECTORY);
+  const extraction = new Extraction(folder, undefined, (entry) => entry);
+  try {
+    for await (const chunk of decompress(source)) extraction.write(chunk);
+  } finally {
+    extraction.close();
+  }
+}
+
+/** Writes files at a place, as the callback gives them to a writer of tars. */
+export function writeAt({ files, folder }: Placement, fill: (write: (bytes: Uint8Array) => void) => void): void {
+  const extraction = new Extraction(folder, files.owners, (entry) => entry);
+  try {
+    fill((bytes) => extraction.write(bytes));
   } finally {
     extraction.close();
   }

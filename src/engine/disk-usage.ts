@@ -1,7 +1,7 @@
 /** `system df` and `ps --size`: what takes room on the disk. */
 import { join } from "node:path";
 import { type ContainerRecord, listContainers } from "../store/containers.ts";
-import { containersOfImage, getImage, type ImageRecord, layerSize, listImages } from "../store/images.ts";
+import { containersOfImage, getImage, type ImageRecord, layerSize, listBuildCache, listImages } from "../store/images.ts";
 import { containersOfVolume, listVolumes, type VolumeRecord } from "../store/volumes.ts";
 import type { Engine } from "./engine.ts";
 import { folderSize } from "./folder-size.ts";
@@ -16,6 +16,8 @@ export interface DiskUsage {
   reclaimableLayers: number;
   containers: { record: ContainerRecord; size: number; isActive: boolean }[];
   volumes: { volume: VolumeRecord; size: number; links: number }[];
+  /** What steps of builds made, and only they have. */
+  cache: { count: number; size: number };
 }
 
 /** What a container wrote, and what its image holds. */
@@ -37,7 +39,10 @@ export function diskUsage(engine: Engine): DiskUsage {
   const isUsed = (image: ImageRecord) => containersOfImage(db, image.id).length > 0;
   const active = new Set(images.filter(isUsed).flatMap(({ layers }) => layers));
   const layers = sum(sizes.keys());
+  const cached = listBuildCache(db);
+  const own = new Set(cached.flatMap((image) => image.layers.filter((layer) => !sizes.has(layer))));
   return {
+    cache: { count: cached.length, size: [...own].reduce((total, layer) => total + layerSize(db, layer), 0) },
     images: images.map((image) => {
       const shared = sum(image.layers.filter((layer) => (users.get(layer) ?? 0) > 1));
       return { image, shared, unique: sum(image.layers) - shared, containers: containersOfImage(db, image.id).length };

@@ -7,7 +7,7 @@ import { TarWriter } from "../image/tar-writer.ts";
 import { writeTree } from "../image/tree.ts";
 import { openCgroup } from "../runtime/cgroup/open.ts";
 import { BlobWriter } from "../store/blob-writer.ts";
-import type { ContainerRecord } from "../store/containers.ts";
+import { type ContainerRecord, claimFreeze, endFreeze } from "../store/containers.ts";
 import { addContainerEvent } from "../store/events.ts";
 import { FileDigester } from "../store/file-digester.ts";
 import { getImage, type ImageConfig, type ImageRecord, withLease } from "../store/images.ts";
@@ -53,12 +53,30 @@ export async function commitContainer(engine: Engine, text: string, options: Com
   return await withLease(engine.db, base.layers, () => commitLeased(engine, record, base, { ...options, name, config, reference: options.name }));
 }
 
-type CommitPlan = CommitOptions & { reference: string | undefined; config: NonNullable<ImageConfig["config"]> };
+/** Makes an image of a container's image and what the container wrote, with a configuration that does not come from the container. Gives its id. */
+export async function commitStep(
+  engine: Engine,
+  record: ContainerRecord,
+  base: ImageRecord,
+  step: { config: NonNullable<ImageConfig["config"]>; createdBy: string; author: string },
+): Promise<string> {
+  const plan = { ...step, name: undefined, reference: undefined, message: "", changes: [], pause: false };
+  return await withLease(engine.db, base.layers, () => commitLeased(engine, record, base, plan));
+}
+
+type CommitPlan = CommitOptions & {
+  reference: string | undefined;
+  config: NonNullable<ImageConfig["config"]>;
+  /** For the history; the container's command where undefined. */
+  createdBy?: string;
+};
 
 async function commitLeased(engine: Engine, record: ContainerRecord, base: ImageRecord, options: CommitPlan): Promise<string> {
   const { name, config } = options;
   const own = options.pause && record.status === "running" ? openCgroup(containerCgroup(record)) : undefined;
-  const cgroup = own && own.paths.length > 0 ? own : undefined; // an ordinary user's container has none to stand still in
+  const hasOwn = own !== undefined && own.paths.length > 0; // an ordinary user's container has none to stand still in
+  // Where another command made it stand still, it does already.
+  const cgroup = hasOwn && claimFreeze(engine.db, record.id) ? own : undefined;
   const writer = new BlobWriter(engine.layout);
   writer.leaveHashing(); // until it is staged
   const staged: StagedLayer[] = [];
@@ -68,6 +86,7 @@ async function commitLeased(engine: Engine, record: ContainerRecord, base: Image
       writeLayer(engine, record, writer);
     } finally {
       cgroup?.freeze(false);
+      if (cgroup) endFreeze(engine.db, record.id);
     }
     writer.close();
     for (const diffId of base.layers) {
@@ -88,7 +107,7 @@ async function commitLeased(engine: Engine, record: ContainerRecord, base: Image
         ...(base.config.history ?? []),
         {
           created,
-          created_by: [...record.config.entrypoint, ...record.config.cmd].join(" "),
+          created_by: options.createdBy ?? [...record.config.entrypoint, ...record.config.cmd].join(" "),
           ...(options.author && { author: options.author }),
           ...(options.message && { comment: options.message }),
         },

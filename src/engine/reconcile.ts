@@ -7,6 +7,8 @@ import { openCgroup } from "../runtime/cgroup/open.ts";
 import {
   type ContainerRecord,
   claimForRemoval,
+  endFreeze,
+  freezerOf,
   getContainer,
   listContainers,
   listUnsettled,
@@ -42,12 +44,21 @@ function isSettled({ status, autoRemove, owner, process }: ContainerRecord): boo
 
 const isUp = ({ status }: ContainerRecord) => status === "running" || status === "paused";
 
+// Of a command that was killed while the container stood still for it.
+function letGo({ db }: Engine, record: ContainerRecord): void {
+  const freezer = freezerOf(db, record.id);
+  if (!freezer || isAlive(freezer)) return;
+  if (record.status !== "paused") openCgroup(containerCgroup(record))?.freeze(false);
+  endFreeze(db, record.id);
+}
+
 /** The record as it is in truth; undefined where the container was to be removed and now is. */
 export function reconcile(engine: Engine, stored: ContainerRecord): ContainerRecord | undefined {
   const { db } = engine;
   const { id } = stored;
   let record = stored;
   if (isUp(record)) {
+    letGo(engine, record);
     if (alive(record.owner)) return record;
     if (alive(record.process)) {
       const { takeOver } = require("./take-over.ts") as typeof import("./take-over.ts");

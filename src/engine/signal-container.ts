@@ -47,9 +47,19 @@ export function awaitProcess(identity: ProcessIdentity, timeout: number): boolea
   return withProcess(identity, true, (pidfd) => poll([{ fd: pidfd, events: POLLIN }], timeout)[0] === true);
 }
 
-// What stands still takes no signal before it goes on (on v1 not even SIGKILL).
+// What stands still takes no signal before it goes on (on v1 not even SIGKILL), for whatever reason it does.
 function thaw(record: ContainerRecord): void {
-  if (record.status === "paused") openCgroup(containerCgroup(record))?.freeze(false);
+  const cgroup = openCgroup(containerCgroup(record));
+  if (cgroup && cgroup.paths.length > 0 && (record.status === "paused" || cgroup.isFrozen())) cgroup.freeze(false);
+}
+
+// Another command may make it stand still right after the signal.
+function awaitKilled(record: ContainerRecord, process: ProcessIdentity): boolean {
+  for (let waited = 0; waited < KILL_TIMEOUT; waited += THAW_INTERVAL) {
+    if (awaitProcess(process, THAW_INTERVAL)) return true;
+    thaw(record);
+  }
+  return false;
 }
 
 /** `kill`: sends a signal to a running container. */
@@ -63,11 +73,13 @@ export function killContainer(engine: Engine, text: string, signal: number): voi
   addContainerEvent(engine.db, record.id, "kill", { signal: String(signal) });
   if (signal !== SIGKILL) return;
   thaw(record);
+  awaitKilled(record, record.process);
   settle(engine, record, SETTLE_TIMEOUT);
 }
 
 // The kernel may take a while to free a killed process's memory; beyond this something is wrong with the machine.
 const KILL_TIMEOUT = 30_000;
+const THAW_INTERVAL = 500;
 /** What a monitor may take to write down a container's end and to clean up. */
 export const SETTLE_TIMEOUT = 10_000;
 
@@ -106,7 +118,7 @@ export function killAndSettle(engine: Engine, record: ContainerRecord, process: 
   signalProcess(process, SIGKILL);
   addContainerEvent(engine.db, record.id, "kill", { signal: String(SIGKILL) });
   thaw(record);
-  if (!awaitProcess(process, KILL_TIMEOUT))
+  if (!awaitKilled(record, process))
     throw new EngineError(`container ${record.id}: process ${process.pid} did not end within ${KILL_TIMEOUT / 1000} seconds of SIGKILL`);
   settle(engine, record, SETTLE_TIMEOUT);
 }

@@ -1,5 +1,6 @@
 /** Dockerfile instructions that change an image's configuration, as `import -c` takes them. */
 import type { ImageConfig } from "../store/images.ts";
+import { jsonList } from "./dockerfile.ts";
 
 type RunConfig = NonNullable<ImageConfig["config"]>;
 
@@ -45,16 +46,6 @@ export function applyChange(config: RunConfig, change: string): void {
       throw new ChangeError(
         `${word} is not a valid change command: expected CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME or WORKDIR`,
       );
-  }
-}
-
-function jsonList(text: string): string[] | undefined {
-  if (!text.startsWith("[")) return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    return Array.isArray(value) && value.every((v) => typeof v === "string") ? value : undefined;
-  } catch {
-    return undefined;
   }
 }
 

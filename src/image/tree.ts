@@ -17,7 +17,7 @@ export interface TreeOptions {
   /** Whose files they are, where owners are to be told as a user namespace has them. */
   owners?: Owners | undefined;
   /** Paths, relative to the root, that are left out with all below them. */
-  exclude: ReadonlySet<string>;
+  exclude: Pick<ReadonlySet<string>, "has">;
 }
 
 const TYPES: Record<number, TarEntry["type"]> = {

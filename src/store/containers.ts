@@ -320,3 +320,18 @@ export function deleteContainer(db: Database, id: string): void {
 export function findExit(db: Database, id: string): number | undefined {
   return first<{ exit_code: number }>(db, "SELECT exit_code FROM exits WHERE container_id = ?", id)?.exit_code;
 }
+
+/** Notes that this process makes a container stand still for a while; false where another one does. */
+export function claimFreeze(db: Database, id: string): boolean {
+  const { pid, startTime, bootId } = currentProcess();
+  return change(db, "INSERT OR IGNORE INTO freezes (container_id, pid, pid_start, boot_id) VALUES (?, ?, ?, ?)", id, pid, startTime, bootId) === 1;
+}
+
+export function endFreeze(db: Database, id: string): void {
+  change(db, "DELETE FROM freezes WHERE container_id = ?", id);
+}
+
+/** Who makes a container stand still for a while, if anybody does. */
+export function freezerOf(db: Database, id: string): ProcessIdentity | undefined {
+  return first<ProcessIdentity>(db, "SELECT pid, pid_start AS startTime, boot_id AS bootId FROM freezes WHERE container_id = ?", id);
+}

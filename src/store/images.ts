@@ -20,6 +20,8 @@ export interface ImageConfig {
     WorkingDir?: string;
     Labels?: Record<string, string> | null;
     StopSignal?: string;
+    /** Docker's own, for what follows in a Dockerfile. */
+    Shell?: string[];
     OnBuild?: string[] | null;
     /** Nanoseconds. */
     Healthcheck?: { Test?: string[]; Interval?: number; Timeout?: number; StartPeriod?: number; StartInterval?: number; Retries?: number };
@@ -86,8 +88,27 @@ function fromRow(db: Database, row: Row): ImageRecord {
   };
 }
 
+const IS_CACHE = "build_key IS NOT NULL AND NOT EXISTS (SELECT 1 FROM image_names WHERE image_id = id)";
+
+/** All images, the newest first, but for those that are cache of builds. */
 export function listImages(db: Database): ImageRecord[] {
-  return all<Row>(db, "SELECT * FROM images ORDER BY created_at DESC, rowid DESC").map((row) => fromRow(db, row));
+  return all<Row>(db, `SELECT * FROM images WHERE NOT (${IS_CACHE}) ORDER BY created_at DESC, rowid DESC`).map((row) => fromRow(db, row));
+}
+
+/** What steps of builds made, where it has no name. */
+export function listBuildCache(db: Database): ImageRecord[] {
+  return all<Row>(db, `SELECT * FROM images WHERE ${IS_CACHE} ORDER BY created_at DESC, rowid DESC`).map((row) => fromRow(db, row));
+}
+
+/** What a step of a build made. */
+export function findBuildStep(db: Database, key: string): ImageRecord | undefined {
+  const row = first<Row>(db, "SELECT * FROM images WHERE build_key = ? ORDER BY created_at DESC LIMIT 1", key);
+  return row && fromRow(db, row);
+}
+
+/** Remembers what a step of a build made. */
+export function recordBuildStep(db: Database, key: string, id: string): void {
+  change(db, "UPDATE images SET build_key = ? WHERE id = ?", key, id);
 }
 
 export function getImage(db: Database, id: string): ImageRecord | undefined {

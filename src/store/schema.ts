@@ -206,4 +206,17 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE containers ADD COLUMN pod_id TEXT REFERENCES pods (id);
   CREATE INDEX containers_by_pod ON containers (pod_id);
   `,
+  `
+  -- What a step of a build made, by a digest of all that went into it; without names such an image is cache.
+  ALTER TABLE images ADD COLUMN build_key TEXT;
+  CREATE INDEX images_by_build_key ON images (build_key);
+
+  -- Containers that stand still while a process reads their files: if it is killed, somebody else lets them go on.
+  CREATE TABLE freezes (
+    container_id TEXT PRIMARY KEY REFERENCES containers (id) ON DELETE CASCADE,
+    pid INTEGER NOT NULL,
+    pid_start INTEGER NOT NULL,
+    boot_id TEXT NOT NULL
+  ) STRICT;
+  `,
 ];

@@ -2,7 +2,7 @@ import type { Engine } from "../../engine/engine.ts";
 import { hasLabel } from "../../engine/list-containers.ts";
 import { resolveImage } from "../../engine/resolve-image.ts";
 import { familiarName } from "../../image/reference.ts";
-import { containersOfImage, type ImageConfig, type ImageRecord, layerBlobs, listImages } from "../../store/images.ts";
+import { containersOfImage, type ImageConfig, type ImageRecord, layerBlobs, listBuildCache, listImages } from "../../store/images.ts";
 import { defineCommand } from "../command.ts";
 import { CommandFailure } from "../errors.ts";
 import { humanSize } from "../format/human.ts";
@@ -30,7 +30,7 @@ export default defineCommand({
   args: { min: 0, max: 1 },
   async run({ engine }, flags, [wanted]) {
     const tests = flags.filter.map((filter) => parseFilter(engine, filter));
-    const images = listImages(engine.db).filter((image) => tests.every((test) => test(image)));
+    const images = [...listImages(engine.db), ...(flags.all ? listBuildCache(engine.db) : [])].filter((image) => tests.every((test) => test(image)));
     if (flags.tree) {
       for (const name of ["quiet", "digests", "no-trunc", "format"] as const)
         if (flags[name]) throw new CommandFailure(`--${name} is not supported with --tree`, 1);

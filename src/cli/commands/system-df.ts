@@ -26,7 +26,7 @@ export default defineCommand({
   },
 });
 
-function summary({ images, layers, reclaimableLayers, containers, volumes }: DiskUsage): Record<string, unknown>[] {
+function summary({ images, layers, reclaimableLayers, containers, volumes, cache }: DiskUsage): Record<string, unknown>[] {
   const total = (list: { size: number }[]) => list.reduce((sum, { size }) => sum + size, 0);
   const row = (Type: string, count: number, active: number, size: number, reclaimable: number) => ({
     Type,
@@ -42,7 +42,7 @@ function summary({ images, layers, reclaimableLayers, containers, volumes }: Dis
     row("Images", images.length, usedImages.length, layers, reclaimableLayers),
     row("Containers", containers.length, containers.length - stopped.length, total(containers), total(stopped)),
     row("Local Volumes", volumes.length, volumes.length - unused.length, total(volumes), total(unused)),
-    row("Build Cache", 0, 0, 0, 0),
+    row("Build Cache", cache.count, 0, cache.size, cache.size),
   ];
 }
 

@@ -1,6 +1,6 @@
 import { pruneNetworks } from "../../engine/networks.ts";
 import { pruneContainers } from "../../engine/prune-containers.ts";
-import { pruneImages } from "../../engine/prune-images.ts";
+import { pruneBuildCache, pruneImages } from "../../engine/prune-images.ts";
 import { pruneVolumes } from "../../engine/volumes.ts";
 import { defineCommand } from "../command.ts";
 import { confirm } from "../confirm.ts";
@@ -23,6 +23,7 @@ export default defineCommand({
       "all networks not used by at least one container",
       ...(flags.volumes ? ["all anonymous volumes not used by at least one container"] : []),
       flags.all ? "all images without at least one container associated to them" : "all dangling images",
+      "unused build cache",
     ];
     if (!flags.force && !confirm(`WARNING! This will remove:\n${what.map((line) => `  - ${line}`).join("\n")}\n`)) return;
     const report = (title: string, names: string[]) => {
@@ -41,6 +42,11 @@ export default defineCommand({
     report("Volumes", volumes.names);
     const images = pruneImages(engine, { all: flags.all, isWanted });
     report("Images", [...images.untagged.map((name) => `untagged: ${name}`), ...images.deleted.map((id) => `deleted: ${id}`)]);
-    console.log(`Total reclaimed space: ${humanSize(containers.bytes + volumes.bytes + images.bytes)}`);
+    const cache = pruneBuildCache(engine, isWanted);
+    report(
+      "build cache objects",
+      cache.deleted.map((id) => id.slice(7)),
+    );
+    console.log(`Total reclaimed space: ${humanSize(containers.bytes + volumes.bytes + images.bytes + cache.bytes)}`);
   },
 });

@@ -1,0 +1,239 @@
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { writeAll } from "../../../ffi/fd.ts";
+import { reasonOf } from "../../../ffi/libc.ts";
+import { type BuildOptions, buildImage, type RunRequest, temporaryFolder } from "../../engine/build/build-image.ts";
+import { unpackFolder } from "../../engine/copy-files.ts";
+import type { ContainerOptions } from "../../engine/create-container.ts";
+import type { Engine } from "../../engine/engine.ts";
+import { NotFound } from "../../engine/errors.ts";
+import { resolveImage } from "../../engine/resolve-image.ts";
+import { parseDockerfile } from "../../image/dockerfile.ts";
+import { IgnoreFile } from "../../image/dockerignore.ts";
+import { familiarName, formatReference, parseReference } from "../../image/reference.ts";
+import { type Bytes, compressionOf } from "../../image/unpack.ts";
+import { flagValues, type GivenFlag } from "../arguments.ts";
+import { defineCommand, type FlagValues } from "../command.ts";
+import { CONTAINER_FLAGS, type ContainerFlagValues, containerOptions } from "../container-flags.ts";
+import { CommandFailure, UsageError } from "../errors.ts";
+import { Progress } from "../format/progress.ts";
+import { TRUST_FLAG } from "../registry-flags.ts";
+import { openInput, printBlocking } from "../streams.ts";
+import { parsePair } from "../values.ts";
+import { pull } from "./pull.ts";
+
+const { "add-host": addHost, "cgroup-parent": cgroupParent, isolation, memory, ulimit } = CONTAINER_FLAGS;
+/** Those that mean for each RUN what they mean to `run`. */
+const RUN_FLAGS = {
+  "add-host": addHost,
+  "cgroup-parent": cgroupParent,
+  "cpu-period": CONTAINER_FLAGS["cpu-period"],
+  "cpu-quota": CONTAINER_FLAGS["cpu-quota"],
+  "cpu-shares": CONTAINER_FLAGS["cpu-shares"],
+  "cpuset-cpus": CONTAINER_FLAGS["cpuset-cpus"],
+  "cpuset-mems": CONTAINER_FLAGS["cpuset-mems"],
+  isolation,
+  memory,
+  "memory-swap": CONTAINER_FLAGS["memory-swap"],
+  "security-opt": CONTAINER_FLAGS["security-opt"],
+  "shm-size": CONTAINER_FLAGS["shm-size"],
+  ulimit,
+} as const;
+
+const FLAGS = {
+  ...RUN_FLAGS,
+  ...TRUST_FLAG,
+  "build-arg": { type: "list", help: "Set build-time variables" },
+  "cache-from": {
+    type: "list",
+    help: "Images to consider as cache sources",
+    hidden: true,
+    differs: "has no effect: what this host built before is the cache",
+  },
+  compress: { type: "boolean", help: "Compress the build context using gzip (it is read where it lies)" },
+  file: { short: "f", type: "string", help: "Name of the Dockerfile (default PATH/Dockerfile; - for standard input)" },
+  "force-rm": { type: "boolean", help: "Always remove intermediate containers (they always are)" },
+  iidfile: { type: "string", help: "Write the image ID to the file" },
+  label: { type: "list", help: "Set metadata for an image" },
+  load: { type: "boolean", help: "Put the image into the store (it always is)", hidden: true },
+  network: { type: "string", help: "Set the networking mode for the RUN instructions during build (default bridge)" },
+  "no-cache": { type: "boolean", help: "Do not use cache when building the image" },
+  platform: { type: "string", help: "Set platform if the base has several (OS/ARCH[/VARIANT])" },
+  progress: { type: "string", value: "auto|plain|quiet", help: "Type of progress output" },
+  pull: { type: "boolean", help: "Always attempt to pull a newer version of the image" },
+  quiet: { short: "q", type: "boolean", help: "Suppress the build output and print image ID on success" },
+  rm: { type: "boolean", on: true, help: "Remove intermediate containers after a successful build (they always are)" },
+  secret: { type: "list", value: "id=ID,src=FILE", help: "Secret to expose to RUN --mount=type=secret (id=ID,src=FILE or id=ID,env=NAME)" },
+  squash: {
+    type: "boolean",
+    help: "Squash newly built layers into a single new layer",
+    hidden: true,
+    refused: "is not supported",
+    refusedByDocker: "without experimental features",
+  },
+  tag: { short: "t", type: "list", help: "Name and optionally a tag (NAME:TAG)" },
+  target: { type: "string", help: "Set the target build stage to build" },
+} as const;
+
+const TAR_MAGIC = 257; // where a header says ustar
+
+export default defineCommand({
+  usage: "[OPTIONS] PATH | -",
+  flags: FLAGS,
+  args: { min: 1, max: 1 },
+  examples: ["berth build -t app .", "berth build -t app:test --target test --build-arg VERSION=1.2 .", "berth build -t app - < Dockerfile"],
+  async run({ engine }, flags, [path = ""]) {
+    const isQuiet = flags.quiet || flags.progress === "quiet";
+    if (/^(https?|git|ssh):\/\/|^git@|^github\.com\//.test(path))
+      throw new CommandFailure(`a context from a URL is not supported: ${path}; clone it, and build from the folder`, 1);
+    const names = flags.tag.map((tag) => formatReference(parseReference(tag)));
+    const temporary = temporaryFolder(engine);
+    try {
+      const source = await readContext(path, flags.file, temporary);
+      const kept: Buffer[] = [];
+      const output = (bytes: Uint8Array): undefined => {
+        if (isQuiet) kept.push(Buffer.from(bytes));
+        else writeAll(2, bytes);
+      };
+      const say = (line: string) => output(Buffer.from(`${line}\n`));
+      const options: BuildOptions = {
+        ...source,
+        args: buildArgs(flags["build-arg"]),
+        labels: Object.fromEntries(flags.label.map((text) => parsePair(text, "a label"))),
+        target: flags.target,
+        useCache: !flags["no-cache"],
+        platform: flags.platform,
+        secrets: secrets(flags.secret, temporary),
+        names,
+        containerOptions: (request) => stepOptions(flags, request),
+        fetch: (reference, platform) => fetchImage(engine, reference, platform, flags.pull, isQuiet),
+        say,
+        output,
+      };
+      let id: string;
+      try {
+        id = await buildImage(engine, options);
+      } catch (error) {
+        writeAll(2, Buffer.concat(kept)); // what went before it tells why
+        throw error;
+      }
+      say(`Successfully built ${id.slice(7, 19)}`);
+      for (const name of names) {
+        const { repository, tag } = familiarName(name);
+        say(`Successfully tagged ${repository}:${tag}`);
+      }
+      if (flags.iidfile !== undefined) writeFileSync(flags.iidfile, id);
+      if (isQuiet) printBlocking(`${id}\n`);
+    } finally {
+      rmSync(temporary, { recursive: true, force: true });
+    }
+  },
+});
+
+// What flags of the build, and a step, ask of a container.
+function stepOptions(flags: FlagValues<typeof FLAGS>, { image, command, env, labels, mounts, network }: RunRequest): ContainerOptions {
+  const given: GivenFlag[] = Object.keys(RUN_FLAGS).flatMap((name) => {
+    const value = flags[name as keyof typeof RUN_FLAGS];
+    return (Array.isArray(value) ? value : value === undefined ? [] : [value]).map((one) => ({ name, value: one }));
+  });
+  const own = network ?? flags.network;
+  if (own !== undefined && own !== "default") given.push({ name: "network", value: own });
+  for (const variable of env) given.push({ name: "env", value: variable });
+  const values = flagValues(CONTAINER_FLAGS, given) as ContainerFlagValues;
+  const options = containerOptions(values, [image]);
+  // Not through the flags: both may hold anything.
+  return { ...options, command, entrypoint: [], labels, mounts, health: { isOff: true }, log: { driver: "none", options: {} } };
+}
+
+async function fetchImage(engine: Engine, reference: string, platform: string | undefined, always: boolean, isQuiet: boolean): Promise<void> {
+  if (!always)
+    try {
+      resolveImage(engine, reference);
+      return;
+    } catch (error) {
+      if (!(error instanceof NotFound)) throw error;
+    }
+  const progress = isQuiet ? undefined : new Progress(2);
+  await pull(engine, parseReference(reference), { connection: { tlsVerify: true }, platform, progress });
+}
+
+// `NAME=VALUE`, or `NAME` with the value it has here.
+function buildArgs(texts: string[]): Record<string, string> {
+  return Object.fromEntries(
+    texts.flatMap((text): [string, string][] => {
+      const [name, value] = parsePair(text, "a build argument");
+      if (text.includes("=")) return [[name, value]];
+      const own = process.env[name];
+      return own === undefined ? [] : [[name, own]];
+    }),
+  );
+}
+
+function secrets(texts: string[], temporary: string): Record<string, string> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const fields = new Map(text.split(",").map((field) => parsePair(field, "a part of a secret")));
+      const id = fields.get("id");
+      if (!id) throw new UsageError(`invalid argument ${JSON.stringify(text)} for "--secret" flag: expected id=ID,src=FILE or id=ID,env=NAME`);
+      const variable = fields.get("env") ?? (process.env[id] !== undefined && !fields.has("src") && !fields.has("source") ? id : undefined);
+      if (variable === undefined) return [id, resolve(fields.get("src") ?? fields.get("source") ?? id)];
+      const file = join(temporary, `secret-${id.replaceAll("/", "_")}`);
+      mkdirSync(temporary, { recursive: true, mode: 0o700 });
+      writeFileSync(file, process.env[variable] ?? "", { mode: 0o600 });
+      return [id, file];
+    }),
+  );
+}
+
+// The Dockerfile, and the folder that its files come from.
+async function readContext(
+  path: string,
+  file: string | undefined,
+  temporary: string,
+): Promise<Pick<BuildOptions, "instructions" | "context" | "ignore">> {
+  if (path === "-" && file === "-") throw new UsageError("invalid argument: can't use stdin for both build context and dockerfile", 1);
+  let context: string | undefined = path === "-" ? undefined : resolve(path);
+  let text: string | undefined;
+  if (path === "-") {
+    const input = await readStandardInput();
+    const isTar = compressionOf(input) !== "none" || input.subarray(TAR_MAGIC, TAR_MAGIC + 5).toString() === "ustar";
+    if (isTar) {
+      context = join(temporary, "context");
+      mkdirSync(context, { recursive: true, mode: 0o755 });
+      await unpackFolder(
+        context,
+        (async function* () {
+          yield input as Bytes;
+        })(),
+      );
+    } else text = input.toString();
+  } else if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new CommandFailure(`unable to prepare context: path ${JSON.stringify(path)} not found, or no folder`, 1);
+  }
+  const dockerfile = file === undefined || path === "-" ? join(context ?? "", file ?? "Dockerfile") : resolve(file);
+  if (file === "-") text = (await readStandardInput()).toString();
+  text ??= readText(dockerfile);
+  const ignore = context === undefined ? undefined : (readIfThere(`${dockerfile}.dockerignore`) ?? readIfThere(join(context, ".dockerignore")));
+  return { instructions: parseDockerfile(text), context, ignore: ignore === undefined ? undefined : new IgnoreFile(ignore) };
+}
+
+async function readStandardInput(): Promise<Buffer> {
+  const input = openInput("-");
+  return "fd" in input ? readFileSync(0) : Buffer.concat(await Array.fromAsync(input));
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new CommandFailure(`failed to read dockerfile: open ${path}: ${reasonOf(error)}`, 1);
+  }
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,133 @@
+/** Where a build takes files from: a folder of the host, or what an earlier stage made. */
+import { readlinkSync } from "node:fs";
+import { basename, dirname } from "node:path";
+import * as fd from "../../../ffi/fd.ts";
+import { listNames } from "../../../ffi/file-name.ts";
+import { openInRoot } from "../../../ffi/in-root.ts";
+import { hasCode } from "../../../ffi/libc.ts";
+import { type IgnoreFile, toRegExp } from "../../image/dockerignore.ts";
+import type { TarEntry } from "../../image/tar-header.ts";
+import { TarWriter } from "../../image/tar-writer.ts";
+import { writePath } from "../../image/tree.ts";
+import { EngineError } from "../errors.ts";
+
+/** A root that sources of COPY and ADD are resolved in; links never lead out of it. */
+export interface SourceRoot {
+  root: fd.OwnedFd;
+  ignore: IgnoreFile | undefined;
+  /** For messages. */
+  name: string;
+}
+
+/** One source, as it was found. */
+export interface Source {
+  /** Relative to the root, without a slash at its end; empty for the root itself. */
+  path: string;
+  isFolder: boolean;
+}
+
+/** Sources that fit a pattern. Throws {@link EngineError} where there are none. */
+export function findSources(place: SourceRoot, pattern: string): Source[] {
+  const parts = pattern.split("/").filter((part) => part !== "" && part !== ".");
+  const clean: string[] = [];
+  // What leads above the context stays at its top.
+  for (const part of parts)
+    if (part === "..") clean.pop();
+    else clean.push(part);
+  const found = match(place, "", clean);
+  if (found.length === 0)
+    throw new EngineError(
+      /[*?[]/.test(pattern) ? `no source files were specified: nothing in ${place.name} fits ${pattern}` : `${pattern}: not found in ${place.name}`,
+    );
+  return found;
+}
+
+function match(place: SourceRoot, path: string, parts: string[]): Source[] {
+  const [part, ...rest] = parts;
+  if (part === undefined) {
+    if (path !== "" && place.ignore?.ignores(path) && !(place.ignore.hasExceptions && typeOf(place, path) === "folder")) return [];
+    const type = typeOf(place, path);
+    return type === undefined ? [] : [{ path, isFolder: type === "folder" }];
+  }
+  if (!/[*?[\\]/.test(part)) return match(place, join(path, part), rest);
+  if (typeOf(place, path) !== "folder") return [];
+  using folder = openInRoot(place.root.fd, path || ".", fd.O_RDONLY | fd.O_DIRECTORY);
+  const pattern = toRegExp(part);
+  return listNames(folder.path)
+    .filter((name) => pattern.test(name))
+    .sort()
+    .flatMap((name) => match(place, join(path, name), rest));
+}
+
+const join = (folder: string, name: string) => (folder === "" ? name : `${folder}/${name}`);
+
+function typeOf({ root }: SourceRoot, path: string): "folder" | "other" | undefined {
+  try {
+    using file = openInRoot(root.fd, path || ".", fd.O_PATH);
+    return (fd.statat(file.fd, "").mode & fd.S_IFMT) === fd.S_IFDIR ? "folder" : "other";
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ENOTDIR", "ELOOP")) return undefined;
+    throw error;
+  }
+}
+
+/** What becomes of files on their way. */
+export interface Change {
+  uid: number;
+  gid: number;
+  mode: number | undefined;
+  /** Whether times are left out, for a digest. */
+  timeless?: boolean;
+}
+
+class CopyWriter extends TarWriter {
+  readonly #change: Change;
+
+  constructor(write: (bytes: Uint8Array) => void, change: Change) {
+    super(write);
+    this.#change = change;
+  }
+
+  override entry(entry: TarEntry): void {
+    const { uid, gid, mode, timeless } = this.#change;
+    super.entry({ ...entry, uid, gid, ...(mode !== undefined && entry.type !== "symlink" && { mode }), ...(timeless && { mtime: 0n }) });
+  }
+}
+
+/**
+ * Writes sources as a tar: of folders their contents, files under their names.
+ *
+ * @param name what a single file is to be called instead
+ */
+export function writeSources(
+  write: (bytes: Uint8Array) => void,
+  place: SourceRoot,
+  sources: Source[],
+  name: string | undefined,
+  change: Change,
+): void {
+  const writer = new CopyWriter(write, change);
+  for (const { path, isFolder } of sources) {
+    const { ignore } = place;
+    // Paths of the tar, put back below the source they come from.
+    const exclude = {
+      has(written: string): boolean {
+        if (!ignore || !isFolder) return false;
+        const own = join(path, written.replace(/^(\.\/)+/, ""));
+        return ignore.ignores(own) && !(ignore.hasExceptions && typeOf(place, own) === "folder");
+      },
+    };
+    const options = { whiteouts: false, exclude };
+    if (isFolder) {
+      using folder = openInRoot(place.root.fd, path || ".", fd.O_RDONLY | fd.O_DIRECTORY);
+      writePath(writer, folder, ".", ".", options);
+      continue;
+    }
+    // A link stands for what it leads to, in its own root.
+    using file = openInRoot(place.root.fd, path, fd.O_PATH);
+    const real = readlinkSync(file.path).slice(readlinkSync(place.root.path).length);
+    using folder = openInRoot(place.root.fd, dirname(real), fd.O_RDONLY | fd.O_DIRECTORY);
+    writePath(writer, folder, basename(real), name ?? basename(path), options);
+  }
+  writer.close();
+}

@@ -1,0 +1,230 @@
+/** `build`: Dockerfiles as people write them, the cache, contexts, and what goes wrong. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { BERTH, TestEngine, until } from "./engine.ts";
+
+let engine: TestEngine;
+let context: string;
+beforeAll(async () => {
+  engine = await TestEngine.make();
+});
+afterAll(async () => {
+  await engine[Symbol.asyncDispose]();
+  rmSync(context, { recursive: true, force: true });
+});
+beforeEach(() => {
+  if (context) rmSync(context, { recursive: true, force: true });
+  context = mkdtempSync(join(tmpdir(), "berth-context-"));
+});
+
+function write(files: Record<string, string>): void {
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(context, name)), { recursive: true });
+    writeFileSync(join(context, name), text);
+  }
+}
+const NONE = ["--network", "none"];
+/** Builds; gives the image's id. */
+const build = (dockerfile: string, ...flags: string[]) => {
+  write({ Dockerfile: dockerfile });
+  return engine.ok("build", "-q", ...NONE, ...flags, context);
+};
+const run = (image: string, script: string) => engine.ok("run", "--rm", ...NONE, "--entrypoint", "sh", image, "-c", script);
+const config = async (image: string) => JSON.parse(await engine.inspect(image, "{{json .Config}}"));
+
+const EVERYTHING = `# a comment
+ARG BASE=nosuch
+FROM \${BASE} AS first
+LABEL one=1 "two words"="x y"
+LABEL old style
+ENV A=1 B="two words" C=$A
+ENV D value with spaces
+ARG VERSION=1
+WORKDIR /app
+WORKDIR sub
+COPY src/ ./src/
+COPY *.md docs/
+COPY ["one.md", "with space"]
+ADD one.md /abs/
+USER user
+RUN echo "$VERSION $A $B $C $D" > /tmp/vars \\
+    # in the middle
+    && pwd >> /tmp/vars; id -un >> /tmp/vars
+RUN ["sh", "-c", "echo exec form >> /tmp/vars"]
+RUN <<EOF
+echo heredoc >> /tmp/vars
+echo $A >> /tmp/vars
+EOF
+COPY <<EOF <<"RAW" /docs/
+is $A
+EOF
+is $A
+RAW
+EXPOSE 80 53/udp 8000-8001
+VOLUME /v1 /v2
+STOPSIGNAL SIGINT
+SHELL ["sh", "-ec"]
+HEALTHCHECK --interval=1m30s --retries=2 CMD true
+ENTRYPOINT exec echo
+CMD ["x"]
+ONBUILD RUN echo triggered > /tmp/triggered
+`;
+
+test("every instruction", async () => {
+  write({ "src/a.txt": "a", "src/deep/b.txt": "b", "one.md": "1", "two.md": "2" });
+  const args = ["--build-arg", "BASE=bb", "--build-arg", "VERSION=2", "--label", "by=flag"];
+  expect(await build(EVERYTHING, ...args, "-t", "all:v1")).toMatch(/^sha256:[0-9a-f]{64}$/);
+  expect(await config("all:v1")).toMatchObject({
+    Labels: { one: "1", "two words": "x y", old: "style", by: "flag" },
+    Env: ["A=1", "B=two words", "C=", "D=value with spaces"],
+    WorkingDir: "/app/sub",
+    User: "user",
+    ExposedPorts: { "80/tcp": {}, "53/udp": {}, "8000/tcp": {}, "8001/tcp": {} },
+    Volumes: { "/v1": {}, "/v2": {} },
+    StopSignal: "SIGINT",
+    Healthcheck: { Interval: 90e9, Retries: 2 },
+    Entrypoint: ["sh", "-ec", "exec echo"],
+    Cmd: ["x"],
+    OnBuild: ["RUN echo triggered > /tmp/triggered"],
+  });
+  expect(await run("all:v1", "cat /tmp/vars")).toBe("2 1 two words  value with spaces\n/app/sub\nuser\nexec form\nheredoc\n1");
+  const files = "cat src/a.txt src/deep/b.txt docs/one.md docs/two.md 'with space' /abs/one.md; cat /docs/EOF /docs/RAW";
+  expect(await run("all:v1", files)).toBe("ab1211is 1\nis $A");
+  await build("FROM all:v1", "-t", "child");
+  expect(await run("child", "cat /tmp/triggered")).toBe("triggered");
+  expect((await config("child")).OnBuild).toBeNull();
+});
+
+test("stages: by name and number, only those that are needed; files of other images; --target", async () => {
+  const dockerfile = `FROM bb AS one
+RUN mkdir /out && echo one > /out/file && chown 1000:50 /out/file
+FROM bb AS broken
+RUN false
+FROM one AS two
+RUN echo two >> /out/file
+FROM scratch AS nothing
+COPY --from=two /out/ /
+FROM bb
+COPY --from=0 /out/file /zero
+COPY --from=nothing --chown=user:extra --chmod=640 /file /made/two
+COPY --from=bb /etc/passwd /copied
+`;
+  await build(dockerfile, "-t", "staged");
+  expect(await run("staged", "cat /zero /made/two; head -1 /copied; stat -c '%U:%G %a' /zero /made/two /made")).toBe(
+    "one\none\ntwo\nroot:x:0:0:root:/root:/bin/sh\nroot:root 644\nuser:extra 640\nuser:extra 755",
+  );
+  await build(dockerfile, "--target", "nothing", "-t", "bare");
+  await engine.ok("create", "--name", "bare", ...NONE, "bare", "/x");
+  const { stdout } = Bun.spawnSync(["sh", "-c", `"${BERTH}" export bare | tar t | grep -vE '^(dev|etc|proc|sys)/'`], { env: engine.env });
+  expect(stdout.toString()).toBe("file\n");
+  await engine.ok("rm", "bare");
+  expect(await engine.fails(1, "build", "-q", ...NONE, "--target", "nosuch", context)).toContain('target stage "nosuch" could not be found');
+  expect((await engine.run("build", ...NONE, "--target", "broken", context)).stderr).toContain("returned a non-zero code: 1");
+});
+
+test("the cache: what was made of the same is found again, and by its content", async () => {
+  const dockerfile = "FROM bb\nARG WHO=me\nCOPY f /f\nRUN cat /proc/sys/kernel/random/uuid > /uuid\nENV LATE=1\nRUN echo $WHO > /who\n";
+  write({ f: "1" });
+  const first = await build(dockerfile);
+  expect(await build(dockerfile)).toBe(first);
+  expect((await engine.run("build", ...NONE, context)).stderr.match(/Using cache/g)).toHaveLength(4);
+  const uuid = await run(first, "cat /uuid");
+  // Later times alone change nothing.
+  writeFileSync(join(context, "f"), "1");
+  expect(await build(dockerfile)).toBe(first);
+  const other = await build(dockerfile, "--build-arg", "WHO=you");
+  expect(other).not.toBe(first);
+  writeFileSync(join(context, "f"), "2");
+  const changed = await build(dockerfile);
+  expect(await run(changed, "cat /f; cat /uuid")).not.toContain(uuid);
+  expect(await build(dockerfile, "--no-cache")).not.toBe(changed);
+  // It is no clutter, and goes when asked.
+  expect(await engine.ok("images", "-q", "--filter", "dangling=true")).toBe("");
+  expect((await engine.ok("images", "-aq")).split("\n").length).toBeGreaterThan(5);
+  expect(await engine.ok("builder", "prune", "-f")).toContain("Total reclaimed space");
+  expect((await engine.run("build", ...NONE, context)).stderr).not.toContain("Using cache");
+});
+
+test("contexts: .dockerignore, standard input as Dockerfile or tar, links that lead nowhere", async () => {
+  write({ keep: "k", "logs/a.log": "l", "logs/keep.log": "k", "deep/x/y.tmp": "t", "deep/x/z": "z" });
+  write({ ".dockerignore": "**/*.tmp\nlogs/*\n!logs/keep.log\nDockerfile\n" });
+  symlinkSync("/etc/shadow", join(context, "secret"));
+  symlinkSync("keep", join(context, "link"));
+  await build("FROM bb\nCOPY . /all/\nCOPY link /followed\n", "-t", "ctx");
+  expect(await run("ctx", "cd /all && find . | sort | tr '\\n' ' '; cat /followed; readlink secret")).toBe(
+    ". ./.dockerignore ./deep ./deep/x ./deep/x/z ./keep ./link ./logs ./logs/keep.log ./secret k/etc/shadow",
+  );
+  expect(await engine.fails(1, "build", "-q", ...NONE, "-f", "-", context)).toContain("is empty");
+  write({ Dockerfile: "FROM bb\nCOPY secret /s\n" });
+  expect((await engine.run("build", ...NONE, context)).stderr).toContain("secret: not found in the build context");
+  const viaPipe = (script: string) => Bun.spawnSync(["sh", "-ec", script], { env: engine.env, cwd: context }).stdout.toString().trim();
+  expect(viaPipe(`printf 'FROM bb\\nRUN echo piped > /p\\n' | "${BERTH}" build -q -t piped ${NONE.join(" ")} -`)).toStartWith("sha256:");
+  expect(await run("piped", "cat /p")).toBe("piped");
+  write({ Dockerfile: "FROM bb\nCOPY keep /kept\n" });
+  expect(viaPipe(`tar cz Dockerfile keep | "${BERTH}" build -q -t tarred ${NONE.join(" ")} -`)).toStartWith("sha256:");
+  expect(await run("tarred", "cat /kept")).toBe("k");
+  expect(existsSync(join(engine.root, "build-tmp")) ? readdirSync(join(engine.root, "build-tmp")) : []).toEqual([]);
+});
+
+test("ADD unpacks archives; RUN --mount: caches, secrets, files of the context", async () => {
+  write({ "in/f": "archived", secret: "geheim", tool: "tool" });
+  Bun.spawnSync(["tar", "-C", join(context, "in"), "-czf", join(context, "a.tgz"), "f"]);
+  const iid = join(context, "iid");
+  const dockerfile = `FROM bb
+ADD a.tgz /un/
+COPY a.tgz /packed/
+RUN --mount=type=cache,target=/cache echo x >> /cache/count; wc -l < /cache/count > /count
+RUN --mount=type=secret,id=s,required=true --mount=type=bind,source=tool,target=/tool cat /run/secrets/s /tool > /seen
+RUN --mount=type=tmpfs,target=/t touch /t/gone
+`;
+  const id = await build(dockerfile, "-t", "mounted", "--secret", `id=s,src=${join(context, "secret")}`, "--iidfile", iid);
+  expect(readFileSync(iid, "utf8")).toBe(id);
+  expect(await run("mounted", "cat /un/f; ls /packed; cat /count /seen; ls / | grep -xE 't|cache|tool' || true")).toBe(
+    "archiveda.tgz\n1\ngeheimtool",
+  );
+  await build("FROM bb\nRUN --mount=type=cache,target=/cache wc -l < /cache/count > /count\n", "-t", "again");
+  expect(await run("again", "cat /count")).toBe("1");
+});
+
+describe("what is wrong is said, with the line it is in", () => {
+  test.each([
+    ["FORM bb", "line 1: unknown instruction: FORM"],
+    ["RUN x", "line 1: no build stage in current context"],
+    ["FROM bb\nCOPY a", "line 2: COPY: requires at least two arguments"],
+    ["FROM bb\nCOPY nosuch /", "nosuch: not found in the build context"],
+    ["FROM bb\nCOPY *.nosuch /", "no source files were specified"],
+    ["FROM bb\n\nRUN exit 7", "returned a non-zero code: 7"],
+    ["FROM bb\nEXPOSE web", "invalid containerPort: web"],
+    ["FROM bb\nRUN <<EOF\nx", "line 2: unterminated heredoc EOF"],
+    ["FROM bb\nENV A", "line 2: ENV: must have two arguments"],
+    ["FROM bb\nCOPY --nope=1 a b", "line 2: COPY: unknown flag: nope"],
+    ["FROM scratch", "no image was generated"],
+    ["", "is empty"],
+  ])("%j", async (dockerfile, message) => {
+    write({ Dockerfile: dockerfile as string });
+    const { exitCode, stderr } = await engine.run("build", ...NONE, context);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.stringContaining(message as string) });
+    expect(stderr).not.toMatch(/^\s+at /m);
+  });
+
+  test("no folder, no Dockerfile", async () => {
+    expect(await engine.fails(1, "build", join(context, "nosuch"))).toContain("unable to prepare context");
+    expect(await engine.fails(1, "build", context)).toContain("failed to read dockerfile");
+    expect(await engine.fails(1, "build", "https://example.com/repo.git")).toContain("a context from a URL is not supported");
+    expect(await engine.ok("ps", "-aq")).toBe("");
+  });
+});
+
+test("interrupted or killed, a build leaves nothing that stays", async () => {
+  for (const signal of ["SIGINT", "SIGKILL"] as const) {
+    write({ Dockerfile: "FROM bb\nRUN sleep 100\n" });
+    const child = Bun.spawn([BERTH, "build", ...NONE, context], { env: engine.env, stderr: "ignore" });
+    await until("it runs", async () => (await engine.ok("ps", "-q")) !== "");
+    child.kill(signal);
+    await child.exited;
+    if (signal === "SIGKILL") await build("FROM bb\nENV NEXT=1\n");
+    await until("nothing is left", async () => (await engine.leftovers()).length === 0);
+  }
+});

@@ -6,6 +6,7 @@ import { join } from "node:path";
 const PACKAGES: Record<string, string> = {
   "/bin/busybox": "busybox-static",
   "/usr/bin/tmux": "tmux",
+  "/usr/bin/zsh": "zsh",
   "/usr/bin/readelf": "binutils",
   "/usr/bin/docker-registry": "docker-registry",
   "/usr/bin/xz": "xz-utils",

@@ -1,6 +1,5 @@
 /** The keys that take a user away from a container without ending it, as docker writes them: `ctrl-p,ctrl-q`. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { clientSetting, configPath } from "./client-config.ts";
 import { ValueError } from "./errors.ts";
 
 const DEFAULT_KEYS = "ctrl-p,ctrl-q";
@@ -19,18 +18,12 @@ export function parseDetachKeys(text: string): Buffer {
 
 /** What the user's docker configuration says, else docker's own keys. Throws {@link ValueError} where it says nonsense. */
 export function defaultDetachKeys(): Buffer {
-  const file = join(process.env.DOCKER_CONFIG ?? join(process.env.HOME ?? "/root", ".docker"), "config.json");
-  let configured: unknown;
-  try {
-    configured = (JSON.parse(readFileSync(file, "utf8")) as { detachKeys?: unknown }).detachKeys;
-  } catch {
-    return parseDetachKeys(DEFAULT_KEYS); // none, or broken, which is for those to tell who need it
-  }
-  if (typeof configured !== "string" || configured === "") return parseDetachKeys(DEFAULT_KEYS);
+  const configured = clientSetting("detachKeys");
+  if (configured === undefined) return parseDetachKeys(DEFAULT_KEYS);
   try {
     return parseDetachKeys(configured);
   } catch (error) {
-    throw new ValueError(`detachKeys ${JSON.stringify(configured)} in ${file}: ${(error as Error).message}`);
+    throw new ValueError(`detachKeys ${JSON.stringify(configured)} in ${configPath()}: ${(error as Error).message}`);
   }
 }
 

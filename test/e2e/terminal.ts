@@ -23,10 +23,15 @@ export class Terminal implements Disposable {
     return Bun.spawnSync(["tmux", "-S", this.#socket, ...args]).stdout.toString();
   }
 
-  /** Types a line. */
+  /** Types a line, and Enter. */
   type(line: string): void {
-    this.#tmux("send-keys", "-l", line);
+    this.line(line);
     this.#tmux("send-keys", "Enter");
+  }
+
+  /** Types without Enter. */
+  line(text: string): void {
+    this.#tmux("send-keys", "-l", text);
   }
 
   key(name: string): void {

@@ -3,6 +3,7 @@ import { hasLabel } from "../../engine/list-containers.ts";
 import { resolveImage } from "../../engine/resolve-image.ts";
 import { familiarName } from "../../image/reference.ts";
 import { containersOfImage, type ImageConfig, type ImageRecord, layerBlobs, listBuildCache, listImages } from "../../store/images.ts";
+import { clientSetting } from "../client-config.ts";
 import { defineCommand } from "../command.ts";
 import { CommandFailure } from "../errors.ts";
 import { humanSize } from "../format/human.ts";
@@ -40,7 +41,10 @@ export default defineCommand({
     const rows = images.flatMap((image) => imageRows(image, !flags["no-trunc"], wanted));
     const table = `{{.Repository}}\t{{.Tag}}\t${flags.digests ? "{{.Digest}}\t" : ""}{{.ID}}\t{{.CreatedSince}}\t{{.Size}}`;
     const unique = flags.quiet ? [...new Map(rows.map((row) => [row.ID, row])).values()] : rows;
-    printListing({ headers: IMAGE_HEADERS, rows: unique, table }, flags.quiet ? (flags.format ?? "{{.ID}}") : flags.format);
+    printListing(
+      { headers: IMAGE_HEADERS, rows: unique, table },
+      flags.quiet ? (flags.format ?? "{{.ID}}") : (flags.format ?? clientSetting("imagesFormat")),
+    );
   },
 });
 

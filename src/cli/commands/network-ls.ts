@@ -1,6 +1,7 @@
 import { hasLabel } from "../../engine/list-containers.ts";
 import { allNetworks } from "../../engine/list-networks.ts";
 import type { NetworkRecord } from "../../store/networks.ts";
+import { clientSetting } from "../client-config.ts";
 import { defineCommand } from "../command.ts";
 import { CommandFailure } from "../errors.ts";
 import { goTime } from "../format/human.ts";
@@ -51,7 +52,7 @@ export default defineCommand({
         ),
       );
     const table = "{{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}";
-    printListing({ headers: HEADERS, rows, table }, flags.quiet ? (flags.format ?? "{{.ID}}") : flags.format);
+    printListing({ headers: HEADERS, rows, table }, flags.quiet ? (flags.format ?? "{{.ID}}") : (flags.format ?? clientSetting("networksFormat")));
   },
 });
 

@@ -1,4 +1,5 @@
 import { listContainers } from "../../engine/list-containers.ts";
+import { clientSetting } from "../client-config.ts";
 import { defineCommand } from "../command.ts";
 import { readValue } from "../container-flags.ts";
 import { CONTAINER_HEADERS, containerRow } from "../format/container-row.ts";
@@ -33,6 +34,6 @@ export default defineCommand({
     const withSize = flags.size || /\.Size\b/.test(flags.format ?? "");
     const rows = records.map((record) => containerRow(engine, record, { truncate: !flags["no-trunc"], withSize }));
     const listing = { headers: CONTAINER_HEADERS, table: flags.size ? `${TABLE}\t{{.Size}}` : TABLE, rows };
-    printListing(listing, flags.quiet ? (flags.format ?? "{{.ID}}") : flags.format);
+    printListing(listing, flags.quiet ? (flags.format ?? "{{.ID}}") : (flags.format ?? clientSetting("psFormat")));
   },
 });

@@ -3,6 +3,7 @@ import type { Engine } from "../../engine/engine.ts";
 import { listContainers } from "../../engine/list-containers.ts";
 import { resolveContainer } from "../../engine/resolve-container.ts";
 import type { ContainerRecord } from "../../store/containers.ts";
+import { clientSetting } from "../client-config.ts";
 import { defineCommand } from "../command.ts";
 import { humanMemory, humanRate, humanSize } from "../format/human.ts";
 import { printListing } from "../format/output.ts";
@@ -49,7 +50,7 @@ export default defineCommand({
       // Docker has no such column: it is there where it says something.
       const table = isLimited ? `${FIRST}\t{{.NetLimit}}\t${LAST}` : `${FIRST}\t${LAST}`;
       if (!flags["no-stream"]) process.stdout.write(CLEAR);
-      printListing({ headers: HEADERS, rows, table }, flags.format);
+      printListing({ headers: HEADERS, rows, table }, flags.format ?? clientSetting("statsFormat"));
       if (flags["no-stream"]) return;
       before = now;
     }

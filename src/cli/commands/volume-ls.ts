@@ -1,5 +1,6 @@
 import { inspectVolume, volumeTest } from "../../engine/volumes.ts";
 import { listVolumes } from "../../store/volumes.ts";
+import { clientSetting } from "../client-config.ts";
 import { defineCommand } from "../command.ts";
 import { UsageError } from "../errors.ts";
 import { printListing, withLabels } from "../format/output.ts";
@@ -31,6 +32,9 @@ export default defineCommand({
         const unknown = { Availability: "N/A", Group: "N/A", Links: "N/A", Size: "N/A", Status: "N/A" };
         return withLabels({ ...unknown, Driver, Labels: labels.join(","), Mountpoint, Name, Scope }, volume.labels);
       });
-    printListing({ headers: HEADERS, rows, table: "{{.Driver}}\t{{.Name}}" }, flags.quiet ? (flags.format ?? "{{.Name}}") : flags.format);
+    printListing(
+      { headers: HEADERS, rows, table: "{{.Driver}}\t{{.Name}}" },
+      flags.quiet ? (flags.format ?? "{{.Name}}") : (flags.format ?? clientSetting("volumesFormat")),
+    );
   },
 });

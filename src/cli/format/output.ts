@@ -32,11 +32,17 @@ export function printListing(listing: Listing, format: string | undefined): void
   }
   if (wanted.startsWith("table ")) {
     const template = compileTemplate(wanted.slice("table ".length));
-    printBlocking(alignTable([withLabels(listing.headers, {}), ...listing.rows].map((row) => template(row))));
+    printBlocking(alignTable([headersOf(listing), ...listing.rows].map((row) => template(row))));
     return;
   }
   const template = compileTemplate(wanted);
   printBlocking(listing.rows.map((row) => `${template(row)}\n`).join(""));
+}
+
+// A label's column has the last part of its name above it, as docker's has.
+function headersOf({ headers }: Listing): Record<string, unknown> {
+  const ofLabel = (name: unknown) => String(name).split(".").at(-1)?.replace(/[-_]/g, " ") ?? "";
+  return Object.defineProperty({ ...headers }, "Label", { value: ofLabel, enumerable: false });
 }
 
 const MIN_WIDTH = 10;

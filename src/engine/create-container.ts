@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 import { reasonOf } from "../../ffi/libc.ts";
 import { toHost } from "../../ffi/owners.ts";
 import { enterDelegated } from "../runtime/cgroup/delegated.ts";
-import type { ContainerConfig, ContainerMount, Healthcheck } from "../store/container-config.ts";
+import { type ContainerConfig, type ContainerMount, type Healthcheck, USUAL_CHECK } from "../store/container-config.ts";
 import { type ContainerRecord, findContainers, getContainer, insertContainer, releaseCreated } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";
 import { discardContainer } from "../store/discard-container.ts";
@@ -256,9 +256,6 @@ function completeConfig(engine: Engine, options: ContainerOptions, image: NonNul
 }
 
 const NANOSECONDS = 1e6; // of a millisecond
-/** Docker's. */
-const HEALTH = { interval: 30_000, timeout: 30_000, startPeriod: 0, startInterval: 5_000, retries: 3 };
-
 function withHealth(
   { command, isOff, ...own }: HealthOptions,
   image: NonNullable<ImageConfig["config"]>["Healthcheck"],
@@ -275,7 +272,7 @@ function withHealth(
     retries: image?.Retries ?? 0,
   };
   const filled = Object.fromEntries(Object.entries(images).filter(([, value]) => value > 0));
-  return { healthcheck: { ...HEALTH, ...filled, ...own, test } };
+  return { healthcheck: { ...USUAL_CHECK, ...filled, ...own, test } };
 }
 
 // What belongs to the host, or to a container of others, is not for who is nobody there. Docker's words.

@@ -1,5 +1,14 @@
 /** `inspect` of a container, in the shape of docker's API. */
-import type { ContainerConfig, ContainerMount, DeviceCgroupRule, DeviceValue, Healthcheck, IdRange, Limits } from "../store/container-config.ts";
+import {
+  type ContainerConfig,
+  type ContainerMount,
+  type DeviceCgroupRule,
+  type DeviceValue,
+  type Healthcheck,
+  type IdRange,
+  type Limits,
+  USUAL_CHECK,
+} from "../store/container-config.ts";
 import { type ContainerRecord, isRestarting } from "../store/containers.ts";
 import { getHealth } from "../store/health.ts";
 import { getImage } from "../store/images.ts";
@@ -102,9 +111,10 @@ function withHidden(value: Record<string, unknown>, hidden: Record<string, unkno
   );
 }
 
-function healthOf({ db }: Engine, { id, config }: ContainerRecord): Record<string, unknown> | undefined {
+function healthOf({ db }: Engine, { id, config, process }: ContainerRecord): Record<string, unknown> | undefined {
   const health = config.healthcheck && getHealth(db, id);
-  if (!health) return undefined;
+  // Its monitor has only just begun.
+  if (!health) return config.healthcheck && process ? { Status: "starting", FailingStreak: 0, Log: [] } : undefined;
   const log = health.log.map(({ start, end, exitCode, output }) => ({ Start: timeOf(start), End: timeOf(end), ExitCode: exitCode, Output: output }));
   return { Status: health.status, FailingStreak: health.failingStreak, Log: log };
 }
@@ -113,11 +123,12 @@ const NANOSECONDS = 1e6; // of a millisecond
 
 const inspectCheck = ({ test, interval, timeout, startPeriod, startInterval, retries }: Healthcheck) => ({
   Test: test.length === 3 && test[0] === "/bin/sh" && test[1] === "-c" ? ["CMD-SHELL", test[2]] : ["CMD", ...test],
-  Interval: interval * NANOSECONDS,
-  Timeout: timeout * NANOSECONDS,
-  StartPeriod: startPeriod * NANOSECONDS,
-  StartInterval: startInterval * NANOSECONDS,
-  Retries: retries,
+  // Docker shows what was asked for; the rest is its usual.
+  ...(interval !== USUAL_CHECK.interval && { Interval: interval * NANOSECONDS }),
+  ...(timeout !== USUAL_CHECK.timeout && { Timeout: timeout * NANOSECONDS }),
+  ...(startPeriod !== USUAL_CHECK.startPeriod && { StartPeriod: startPeriod * NANOSECONDS }),
+  ...(startInterval !== USUAL_CHECK.startInterval && { StartInterval: startInterval * NANOSECONDS }),
+  ...(retries !== USUAL_CHECK.retries && { Retries: retries }),
 });
 
 function inspectHostConfig(record: ContainerRecord): Record<string, unknown> {
@@ -230,7 +241,15 @@ function graphDriver(engine: Engine, record: ContainerRecord): { Name: StorageDr
   const root = containerRoot(engine, record.id, lower);
   if (root.type === "folder") return { Name: "vfs", Data: null };
   const folder = layout.container(record.id);
-  return { Name: "overlay2", Data: { LowerDir: lower.join(":"), UpperDir: `${folder}/upper`, WorkDir: `${folder}/work` } };
+  return {
+    Name: "overlay2",
+    Data: {
+      LowerDir: lower.join(":"),
+      ...(record.process && { MergedDir: `/proc/${record.process.pid}/root` }),
+      UpperDir: `${folder}/upper`,
+      WorkDir: `${folder}/work`,
+    },
+  };
 }
 
 function bindText(mount: ContainerMount): string[] {
@@ -286,7 +305,7 @@ function portBindings(ports: PortRequest[]): Record<string, { HostIp: string; Ho
 }
 
 // The flat fields are the default network's, as docker has them.
-function networkSettings({ db }: Engine, { id, config }: ContainerRecord): Record<string, unknown> {
+function networkSettings({ db }: Engine, { id, config, process }: ContainerRecord): Record<string, unknown> {
   const endpoints = endpointsOf(db, id);
   const published = Map.groupBy(portsOf(db, id), ({ containerPort, protocol }) => portKey(containerPort, protocol));
   const main = endpoints.find(({ network }) => network.name === DEFAULT_NETWORK);
@@ -294,13 +313,13 @@ function networkSettings({ db }: Engine, { id, config }: ContainerRecord): Recor
   const isRunning = endpoints.some(({ address }) => address !== undefined);
   return {
     Bridge: "",
-    SandboxID: "",
+    SandboxID: process ? id : "",
     HairpinMode: false,
     LinkLocalIPv6Address: "",
     LinkLocalIPv6PrefixLen: 0,
     SecondaryIPAddresses: null,
     SecondaryIPv6Addresses: null,
-    SandboxKey: "",
+    SandboxKey: process ? `/proc/${process.pid}/ns/net` : "",
     Ports: {
       ...Object.fromEntries(isRunning ? config.exposedPorts.map((key) => [key, null]) : []),
       ...Object.fromEntries(

@@ -101,7 +101,7 @@ export function pruneVolumes(engine: Engine, all: boolean, isWanted: Test): { na
 /** In docker's shape. */
 export function inspectVolume({ layout }: Engine, { name, createdAt, labels, options }: VolumeRecord): Record<string, unknown> {
   return {
-    CreatedAt: new Date(createdAt).toISOString(),
+    CreatedAt: new Date(createdAt).toISOString().replace(/\.\d+/, ""), // as docker has it, of seconds
     Driver: "local",
     Labels: Object.keys(labels).length > 0 ? labels : null,
     Mountpoint: layout.volume(name),

@@ -115,6 +115,9 @@ export interface Healthcheck {
   retries: number;
 }
 
+/** Docker's, where nothing is said. */
+export const USUAL_CHECK: Omit<Healthcheck, "test"> = { interval: 30_000, timeout: 30_000, startPeriod: 0, startInterval: 5_000, retries: 3 };
+
 /** Where a container's output is kept. */
 export interface LogSettings {
   driver: LogDriver;

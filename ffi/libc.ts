@@ -18,7 +18,11 @@ const errnoLocation = symbols.__errno_location();
 /** What a system call takes: a number, a string (passed NUL-terminated), memory, or null. */
 export type Argument = number | bigint | string | NodeJS.TypedArray | null;
 
-const errnoNames = new Map(Object.entries(constants.errno).map(([name, value]) => [value as number, name]));
+/** Name of an errno, `ENOENT`. Looked for when something fails: a map of all would take every process half a millisecond. */
+export function errnoName(errno: number): string {
+  for (const [name, value] of Object.entries(constants.errno)) if (value === errno) return name;
+  return `errno ${errno}`;
+}
 
 /** Text of an errno as in strerror(3), for the ones a user meets. */
 const ERRNO_TEXT: Record<string, string> = {
@@ -102,7 +106,7 @@ export function cString(text: string): Buffer {
 export function call(name: SyscallName, ...args: Argument[]): number {
   const result = tryCall(name, ...args);
   if (result >= 0) return result;
-  throw new SyscallError(name, errnoNames.get(-result) ?? `errno ${-result}`, args.map(describe));
+  throw new SyscallError(name, errnoName(-result), args.map(describe));
 }
 
 /** As {@link call}, but gives the negative errno instead of throwing. */

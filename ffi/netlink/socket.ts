@@ -1,7 +1,6 @@
 /** Netlink (netlink(7), linux/netlink.h): requests, acknowledgements with the kernel's own words, dumps of many parts. */
-import { constants } from "node:os";
 import { OwnedFd } from "../fd.ts";
-import { call, reasonOf, SyscallError } from "../libc.ts";
+import { call, errnoName, reasonOf, SyscallError } from "../libc.ts";
 
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
@@ -47,7 +46,6 @@ export class NetlinkError extends Error {
   }
 }
 
-const errnoNames = new Map(Object.entries(constants.errno).map(([name, value]) => [value as number, name]));
 const align = (length: number) => (length + 3) & ~3;
 
 /** One attribute (struct nlattr): length, type, content, padding to four bytes. */
@@ -208,5 +206,5 @@ function errorOf(payload: Buffer, flags: number, index: number): NetlinkError | 
   const errno = -payload.readInt32LE(0);
   if (errno === 0) return undefined;
   const said = flags & NLM_F_ACK_TLVS ? parseAttributes(payload.subarray(4 + HEADER)).get(NLMSGERR_ATTR_MSG) : undefined;
-  return new NetlinkError(errnoNames.get(errno) ?? `errno ${errno}`, index, said?.toString("utf8", 0, said.length - 1) ?? "");
+  return new NetlinkError(errnoName(errno), index, said?.toString("utf8", 0, said.length - 1) ?? "");
 }

@@ -10,7 +10,7 @@ import { listPods } from "../store/pods.ts";
 import { listVolumes } from "../store/volumes.ts";
 import type { Command, Context, Flag, Flags } from "./command.ts";
 import { shownFlags } from "./help.ts";
-import { COMMANDS, GROUPS, NAMES } from "./registry.ts";
+import { allNames, COMMANDS, GROUPS, usualName } from "./registry.ts";
 
 /** A word, and a few more about it. */
 export type Candidate = [word: string, about: string];
@@ -74,7 +74,7 @@ export async function complete(line: string[], context: Context, globals: Flags)
   if (first === undefined) return fitting(current.startsWith("-") ? flagWords(globals) : topWords());
   if (GROUPS[first] && more.length === 0) return fitting(groupWords(first));
   const typed = GROUPS[first] ? `${first} ${more.shift()}` : first;
-  const name = NAMES.get(typed);
+  const name = usualName(typed);
   if (name === undefined) return [];
   const command = (await COMMANDS[name]?.load()) as Command;
   const { pending, rest } = readFlags(more, command.flags, command.stopAtFirstArgument === true);
@@ -123,7 +123,7 @@ const topWords = () => [
 ];
 
 const groupWords = (group: string) =>
-  [...NAMES]
+  allNames()
     .filter(([spelling]) => spelling.startsWith(`${group} `))
     .map(([spelling, name]): Candidate => [spelling.slice(group.length + 1), COMMANDS[name]?.summary ?? ""]);
 

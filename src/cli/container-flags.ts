@@ -10,14 +10,13 @@ import type { ContainerOptions, HealthOptions } from "../engine/create-container
 import { readProfile } from "../engine/seccomp/profile.ts";
 import { hasAppArmor } from "../runtime/process/apparmor.ts";
 import type { ContainerConfig, IdRange, RestartPolicy } from "../store/container-config.ts";
-import { flagLabel } from "./arguments.ts";
 import type { Flags, FlagValues } from "./command.ts";
 import { UsageError, ValueError } from "./errors.ts";
 import { limits, parseDeviceRule } from "./limit-flags.ts";
 import { parseDevice, parseMount, parseTmpfs, parseUlimit, parseVolume } from "./mount-flags.ts";
 import { networkOptions } from "./network-flags.ts";
 import { TRUST_FLAG } from "./registry-flags.ts";
-import { optional, parseDuration, parseInteger, parseIntegerIn, parsePair, parseSize } from "./values.ts";
+import { optional, parseDuration, parseInteger, parseIntegerIn, parsePair, parseSize, readValue } from "./values.ts";
 
 const ON_WINDOWS = { hidden: true, refused: "is only supported on Windows", refusedByDocker: "on Linux" } as const;
 
@@ -165,17 +164,6 @@ type FlagName = keyof typeof CONTAINER_FLAGS;
 /** What a flag, or each of a list, says; see {@link readValue}. */
 export type ReadOne = <T>(name: FlagName, parse: (text: string) => T) => T | undefined;
 export type ReadAll = <T>(name: FlagName, parse: (text: string) => T) => T[];
-
-/** Reads a flag's value; what is wrong with it is told with the flag's name, in docker's words. */
-export function readValue<T>(flags: Flags, name: string, text: string, read: (text: string) => T): T {
-  try {
-    return read(text);
-  } catch (error) {
-    if (!(error instanceof ValueError)) throw error;
-    const flag = flags[name];
-    throw new UsageError(`invalid argument ${JSON.stringify(text)} for "${flag ? flagLabel(name, flag) : name}" flag: ${error.message}`);
-  }
-}
 
 const SHM_SIZE = 64 << 20;
 

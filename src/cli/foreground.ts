@@ -1,4 +1,5 @@
 /** A container in the foreground: its output here, our input and signals there, its exit code ours. */
+
 import { constants } from "node:os";
 import type { OwnedFd } from "../../ffi/fd.ts";
 import { getWindowSize, isTerminal } from "../../ffi/tty.ts";
@@ -10,12 +11,12 @@ import { startContainer } from "../engine/start-container.ts";
 import { type ContainerRecord, getContainer } from "../store/containers.ts";
 import { addContainerEvent } from "../store/events.ts";
 import type { ProcessIdentity } from "../store/process-identity.ts";
-import { readValue } from "./container-flags.ts";
 import { defaultDetachKeys, parseDetachKeys } from "./detach-keys.ts";
 import { CommandFailure } from "./errors.ts";
 import { type Outcome, relayInput } from "./relay-input.ts";
 import { OutputStream } from "./streams.ts";
 import { followWindowSize, holdRawMode } from "./terminal.ts";
+import { readValue } from "./values.ts";
 import { warn } from "./warn.ts";
 
 export interface AttachOptions {

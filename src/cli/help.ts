@@ -2,7 +2,7 @@
 import { cac } from "cac";
 import { flagLabel, withHelp } from "./arguments.ts";
 import type { Command, Flag, Flags } from "./command.ts";
-import { COMMANDS, type CommandEntry, GROUPS, NAMES } from "./registry.ts";
+import { allNames, COMMANDS, type CommandEntry, GROUPS, usualName } from "./registry.ts";
 
 const COMMON = ["run", "exec", "ps", "build", "pull", "push", "images", "login", "logout", "search", "version", "info"];
 
@@ -14,7 +14,7 @@ export function flagUsage(name: string, flag: Flag): string {
 
 /** What a command says of itself. */
 export function describeCommand(typed: string, entry: CommandEntry, command: Command): void {
-  const names = [NAMES.get(typed) ?? typed, ...(entry.aliases ?? [])];
+  const names = [usualName(typed) ?? typed, ...(entry.aliases ?? [])];
   show([
     { body: `Usage:  berth ${typed} ${command.usage}` },
     { body: entry.summary },
@@ -47,7 +47,7 @@ function show(sections: { title?: string; body: string }[]): void {
 
 /** `berth container --help`. */
 export function describeGroup(group: string): void {
-  const below = [...NAMES].filter(([spelling]) => spelling.startsWith(`${group} `));
+  const below = allNames().filter(([spelling]) => spelling.startsWith(`${group} `));
   // Of the spellings of a command the first counts.
   const first = new Map(below.map(([spelling, name]) => [name, spelling] as const).toReversed());
   const rows = [...first].map(([name, spelling]): [string, string] => [spelling.slice(group.length + 1), COMMANDS[name]?.summary ?? ""]);

@@ -5,7 +5,7 @@ import { type Engine, openEngine } from "../engine/engine.ts";
 import { checkCount, checkMeaning, flagValues, parseArguments, withHelp } from "./arguments.ts";
 import type { Command, Context, Flags, FlagValues } from "./command.ts";
 import { UsageError, ValueError } from "./errors.ts";
-import { COMMANDS, type CommandEntry, GROUPS, NAMES } from "./registry.ts";
+import { allNames, COMMANDS, type CommandEntry, GROUPS, usualName } from "./registry.ts";
 import { suggest } from "./suggest.ts";
 
 const NO_DAEMON = { hidden: true, refused: "has no meaning: berth has no daemon to connect to" } as const;
@@ -73,17 +73,20 @@ const entryOf = (name: string) => COMMANDS[name] as CommandEntry;
 /** A command, and what stands behind it; undefined for a group alone. Throws {@link UsageError} where there is none. */
 function findCommand([word = "", ...rest]: string[]): { name: string; typed: string; args: string[] } | undefined {
   if (!GROUPS[word]) {
-    const name = NAMES.get(word);
-    if (name === undefined) throw new UsageError(unknown(word, [...NAMES.keys(), ...Object.keys(GROUPS)]), 1);
+    const name = usualName(word);
+    if (name === undefined) throw new UsageError(unknown(word, [...allNames().map(([spelling]) => spelling), ...Object.keys(GROUPS)]), 1);
     return { name, typed: word, args: rest };
   }
   const [second, ...args] = rest;
   if (second === undefined || HELP_WORDS.includes(second)) return undefined;
   if (second.startsWith("-")) throw new UsageError(`unknown flag: ${second}. See 'berth ${word} --help'`);
   const typed = `${word} ${second}`;
-  const name = NAMES.get(typed);
+  const name = usualName(typed);
   if (name !== undefined) return { name, typed, args };
-  const below = [...NAMES.keys()].filter((known) => known.startsWith(`${word} `)).map((known) => known.slice(word.length + 1));
+  const below = allNames()
+    .map(([spelling]) => spelling)
+    .filter((known) => known.startsWith(`${word} `))
+    .map((known) => known.slice(word.length + 1));
   throw new UsageError(unknown(second, below, `${word} `), 1);
 }
 

@@ -166,10 +166,16 @@ export const COMMANDS: Record<string, CommandEntry> = {
   version: { summary: "Show the berth version information", load: () => load(import("./commands/version.ts")) },
 };
 
-/** The usual name by any. */
-export const NAMES: ReadonlyMap<string, string> = new Map(
-  Object.entries(COMMANDS).flatMap(([name, { aliases = [] }]) => [name, ...aliases].map((spelling) => [spelling, name])),
-);
+/** The usual name of a command by any of its names. Called once a run: a map of all of them would take longer to make. */
+export function usualName(spelling: string): string | undefined {
+  if (Object.hasOwn(COMMANDS, spelling)) return spelling;
+  for (const name in COMMANDS) if (COMMANDS[name]?.aliases?.includes(spelling)) return name;
+  return undefined;
+}
+
+/** All names, each with the usual one. */
+export const allNames = (): [spelling: string, name: string][] =>
+  Object.entries(COMMANDS).flatMap(([name, { aliases = [] }]) => [name, ...aliases].map((spelling): [string, string] => [spelling, name]));
 
 /** Words before which a second one is expected, and what is below them. */
 export const GROUPS: Record<string, string> = {

@@ -1,8 +1,7 @@
 /** Flags that `stop` and `restart` share. */
 import type { StopOptions } from "../engine/signal-container.ts";
 import type { Flags, FlagValues } from "./command.ts";
-import { readValue } from "./container-flags.ts";
-import { parseInteger } from "./values.ts";
+import { parseInteger, readValue } from "./values.ts";
 
 export const STOP_FLAGS = {
   signal: { short: "s", type: "string", help: "Signal to send to the container" },

@@ -1,5 +1,7 @@
 /** Values of flags: sizes, numbers, times, pairs. Every function throws {@link ValueError} naming what was expected. */
-import { ValueError } from "./errors.ts";
+import { flagLabel } from "./arguments.ts";
+import type { Flags } from "./command.ts";
+import { UsageError, ValueError } from "./errors.ts";
 
 const SIZE_UNITS = ["b", "k", "m", "g", "t", "p"];
 
@@ -70,4 +72,15 @@ export function splitCsv(text: string): string[] {
 /** A property that is there only with a value. */
 export function optional<K extends string, V>(name: K, value: V | undefined): { [k in K]?: V } {
   return value === undefined ? {} : ({ [name]: value } as { [k in K]?: V });
+}
+
+/** Reads a flag's value; what is wrong with it is told with the flag's name, in docker's words. */
+export function readValue<T>(flags: Flags, name: string, text: string, read: (text: string) => T): T {
+  try {
+    return read(text);
+  } catch (error) {
+    if (!(error instanceof ValueError)) throw error;
+    const flag = flags[name];
+    throw new UsageError(`invalid argument ${JSON.stringify(text)} for "${flag ? flagLabel(name, flag) : name}" flag: ${error.message}`);
+  }
 }

@@ -12,13 +12,15 @@ import { getImage } from "../store/images.ts";
 import { containerCgroup, layerFolder } from "../store/layout.ts";
 import { getVolume } from "../store/volumes.ts";
 import { resolveCdi } from "./cdi.ts";
-import { canMapOwners, containerRoot, ownersOf } from "./container-layer.ts";
+import { ownersOf } from "./container-layer.ts";
 import { addressableDevices, allHostDevices, DEFAULT_DEVICE_RULES, deviceNumber } from "./devices.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
+import { MASKED_PATHS, READONLY_PATHS } from "./masked-paths.ts";
 import { reconcile } from "./reconcile.ts";
 import { resolveContainer } from "./resolve-container.ts";
 import { DEFAULT_PROFILE, type Profile, resolveProfile } from "./seccomp/profile.ts";
+import { canMapOwners, containerRoot } from "./storage-driver.ts";
 
 /** What docker leaves a container of root's capabilities. */
 // biome-ignore format: a table
@@ -26,23 +28,6 @@ const DEFAULT_CAPABILITIES = [
   "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETGID", "CAP_SETUID", "CAP_SETFCAP", "CAP_SETPCAP",
   "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL", "CAP_AUDIT_WRITE",
 ];
-/** Docker's. */
-export const MASKED_PATHS = [
-  "/proc/asound",
-  "/proc/acpi",
-  "/proc/interrupts",
-  "/proc/kcore",
-  "/proc/keys",
-  "/proc/latency_stats",
-  "/proc/timer_list",
-  "/proc/timer_stats",
-  "/proc/sched_debug",
-  "/proc/scsi",
-  "/sys/firmware",
-  "/sys/devices/virtual/powercap",
-];
-export const READONLY_PATHS = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
-
 /** Everything runtime/ needs for a container. */
 export interface ContainerSpec {
   spec: Spec;

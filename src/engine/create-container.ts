@@ -15,7 +15,7 @@ import { ROOTLESS_UID } from "../store/layout.ts";
 import { DEFAULT_NETWORK, type EndpointConfig, insertEndpoint, isUserNetwork, type NetworkRecord, USER_NETWORKS } from "../store/networks.ts";
 import { ensureVolume, useVolume } from "../store/volumes.ts";
 import { resolveCdi } from "./cdi.ts";
-import { canMapOwners, makeContainerLayer } from "./container-layer.ts";
+import { makeContainerLayer } from "./container-layer.ts";
 import { missingCapabilities } from "./container-spec.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError, NotFound } from "./errors.ts";
@@ -26,6 +26,7 @@ import { reconcile } from "./reconcile.ts";
 import { resolveContainer } from "./resolve-container.ts";
 import { resolveImage } from "./resolve-image.ts";
 import { networkForContainer } from "./resolve-network.ts";
+import { canMapOwners } from "./storage-driver.ts";
 import { autoSize, chooseRange, mappingOf, resolveUserns, type Userns, type UsernsOptions } from "./user-namespace.ts";
 
 /** What a user asks for; what is undefined comes from the image. */

@@ -13,8 +13,8 @@ import { LINK_MODES } from "../network/connect.ts";
 import { cgroupMode, findHierarchies } from "../runtime/cgroup/hierarchy.ts";
 import { hasAppArmor } from "../runtime/process/apparmor.ts";
 import { ROOTLESS_UID } from "../store/layout.ts";
-import { canMapOwners, storageDriver } from "./container-layer.ts";
 import type { Engine } from "./engine.ts";
+import { canMapOwners, storageDriver } from "./storage-driver.ts";
 
 export interface Finding {
   /** What was looked at. */

@@ -14,11 +14,11 @@ import { getHealth } from "../store/health.ts";
 import { getImage } from "../store/images.ts";
 import { layerFolder } from "../store/layout.ts";
 import { DEFAULT_NETWORK, endpointsOf, type PortRequest, portsOf } from "../store/networks.ts";
-import { containerRoot, type StorageDriver } from "./container-layer.ts";
-import { MASKED_PATHS, READONLY_PATHS } from "./container-spec.ts";
+import { containerState } from "./container-state.ts";
 import type { Engine } from "./engine.ts";
 import { inspectEndpoint } from "./inspect-network.ts";
-import { containerState } from "./list-containers.ts";
+import { MASKED_PATHS, READONLY_PATHS } from "./masked-paths.ts";
+import { containerRoot, type StorageDriver } from "./storage-driver.ts";
 
 const NEVER = "0001-01-01T00:00:00Z"; // Go's zero time
 

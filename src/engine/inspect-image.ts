@@ -1,8 +1,8 @@
 /** `inspect` of an image, in the shape of docker's API. */
 import { familiarName } from "../image/reference.ts";
 import type { ImageRecord } from "../store/images.ts";
-import { storageDriver } from "./container-layer.ts";
 import type { Engine } from "./engine.ts";
+import { storageDriver } from "./storage-driver.ts";
 import { layerPath } from "./sweep-layers.ts";
 
 /** An image as `docker inspect` shows it. */

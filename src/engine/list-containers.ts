@@ -1,8 +1,8 @@
 /** `ps`: containers that fit filters. */
-import { familiarName } from "../image/reference.ts";
 import { type ContainerRecord, isRestarting } from "../store/containers.ts";
 import { getHealth } from "../store/health.ts";
 import { endpointsOf } from "../store/networks.ts";
+import { containerState } from "./container-state.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
 import { listReconciled } from "./reconcile.ts";
@@ -16,12 +16,6 @@ export interface ListOptions {
   last: number | undefined;
   /** `KEY=VALUE` each: of one key any must fit, of several keys all. */
   filters: string[];
-}
-
-/** Docker's name for what a container is doing. */
-export function containerState(record: ContainerRecord): "created" | "running" | "paused" | "restarting" | "exited" | "removing" {
-  if (isRestarting(record)) return "restarting";
-  return record.status === "starting" ? "created" : record.status;
 }
 
 const STATES = ["created", "restarting", "running", "removing", "paused", "exited", "dead"];
@@ -107,13 +101,4 @@ export function hasLabel(labels: Record<string, string>, wanted: string): boolea
   const equals = wanted.indexOf("=");
   if (equals < 0) return wanted in labels;
   return labels[wanted.slice(0, equals)] === wanted.slice(equals + 1);
-}
-
-/** An image's name as docker shows it beside a container: `latest` is left out. */
-export function shownImage(record: ContainerRecord): string {
-  const { image } = record.config;
-  if (/^(sha256:)?[0-9a-f]{64}$/.test(image)) return image.replace("sha256:", "").slice(0, 12);
-  if (!image.startsWith("docker.io/")) return image;
-  const { repository, tag } = familiarName(image);
-  return tag === "latest" ? repository : `${repository}:${tag}`;
 }

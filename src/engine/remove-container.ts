@@ -3,8 +3,9 @@ import { type ContainerRecord, claimForRemoval, getContainer, isRestarting } fro
 import { discardContainer } from "../store/discard-container.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
-import { reconcile, releaseCgroup } from "./reconcile.ts";
+import { reconcile } from "./reconcile.ts";
 import { resolveContainer } from "./resolve-container.ts";
+import { releaseCgroup } from "./settle-record.ts";
 import { awaitProcess, killAndSettle } from "./signal-container.ts";
 
 export interface RemoveOptions {

@@ -4,10 +4,10 @@ import { arch, cpus, hostname, release, totalmem } from "node:os";
 import { cgroupMode, findHierarchies } from "../runtime/cgroup/hierarchy.ts";
 import { listContainers } from "../store/containers.ts";
 import { listImages } from "../store/images.ts";
-import { storageDriver } from "./container-layer.ts";
+import { containerState } from "./container-state.ts";
 import type { Engine } from "./engine.ts";
-import { containerState } from "./list-containers.ts";
 import { reconcileAll } from "./reconcile.ts";
+import { storageDriver } from "./storage-driver.ts";
 
 interface Version {
   Version: string;

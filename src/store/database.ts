@@ -15,9 +15,7 @@ export function openDatabase(path: string): Database {
     mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
     const database = new Database(path, { create: true, strict: true });
     // NORMAL under WAL: a crash of the machine loses the last commits at most, never the database.
-    database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT}`);
-    database.run("PRAGMA synchronous = NORMAL");
-    database.run("PRAGMA foreign_keys = ON");
+    database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT}; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON`);
     migrate(database, path);
     return database;
   } catch (error) {

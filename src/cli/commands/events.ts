@@ -1,10 +1,9 @@
 import { followEvents } from "../../engine/follow-events.ts";
 import type { StoredEvent } from "../../store/events.ts";
 import { defineCommand } from "../command.ts";
-import { readValue } from "../container-flags.ts";
 import { compileTemplate } from "../format/evaluate.ts";
 import { printBlocking } from "../streams.ts";
-import { parseTime } from "../values.ts";
+import { parseTime, readValue } from "../values.ts";
 
 const FLAGS = {
   filter: { short: "f", type: "list", value: "filter", help: "Filter output based on conditions provided" },

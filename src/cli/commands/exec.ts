@@ -4,9 +4,10 @@ import { execInContainer } from "../../engine/exec-container.ts";
 import { ContainerStdio } from "../../runtime/stdio.ts";
 import { attendProcess } from "../attend.ts";
 import { defineCommand } from "../command.ts";
-import { environment, parseVariable, readValue } from "../container-flags.ts";
+import { environment, parseVariable } from "../container-flags.ts";
 import { CommandFailure } from "../errors.ts";
 import { DETACH_FLAG, detachKeysOf, outcomeCode, requireTerminal } from "../foreground.ts";
+import { readValue } from "../values.ts";
 
 const FLAGS = {
   ...DETACH_FLAG,

@@ -1,14 +1,8 @@
-import { containerSize } from "../../engine/disk-usage.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { NotFound } from "../../engine/errors.ts";
 import { inspectContainer } from "../../engine/inspect-container.ts";
-import { inspectImage } from "../../engine/inspect-image.ts";
-import { inspectBuiltIn, inspectNetwork } from "../../engine/inspect-network.ts";
-import { allNetworks } from "../../engine/list-networks.ts";
 import { resolveContainer } from "../../engine/resolve-container.ts";
 import { requirePlatform, resolveImage } from "../../engine/resolve-image.ts";
-import { resolveNetwork } from "../../engine/resolve-network.ts";
-import { inspectVolume, resolveVolume } from "../../engine/volumes.ts";
 import { InvalidReference } from "../../image/reference.ts";
 import type { ContainerRecord } from "../../store/containers.ts";
 import { defineCommand } from "../command.ts";
@@ -16,6 +10,16 @@ import { forEach } from "../each.ts";
 import { CommandFailure } from "../errors.ts";
 import { printFormatted } from "../format/output.ts";
 import { printBlocking } from "../streams.ts";
+
+// Mostly a container is asked for.
+const loadImages = () => require("../../engine/inspect-image.ts") as typeof import("../../engine/inspect-image.ts");
+const loadVolumes = () => require("../../engine/volumes.ts") as typeof import("../../engine/volumes.ts");
+const loadSizes = () => require("../../engine/disk-usage.ts") as typeof import("../../engine/disk-usage.ts");
+const loadNetworks = () => ({
+  ...(require("../../engine/inspect-network.ts") as typeof import("../../engine/inspect-network.ts")),
+  ...(require("../../engine/list-networks.ts") as typeof import("../../engine/list-networks.ts")),
+  ...(require("../../engine/resolve-network.ts") as typeof import("../../engine/resolve-network.ts")),
+});
 
 export default defineCommand({
   usage: "[OPTIONS] NAME|ID [NAME|ID...]",
@@ -54,7 +58,7 @@ interface Options {
 }
 
 function inspect(engine: Engine, name: string, type: string | undefined, options: Options): Record<string, unknown> {
-  if (type === "volume") return inspectVolume(engine, resolveVolume(engine, name));
+  if (type === "volume") return inspectNamedVolume(engine, name);
   if (type === "network") return inspectAnyNetwork(engine, name);
   if (type !== "image") {
     try {
@@ -67,7 +71,7 @@ function inspect(engine: Engine, name: string, type: string | undefined, options
   try {
     const { image } = resolveImage(engine, name);
     requirePlatform(image, name, options.platform);
-    return inspectImage(engine, image);
+    return loadImages().inspectImage(engine, image);
   } catch (error) {
     if (type !== undefined || !(error instanceof NotFound || error instanceof InvalidReference)) throw error;
   }
@@ -77,18 +81,24 @@ function inspect(engine: Engine, name: string, type: string | undefined, options
     if (!(error instanceof NotFound)) throw error;
   }
   try {
-    return inspectVolume(engine, resolveVolume(engine, name));
+    return inspectNamedVolume(engine, name);
   } catch (error) {
     throw error instanceof NotFound ? new NotFound(`No such object: ${name}`) : error;
   }
 }
 
 function sizes(engine: Engine, record: ContainerRecord): { SizeRw: number; SizeRootFs: number } {
-  const { own, image } = containerSize(engine, record);
+  const { own, image } = loadSizes().containerSize(engine, record);
   return { SizeRw: own, SizeRootFs: own + image };
 }
 
+function inspectNamedVolume(engine: Engine, name: string): Record<string, unknown> {
+  const { inspectVolume, resolveVolume } = loadVolumes();
+  return inspectVolume(engine, resolveVolume(engine, name));
+}
+
 function inspectAnyNetwork(engine: Engine, name: string): Record<string, unknown> {
+  const { allNetworks, inspectBuiltIn, inspectNetwork, resolveNetwork } = loadNetworks();
   const builtIn = allNetworks(engine).find((network) => !network.config && network.name === name);
   return builtIn ? inspectBuiltIn(builtIn) : inspectNetwork(engine, resolveNetwork(engine, name));
 }

@@ -2,10 +2,9 @@ import { writeAll } from "../../../ffi/fd.ts";
 import { type LogEntry, readLog } from "../../engine/read-log.ts";
 import { resolveContainer } from "../../engine/resolve-container.ts";
 import { defineCommand } from "../command.ts";
-import { readValue } from "../container-flags.ts";
 import { ValueError } from "../errors.ts";
 import { printBlocking } from "../streams.ts";
-import { parseTime } from "../values.ts";
+import { parseTime, readValue } from "../values.ts";
 
 const FLAGS = {
   details: { type: "boolean", help: "Show extra details provided to logs" },

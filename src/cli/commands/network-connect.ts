@@ -1,8 +1,7 @@
 import { connectNetwork } from "../../engine/connect-network.ts";
 import { defineCommand } from "../command.ts";
-import { readValue } from "../container-flags.ts";
 import { endpointOptions, parseDriverOption, parseIp, parseIp6, parseLinkLocal } from "../network-flags.ts";
-import { optional, parseInteger } from "../values.ts";
+import { optional, parseInteger, readValue } from "../values.ts";
 import { warn } from "../warn.ts";
 
 const FLAGS = {

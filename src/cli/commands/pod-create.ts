@@ -3,9 +3,9 @@ import { createPod } from "../../engine/pods.ts";
 import { type PodRecord, SHARED_NAMESPACES, type SharedNamespace } from "../../store/pods.ts";
 import { flagValues, parseArguments } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
-import { CONTAINER_FLAGS, type ContainerFlagValues, containerOptions, readValue } from "../container-flags.ts";
+import { CONTAINER_FLAGS, type ContainerFlagValues, containerOptions } from "../container-flags.ts";
 import { ValueError } from "../errors.ts";
-import { parsePair } from "../values.ts";
+import { parsePair, readValue } from "../values.ts";
 import { warn } from "../warn.ts";
 
 // Of the infra container: what belongs to the namespaces that it holds.

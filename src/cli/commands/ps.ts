@@ -1,10 +1,9 @@
 import { listContainers } from "../../engine/list-containers.ts";
 import { clientSetting } from "../client-config.ts";
 import { defineCommand } from "../command.ts";
-import { readValue } from "../container-flags.ts";
 import { CONTAINER_HEADERS, containerRow } from "../format/container-row.ts";
 import { printListing } from "../format/output.ts";
-import { parseInteger } from "../values.ts";
+import { parseInteger, readValue } from "../values.ts";
 
 const TABLE = "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}";
 

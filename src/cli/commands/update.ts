@@ -1,10 +1,11 @@
 import { updateContainer } from "../../engine/update-container.ts";
 import { defineCommand } from "../command.ts";
-import { CONTAINER_FLAGS, parseRestart, readValue } from "../container-flags.ts";
+import { CONTAINER_FLAGS, parseRestart } from "../container-flags.ts";
 import { forEach } from "../each.ts";
 import { UsageError } from "../errors.ts";
 import { limits } from "../limit-flags.ts";
 import { bandwidthOf } from "../network-flags.ts";
+import { readValue } from "../values.ts";
 
 const NAMES = [
   ...(["bandwidth", "bandwidth-in", "bandwidth-out", "net-delay", "net-loss"] as const),

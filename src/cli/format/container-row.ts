@@ -1,7 +1,8 @@
 /** Containers as rows of a table. */
+
+import { containerState, shownImage } from "../../engine/container-state.ts";
 import { containerSize } from "../../engine/disk-usage.ts";
 import type { Engine } from "../../engine/engine.ts";
-import { containerState, shownImage } from "../../engine/list-containers.ts";
 import { type ContainerRecord, isRestarting } from "../../store/containers.ts";
 import { getHealth, type HealthStatus } from "../../store/health.ts";
 import { endpointsOf, portsOf } from "../../store/networks.ts";

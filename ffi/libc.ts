@@ -20,8 +20,9 @@ export type Argument = number | bigint | string | NodeJS.TypedArray | null;
 
 /** Name of an errno, `ENOENT`. Looked for when something fails: a map of all would take every process half a millisecond. */
 export function errnoName(errno: number): string {
-  for (const [name, value] of Object.entries(constants.errno)) if (value === errno) return name;
-  return `errno ${errno}`;
+  // Of two names the later is the usual one: EOPNOTSUPP, not ENOTSUP.
+  const found = Object.entries(constants.errno).findLast(([, value]) => value === errno);
+  return found?.[0] ?? `errno ${errno}`;
 }
 
 /** Text of an errno as in strerror(3), for the ones a user meets. */

@@ -136,7 +136,8 @@ class LogReader {
     // Another file has begun; what came into this one before is read first.
     const before = this.#last;
     const files = openFiles(path);
-    const known = files.findIndex(({ inode }) => inode === before);
+    // The last of that number: it is held open, so nothing younger has it; something older, compressed since, may have had it.
+    const known = files.findLastIndex(({ inode }) => inode === before);
     for (const { fd } of files.splice(0, known + 1)) closeSync(fd);
     this.#files.push(...files);
     await this.#read();
@@ -171,7 +172,8 @@ class LogReader {
   }
 }
 
-// Oldest first. Opened from the youngest on: one that is put aside meanwhile is met twice, and none is missed.
+// Oldest first. Opened from the youngest on: one that is put aside meanwhile is met twice, and none is missed. Where that
+// happened they are opened again; a number alone does not tell it, as a file system gives it to another file again.
 function openFiles(path: string): OpenFile[] {
   for (let attempt = 0; ; attempt++) {
     const files: OpenFile[] = [];
@@ -179,13 +181,21 @@ function openFiles(path: string): OpenFile[] {
     for (const name of fileNames(path)) {
       const file = openFile(name) ?? (name.endsWith(".gz") ? undefined : openFile(`${name}.gz`));
       if (!file) isWhole = false;
-      else if (files.some(({ inode }) => inode === file.inode)) closeSync(file.fd);
       else files.unshift(file);
     }
-    if ((isWhole && files.at(-1)?.inode === inodeOf(path)) || attempt === ATTEMPTS) return files;
+    if (isWhole && files.at(-1)?.inode === inodeOf(path)) return files;
+    if (attempt === ATTEMPTS) return withoutDoubles(files);
     for (const { fd } of files) closeSync(fd);
     Bun.sleepSync(1);
   }
+}
+
+function withoutDoubles(files: OpenFile[]): OpenFile[] {
+  return files.filter((file, i) => {
+    const isDouble = files[i + 1]?.inode === file.inode;
+    if (isDouble) closeSync(file.fd);
+    return !isDouble;
+  });
 }
 
 // The youngest first.

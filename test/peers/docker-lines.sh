@@ -345,3 +345,14 @@ docker network disconnect bridge web && docker inspect -f '{{len .NetworkSetting
 docker volume create --label a=b labelled; docker volume ls --filter label=a=b -q; docker volume inspect -f '{{.Labels.a}} {{json .Options}}' labelled; docker volume rm labelled nosuch 2>/dev/null
 docker volume create -d nosuch x 2>/dev/null
 docker rm -f web api
+printf 'FROM bb\nENV A=1\nLABEL l=v\nRUN echo built > /made\nWORKDIR /data\nEXPOSE 80\nCMD ["cat", "/made"]\n' > Dockerfile; docker build -q -t built . 2>/dev/null | cut -c1-7
+docker run --rm built
+docker run --rm built pwd
+docker inspect -f '{{json .Config.Cmd}} {{json .Config.Env}} {{json .Config.ExposedPorts}} {{.Config.WorkingDir}} {{json .Config.Labels}}' built
+printf 'FROM bb AS one\nARG V=1\nRUN mkdir /o && echo $V > /o/f\nFROM bb\nCOPY --from=one /o /got\nCOPY --chown=1000:50 Dockerfile /home/user/\n' > Dockerfile.two; docker build -q -f Dockerfile.two --build-arg V=2 -t two:v2 . 2>/dev/null | cut -c1-7
+docker run --rm two:v2 sh -c 'cat /got/f; stat -c "%u:%g" /home/user/Dockerfile'
+printf 'FROM bb\nRUN exit 9\n' | docker build - > /dev/null 2>&1 || echo failed
+printf 'FROM bb\nCOPY nosuch /\n' > Dockerfile.bad; docker build -f Dockerfile.bad . > /dev/null 2>&1; echo $?
+docker build -q --target one -f Dockerfile.two . 2>/dev/null | cut -c1-7
+docker build nosuchfolder > /dev/null 2>&1; echo $?
+docker rmi -f built two:v2 > /dev/null; docker images --format '{{.Repository}}'  | grep -c -E 'built|two'

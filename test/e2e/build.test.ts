@@ -78,7 +78,7 @@ test("every instruction", async () => {
   expect(await build(EVERYTHING, ...args, "-t", "all:v1")).toMatch(/^sha256:[0-9a-f]{64}$/);
   expect(await config("all:v1")).toMatchObject({
     Labels: { one: "1", "two words": "x y", old: "style", by: "flag" },
-    Env: ["A=1", "B=two words", "C=", "D=value with spaces"],
+    Env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "A=1", "B=two words", "C=", "D=value with spaces"],
     WorkingDir: "/app/sub",
     User: "user",
     ExposedPorts: { "80/tcp": {}, "53/udp": {}, "8000/tcp": {}, "8001/tcp": {} },

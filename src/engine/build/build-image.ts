@@ -20,6 +20,7 @@ import type { IgnoreFile } from "../../image/dockerignore.ts";
 import { readRange } from "../../image/file-range.ts";
 import { ownPlatform, type Platform, parsePlatform } from "../../image/media-types.ts";
 import { compressionOf, decompress } from "../../image/unpack.ts";
+import { DEFAULT_PATH } from "../../runtime/process/command.ts";
 import { resolveUser } from "../../runtime/process/user.ts";
 import type { ContainerMount } from "../../store/container-config.ts";
 import { type ContainerRecord, getContainer, listContainers } from "../../store/containers.ts";
@@ -255,10 +256,10 @@ class Build {
     const asked = from.flags.find(({ name }) => name === "platform")?.value;
     const platform = asked === undefined ? this.#options.platform : shellWord(asked, (name) => this.#globals.get(name));
     const state: State = { image: undefined, config: emptyConfig(this.#platform), key: digest("scratch"), args: new Map(), shell: DEFAULT_SHELL };
-    if (base === "scratch") return state;
+    if (base === "scratch") return { ...state, config: withPath(state.config) };
     await this.#options.fetch(base, platform);
     const { image } = resolveImage(this.#engine, base);
-    return { ...state, image, config: image.config, key: image.id, shell: image.config.config?.Shell ?? DEFAULT_SHELL };
+    return { ...state, image, config: withPath(image.config), key: image.id, shell: image.config.config?.Shell ?? DEFAULT_SHELL };
   }
 
   // What a variable means in an instruction: the image's, else an argument.
@@ -688,6 +689,14 @@ class Build {
     recordBuildStep(this.#engine.db, digest("empty"), id);
     return getImage(this.#engine.db, id) as ImageRecord;
   }
+}
+
+// Whatever is built has one, as docker has it.
+function withPath(config: ImageConfig): ImageConfig {
+  const env = config.config?.Env ?? [];
+  return env.some((variable) => variable.startsWith("PATH="))
+    ? config
+    : { ...config, config: { ...config.config, Env: [`PATH=${DEFAULT_PATH}`, ...env] } };
 }
 
 const STOPPED_BY = ["SIGINT", "SIGTERM", "SIGHUP"] as const;

@@ -3,6 +3,12 @@ import { basename } from "node:path";
 
 const RUNTIME_NAMES = ["berth-runtime", "runc", "crun"];
 
+// The kernel's arguments are no command line.
+if (process.pid === 1) {
+  const { isFirstProcess } = await import("../ffi/machine.ts");
+  if (isFirstProcess()) await (await import("./vm/boot.ts")).bootMachine();
+}
+
 const role = process.argv[2];
 if (role === "init") {
   const { runInit } = await import("./runtime/init.ts");

@@ -157,6 +157,8 @@ export const COMMANDS: Record<string, CommandEntry> = {
     load: () => load(import("./commands/system-service-file.ts")),
   },
   "system prune": { summary: "Remove unused data", load: () => load(import("./commands/system-prune.ts")) },
+  boot: { summary: "Be the first process of a machine, and run its containers", load: () => load(import("./commands/boot.ts")) },
+  "vm image": { summary: "Write an initramfs that boots an image", load: () => load(import("./commands/vm-image.ts")) },
   completion: {
     summary: "Print the script with which a shell completes berth's command lines",
     load: () => load(import("./commands/completion.ts")),
@@ -187,5 +189,6 @@ export const GROUPS: Record<string, string> = {
   volume: "Manage volumes",
   pod: "Manage pods",
   system: "Manage berth",
+  vm: "Images of virtual machines",
   manifest: "Look at manifests of images in registries",
 };

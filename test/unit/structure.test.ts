@@ -14,8 +14,9 @@ const MAY_IMPORT: Record<string, string[]> = {
   "src/image": ["ffi", "src/store"],
   "src/monitor": ["ffi", "src/runtime", "src/store", "src/network"],
   "src/engine": ["ffi", "src/runtime", "src/store", "src/network", "src/image", "src/monitor"],
-  "src/cli": ["ffi", "src/engine", "src/store", "src/image", "src/network", "src/monitor", "src/runtime"],
-  "src/main.ts": ["src/runtime", "src/monitor", "src/store", "src/cli"],
+  "src/vm": ["ffi", "src/network"],
+  "src/cli": ["ffi", "src/vm", "src/engine", "src/store", "src/image", "src/network", "src/monitor", "src/runtime"],
+  "src/main.ts": ["ffi", "src/vm", "src/runtime", "src/monitor", "src/store", "src/cli"],
 };
 
 const sources = ["src", "ffi"].flatMap((folder) =>

@@ -37,17 +37,59 @@ function sh(script: string, cwd: string): void {
   if (exitCode !== 0) throw new Error(stderr.toString());
 }
 
-let kernel: string | undefined;
+interface Kernel {
+  folder: string;
+  /** The kernel itself. */
+  image: string;
+  /** Folder of its modules, with depmod's lists. */
+  modules: string;
+}
 
-// The kernel's package, unpacked only: installing it would want this machine to boot from it.
-function unpackedKernel(): string {
+let kernel: Kernel | undefined;
+
+/** Debian's kernel, unpacked only: installing it would want this machine to boot from it. */
+export function unpackedKernel(): Kernel {
   if (kernel !== undefined) return kernel;
   const folder = mkdtempSync(join(tmpdir(), "berth-kernel-"));
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
   const name = "$(apt-cache depends linux-image-amd64 | awk '/Depends:/{print $2; exit}')";
   sh(`apt-get download -qq ${name} && dpkg-deb -x linux-image-*.deb . && rm *.deb`, folder);
-  kernel = folder;
-  return folder;
+  const image = readdirSync(join(folder, "boot")).find((name) => name.startsWith("vmlinuz")) ?? "";
+  const [version = ""] = readdirSync(join(folder, "lib/modules"));
+  sh(`busybox depmod -b . ${version}`, folder);
+  kernel = { folder, image: join(folder, "boot", image), modules: join(folder, "lib/modules", version) };
+  return kernel;
+}
+
+const HARDWARE = ["-accel", "tcg,thread=multi", "-cpu", "max", "-nographic", "-no-reboot"];
+
+export interface StartedMachine {
+  /** Its console, once it powered itself off. */
+  ended: Promise<string>;
+  kill(): void;
+}
+
+/** Boots an initramfs, with a network card; a port of this machine can lead to its port 80. */
+export function startMachine({
+  initrd,
+  memory,
+  append = "",
+  port,
+}: {
+  initrd: string;
+  memory: number;
+  append?: string;
+  port?: number;
+}): StartedMachine {
+  const card = `user,model=virtio-net-pci${port === undefined ? "" : `,hostfwd=tcp:127.0.0.1:${port}-:80`}`;
+  const boot = ["-kernel", unpackedKernel().image, "-initrd", initrd, "-append", `console=ttyS0 panic=-1 loglevel=1 ${append}`];
+  const child = Bun.spawn(["qemu-system-x86_64", ...HARDWARE, "-smp", "1", "-m", String(memory), "-nic", card, ...boot], {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "inherit",
+    timeout: BOOT_TIMEOUT,
+  });
+  return { ended: new Response(child.stdout).text().then((text) => text.replaceAll("\r", "")), kill: () => child.kill() };
 }
 
 export class Machine {
@@ -59,7 +101,7 @@ export class Machine {
 
   /** Boots it, and comes back when it powered itself off. */
   static boot({ scripts, modules }: MachineOptions): Machine {
-    const source = unpackedKernel();
+    const { folder: source, image } = unpackedKernel();
     const folder = mkdtempSync(join(tmpdir(), "berth-vm-"));
     try {
       const root = join(folder, "root");
@@ -72,9 +114,8 @@ export class Machine {
       writeFileSync(join(root, "init"), init(Object.keys(scripts)), { mode: 0o755 });
       copyModules(source, root, modules);
       sh("find . | busybox cpio -o -H newc > ../initramfs", root);
-      const image = readdirSync(join(source, "boot")).find((name) => name.startsWith("vmlinuz"));
-      const hardware = ["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "2048", "-nic", "none", "-nographic", "-no-reboot"];
-      const boot = ["-kernel", join(source, `boot/${image}`), "-initrd", "initramfs", "-append", "console=ttyS0 panic=-1 loglevel=1"];
+      const hardware = [...HARDWARE, "-smp", "2", "-m", "2048", "-nic", "none"];
+      const boot = ["-kernel", image, "-initrd", "initramfs", "-append", "console=ttyS0 panic=-1 loglevel=1"];
       const { stdout } = Bun.spawnSync(["qemu-system-x86_64", ...hardware, ...boot], { cwd: folder, stdin: "ignore", timeout: BOOT_TIMEOUT });
       return new Machine(stdout.toString().replaceAll("\r", ""));
     } finally {

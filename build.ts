@@ -2,9 +2,10 @@
 // into one that needs neither a libc nor a dynamic loader on its host (see
 // ffi/loader.c and "One file" in docs/architecture.md).
 import { createHash } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
+import { parseArgs } from "node:util";
 
 const PT_LOAD = 1;
 const PT_DYNAMIC = 2;
@@ -12,6 +13,19 @@ const PT_INTERP = 3;
 const DT_VERNEED = 0x6ffffffen;
 const DT_VERNEEDNUM = 0x6fffffffn;
 const PAGE = 4096n;
+
+interface Target {
+  arch: "x64" | "arm64";
+  /** Of npm: the runtime that the program is put into. */
+  runtime: string;
+}
+
+// Of x64 there is one: Bun's packages for processors with and without AVX2 hold the same file (1.4.5).
+const TARGETS: Record<string, Target> = {
+  "linux-x64": { arch: "x64", runtime: "@oven/bun-linux-x64" },
+  "linux-arm64": { arch: "arm64", runtime: "@oven/bun-linux-aarch64" },
+};
+const OWN_TARGET = `linux-${process.arch}`;
 
 /** What the program's dynamic section needs, the dynamic loader first. Order and limit: ffi/loader.c. */
 const LIBRARIES: Record<string, string[]> = {
@@ -98,7 +112,9 @@ async function run(command: string[]): Promise<string> {
 function compilerOf(arch: string): string {
   const compiler = process.env.CC ?? (arch === process.arch ? "cc" : arch === "arm64" ? "aarch64-linux-gnu-gcc" : "x86_64-linux-gnu-gcc");
   if (!Bun.which(compiler)) {
-    throw new Error(`${compiler} not found: the loader (ffi/loader.c) is compiled with it. On Debian: apt-get install gcc libc6-dev`);
+    throw new Error(
+      `${compiler} not found: the loader (ffi/loader.c) is compiled with it. On Debian: apt-get install ${arch === process.arch ? "gcc libc6-dev" : "gcc-aarch64-linux-gnu libc6-dev-arm64-cross"}`,
+    );
   }
   return compiler;
 }
@@ -228,51 +244,130 @@ async function embedLoader(elf: Buffer, arch: string, compiler: string): Promise
   return result;
 }
 
+/** The runtime of a target, out of its npm package; this one where it is the machine's own. */
+async function runtimeOf({ runtime }: Target, folder: string): Promise<string> {
+  const spec = `${runtime}@${Bun.version}`;
+  await run(["npm", "pack", "--silent", "--pack-destination", folder, spec]);
+  const [archive] = readdirSync(folder).filter((name) => name.endsWith(".tgz"));
+  if (archive === undefined) throw new Error(`npm has no ${spec}`);
+  await run(["tar", "-C", folder, "-xzf", join(folder, archive)]);
+  const path = join(folder, "package/bin/bun");
+  chmodSync(path, 0o755);
+  return path;
+}
+
+interface Build {
+  version: string;
+  commit: string;
+}
+
+/** Builds one target; gives the size of the file. */
+async function build(name: string, out: string, { version, commit }: Build): Promise<number> {
+  const target = TARGETS[name] as Target;
+  const compiler = compilerOf(target.arch);
+  const [reaper, userns, exec] = await Promise.all(["reaper.c", "userns.c", "exec.c"].map((source) => compileFreestanding(compiler, source)));
+  const folder = mkdtempSync(join(tmpdir(), "berth-build-"));
+  try {
+    const plain = join(folder, "berth");
+    const runtime = name === OWN_TARGET ? [] : ["--compile-executable-path", await runtimeOf(target, folder)];
+    const define = (key: string, value: string) => ["--define", `${key}=${JSON.stringify(value)}`];
+    await run([
+      process.execPath,
+      "build",
+      join(import.meta.dir, "src/main.ts"),
+      "--compile",
+      ...(name === OWN_TARGET ? [] : [`--target=bun-${name}`, ...runtime]),
+      "--minify",
+      "--bytecode",
+      "--splitting",
+      "--format=esm",
+      "--no-compile-autoload-dotenv",
+      "--no-compile-autoload-bunfig",
+      "--no-compile-autoload-tsconfig",
+      "--no-compile-autoload-package-json",
+      ...define("BERTH_VERSION", version),
+      ...define("BERTH_COMMIT", commit),
+      ...define("BERTH_REAPER", (reaper as Buffer).toString("base64")),
+      ...define("BERTH_USERNS", (userns as Buffer).toString("base64")),
+      ...define("BERTH_EXEC", (exec as Buffer).toString("base64")),
+      "--outfile",
+      plain,
+    ]);
+    const bytes = await embedLoader(readFileSync(plain), target.arch, compiler);
+    writeFileSync(`${out}.new`, bytes);
+    chmodSync(`${out}.new`, 0o755);
+    renameSync(`${out}.new`, out);
+    return bytes.length;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const DEBIAN: Record<Target["arch"], string> = { x64: "amd64", arm64: "arm64" };
+
+/** Puts a target's file into a package of Debian's, with completions, the reference and a service. */
+async function packDeb(name: string, dist: string, version: string): Promise<string> {
+  const target = TARGETS[name] as Target;
+  const folder = mkdtempSync(join(tmpdir(), "berth-deb-"));
+  try {
+    const put = (path: string, content: string | Buffer, mode = 0o644) => {
+      mkdirSync(join(folder, path, ".."), { recursive: true, mode: 0o755 });
+      writeFileSync(join(folder, path), content, { mode });
+    };
+    chmodSync(folder, 0o755); // it becomes the mode of / where the package is installed
+    const own = join(dist, "berth");
+    // Of this machine's own build: they are the same for all.
+    const said = (...args: string[]) => run([own, ...args]).then((text) => `${text}\n`);
+    put("usr/bin/berth", readFileSync(join(dist, `berth-${name}`)), 0o755);
+    put("usr/share/bash-completion/completions/berth", await said("completion", "bash"));
+    put("usr/share/zsh/vendor-completions/_berth", await said("completion", "zsh"));
+    put("usr/share/fish/vendor_completions.d/berth.fish", await said("completion", "fish"));
+    put("lib/systemd/system/berth.service", (await said("system", "service-file")).replaceAll(realpathSync(own), "/usr/bin/berth"));
+    const root = import.meta.dir;
+    for (const file of ["README.md", "CHANGELOG.md", "NOTICE"]) put(`usr/share/doc/berth/${file}`, readFileSync(join(root, file)));
+    put("usr/share/doc/berth/copyright", readFileSync(join(root, "LICENSE")));
+    for (const file of readdirSync(join(root, "docs/reference")))
+      put(`usr/share/doc/berth/reference/${file}`, readFileSync(join(root, "docs/reference", file)));
+    const about =
+      "Description: container engine in one executable, without a daemon\n Speaks docker's command line, and needs nothing else on its host.\n";
+    const who = "Maintainer: berth\nSection: admin\nPriority: optional\n";
+    put("DEBIAN/control", `Package: berth\nVersion: ${version}\nArchitecture: ${DEBIAN[target.arch]}\n${who}${about}`);
+    const out = join(dist, `berth_${version}_${DEBIAN[target.arch]}.deb`);
+    await run(["dpkg-deb", "--build", "--root-owner-group", folder, out]);
+    return out;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
 async function main(): Promise<void> {
   const root = import.meta.dir;
   const dist = join(root, "dist");
   mkdirSync(dist, { recursive: true });
+  const { values } = parseArgs({ options: { target: { type: "string", multiple: true }, deb: { type: "boolean" } } });
+  const targets = (values.target ?? []).flatMap((name) => (name === "all" ? Object.keys(TARGETS) : [name]));
+  const unknown = targets.find((name) => !TARGETS[name]);
+  if (unknown !== undefined) throw new Error(`unknown target ${unknown}: expected ${Object.keys(TARGETS).join(", ")}, all`);
   const version = (await Bun.file(join(root, "package.json")).json()).version as string;
-  const commit = await run(["git", "-C", root, "rev-parse", "--short=12", "HEAD"]).catch(() => "unknown");
+  const head = await run(["git", "-C", root, "rev-parse", "--short=12", "HEAD"]).catch(() => "unknown");
   const dirty = await run(["git", "-C", root, "status", "--porcelain", "--untracked-files=no"]).catch(() => "");
-  const compiler = compilerOf(process.arch);
-  const reaper = await compileFreestanding(compiler, "reaper.c");
-  const userns = await compileFreestanding(compiler, "userns.c");
-  const exec = await compileFreestanding(compiler, "exec.c");
-  const plain = join(dist, ".berth-plain");
-  await run([
-    process.execPath,
-    "build",
-    join(root, "src/main.ts"),
-    "--compile",
-    "--minify",
-    "--bytecode",
-    "--splitting",
-    "--format=esm",
-    "--no-compile-autoload-dotenv",
-    "--no-compile-autoload-bunfig",
-    "--no-compile-autoload-tsconfig",
-    "--no-compile-autoload-package-json",
-    "--define",
-    `BERTH_VERSION=${JSON.stringify(version)}`,
-    "--define",
-    `BERTH_COMMIT=${JSON.stringify(commit + (dirty ? "-dirty" : ""))}`,
-    "--define",
-    `BERTH_REAPER=${JSON.stringify(reaper.toString("base64"))}`,
-    "--define",
-    `BERTH_USERNS=${JSON.stringify(userns.toString("base64"))}`,
-    "--define",
-    `BERTH_EXEC=${JSON.stringify(exec.toString("base64"))}`,
-    "--outfile",
-    plain,
-  ]);
-  const out = join(dist, "berth");
-  const bytes = await embedLoader(readFileSync(plain), process.arch, compiler);
-  rmSync(plain);
-  writeFileSync(`${out}.new`, bytes);
-  chmodSync(`${out}.new`, 0o755);
-  renameSync(`${out}.new`, out);
-  console.log(`dist/berth ${version} (${commit}), ${(bytes.length / 1e6).toFixed(1)} MB`);
+  const tell = (path: string, size: number) => console.log(`dist/${path} ${version} (${head}), ${(size / 1e6).toFixed(1)} MB`);
+  const commit = head + (dirty ? "-dirty" : "");
+  // Packages take completions from it.
+  if (targets.length === 0 || values.deb) tell("berth", await build(OWN_TARGET, join(dist, "berth"), { version, commit }));
+  for (const name of targets) tell(`berth-${name}`, await build(name, join(dist, `berth-${name}`), { version, commit }));
+  // Of all that lie there, also from before.
+  if (targets.length > 0) {
+    const files = readdirSync(dist).filter((name) => name.startsWith("berth-linux-"));
+    const sums = files.map(
+      (name) =>
+        `${createHash("sha256")
+          .update(readFileSync(join(dist, name)))
+          .digest("hex")}  ${name}\n`,
+    );
+    writeFileSync(join(dist, "SHA256SUMS"), sums.join(""));
+  }
+  for (const name of values.deb ? targets : []) console.log(`${relative(root, await packDeb(name, dist, version))}`);
 }
 
 main().catch((error: Error) => {

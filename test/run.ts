@@ -26,8 +26,14 @@ const PEER_PACKAGES: Record<string, string> = {
   "/usr/sbin/setcap": "libcap2-bin",
 };
 const VM_PACKAGES: Record<string, string> = { "/usr/bin/qemu-system-x86_64": "qemu-system-x86" };
+const ARM64_PACKAGES: Record<string, string> = {
+  "/usr/bin/aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu",
+  "/usr/aarch64-linux-gnu/include/elf.h": "libc6-dev-arm64-cross",
+  "/usr/bin/qemu-aarch64-static": "qemu-user-static",
+  "/usr/bin/qemu-system-aarch64": "qemu-system-arm",
+};
 const DEFAULT_SUITES = ["unit", "e2e"];
-const SUITES = [...DEFAULT_SUITES, "peers", "vm"];
+const SUITES = [...DEFAULT_SUITES, "peers", "vm", "arm64"];
 /** What stands for the host: bridges, tables and forwarding of the tests are in a network namespace of their own. */
 const OWN_NETWORK = ["unshare", "-n", "sh", "-c", 'busybox ifconfig lo up && exec "$@"', "sh"];
 /** Suites that make some. */
@@ -76,7 +82,12 @@ if (!suites.every((suite) => SUITES.includes(suite))) {
   console.error(`test/run.ts: unknown suite ${wanted}: expected ${SUITES.join(" or ")}`);
   process.exit(2);
 }
-await installPackages({ ...PACKAGES, ...(suites.includes("peers") && PEER_PACKAGES), ...(suites.includes("vm") && VM_PACKAGES) });
+await installPackages({
+  ...PACKAGES,
+  ...(suites.includes("peers") && PEER_PACKAGES),
+  ...(suites.includes("vm") && VM_PACKAGES),
+  ...(suites.includes("arm64") && ARM64_PACKAGES),
+});
 const lines: string[] = [];
 let failed = 0;
 for (const suite of suites) {

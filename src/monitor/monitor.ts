@@ -165,10 +165,13 @@ class Monitor {
       throw error;
     }
     const { pid, child, startTime } = running;
+    // Told first, so that nothing its starter does comes before it among the events.
+    writeTransaction(db, () => {
+      if (attach) addContainerEvent(db, id, "attach");
+      addMountEvents(db, id, "mount");
+      addContainerEvent(db, id, "start");
+    });
     this.#client.sendJson(FrameType.started, { pid, warnings: this.#warnings });
-    if (attach) addContainerEvent(db, id, "attach");
-    addMountEvents(db, id, "mount");
-    addContainerEvent(db, id, "start");
     if (attach || stdin === "once") this.#audience.add({ socket: this.#client, stdout: attach, stderr: attach, isWaitedFor: true });
     else this.#client.close();
     const ended = child.exited.then((code) => ({ exitCode: endCode(child, code), error: "" }));

@@ -218,23 +218,28 @@ interface Spawned {
 
 function spawnInit(request: CreateRequest | ExecRequest, stdio: number[]): Spawned {
   const args = ["berth-init", "init", String(stdio.length - 1)];
-  const spawn = (): Spawned => {
-    const userNamespace = userNamespaceOf(request);
-    if (userNamespace) return spawnInUserNamespace(userNamespace, args, stdio);
-    using self = openReadOnlySelf();
-    const child = spawnProgram(self?.path ?? SELF, args, stdio);
-    return { pid: child.pid, child };
-  };
-  const path = pidNamespaceOf(request);
-  if (path === undefined) return spawn();
+  const pidNamespace = pidNamespaceOf(request);
+  const userNamespace = userNamespaceOf(request);
+  if (userNamespace) return spawnInUserNamespace(userNamespace, pidNamespace, args, stdio);
+  using self = openReadOnlySelf();
+  const child = forPidNamespace(pidNamespace, () => spawnProgram(self?.path ?? SELF, args, stdio));
+  return { pid: child.pid, child };
+}
+
+/**
+ * Starts a child in a PID namespace: undefined for our own, empty for a new one, else that of a path.
+ *
+ * Nothing else is done meanwhile: where this thread's children have another PID namespace than it has itself, it can start
+ * no threads (clone(2): EINVAL), and the collector and the compilers, which start some when they see fit, abort the process.
+ */
+function forPidNamespace(path: string | undefined, start: () => Subprocess): Subprocess {
+  if (path === undefined) return start();
   using own = openat(AT_FDCWD, "/proc/self/ns/pid", O_RDONLY);
-  if (path === "") unshare(CLONE_NEWPID);
-  else {
-    using theirs = openat(AT_FDCWD, path, O_RDONLY);
-    setns(theirs.fd, CLONE_NEWPID);
-  }
+  using theirs = path === "" ? undefined : openat(AT_FDCWD, path, O_RDONLY);
+  if (theirs) setns(theirs.fd, CLONE_NEWPID);
+  else unshare(CLONE_NEWPID);
   try {
-    return spawn();
+    return start();
   } finally {
     leavePidNamespace(own);
   }
@@ -285,21 +290,28 @@ function userNamespaceOf(request: CreateRequest | ExecRequest): UserNamespace | 
   return { path: user.path, uids: uidMappings, gids: gidMappings, newPid, orphan: request.startFifo !== undefined, folder: request.mountPoint };
 }
 
-function spawnInUserNamespace({ path, uids, gids, newPid, orphan, folder }: UserNamespace, args: string[], stdio: number[]): Spawned {
+function spawnInUserNamespace(
+  { path, uids, gids, newPid, orphan, folder }: UserNamespace,
+  pidNamespace: string | undefined,
+  args: string[],
+  stdio: number[],
+): Spawned {
   using program = usernsProgram();
   using readOnly = openReadOnlySelf();
   using self = openat(AT_FDCWD, readOnly?.path ?? SELF, O_RDONLY);
   if (path !== undefined) {
     using namespace = openat(AT_FDCWD, path, O_RDONLY);
     const [fd, exe] = [stdio.length, stdio.length + 1].map(String) as [string, string];
-    const child = spawnProgram(program.path, ["berth-userns", "join", fd, exe, ...args], [...stdio, namespace.fd, self.fd], folder);
+    const join = ["berth-userns", "join", fd, exe, ...args];
+    const child = forPidNamespace(pidNamespace, () => spawnProgram(program.path, join, [...stdio, namespace.fd, self.fd], folder));
     return { pid: child.pid, child };
   }
   const [ours, theirs] = socketPair();
   try {
     const [sync, exe] = [stdio.length, stdio.length + 1].map(String) as [string, string];
     const flags = `-${newPid ? "p" : ""}${orphan ? "c" : ""}`;
-    const child = spawnProgram(program.path, ["berth-userns", "new", sync, exe, flags, ...args], [...stdio, theirs.fd, self.fd], folder);
+    const make = ["berth-userns", "new", sync, exe, flags, ...args];
+    const child = forPidNamespace(pidNamespace, () => spawnProgram(program.path, make, [...stdio, theirs.fd, self.fd], folder));
     theirs.close();
     if (readExactly(ours.fd, 1).length === 0) throw new RuntimeFailure("this kernel or its configuration allows no user namespaces");
     writeMappings(child.pid, uids, gids);

@@ -76,6 +76,19 @@ test("with networks, limits, users, terminals, --init and --read-only", async ()
   );
 });
 
+test("many that enter it at once: a thread that starts while the PID namespace is another's ends a process", async () => {
+  await engine.ok("run", "-d", "--name", "entered", ...N, "--userns", "auto", "bb", "sleep", "1000");
+  const failures: string[] = [];
+  const enter = async () => {
+    for (let i = 0; i < 50; i++) {
+      const { exitCode, stderr } = await engine.run("exec", "entered", "true");
+      if (exitCode !== 0) failures.push(stderr);
+    }
+  };
+  await Promise.all([enter(), enter(), enter(), enter()]);
+  expect(failures).toEqual([]);
+});
+
 test("where no mount can map owners, the container has a copy of its own", async () => {
   await using old = await TestEngine.make();
   mkdirSync(join(old.root, "run"), { recursive: true });

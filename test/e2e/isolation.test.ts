@@ -73,6 +73,17 @@ describe("a container sees", () => {
     );
     expect((await engine.run("run", "--rm", "bb", "mount", "-t", "tmpfs", "x", "/tmp")).exitCode).toBe(1);
     expect(await engine.ok("run", "--rm", "--privileged", "bb", "sh", "-c", "mount -t tmpfs x /tmp && echo mounted")).toBe("mounted");
+    // Another engine in it limits its own containers.
+    const cgroups = await engine.ok(
+      "run",
+      "--rm",
+      "--privileged",
+      "bb",
+      "sh",
+      "-c",
+      "ls /sys/fs/cgroup; cat /sys/fs/cgroup/cgroup.controllers 2>/dev/null; true",
+    );
+    for (const controller of ["cpu", "cpuset", "memory", "pids"]) expect(cgroups).toContain(controller);
   });
 
   test("docker's system calls, more with capabilities, all without a filter", async () => {

@@ -22,7 +22,7 @@ export function enterCgroup(path: string, spec: Spec, pid: number, all = false):
   const cgroup = openCgroup(path);
   try {
     if (!cgroup) throw new CgroupError(`cannot limit ${limits.join(", ")}: this host has no cgroups`);
-    cgroup.create(resources, all);
+    cgroup.create(resources, all || ownsCgroups(spec));
     return { cgroup, files: joinCgroup(cgroup, hasUserNamespace(spec), pid) };
   } catch (error) {
     if (cgroup) removeQuietly(cgroup);
@@ -30,6 +30,9 @@ export function enterCgroup(path: string, spec: Spec, pid: number, all = false):
     return { cgroup: undefined, files: [] };
   }
 }
+
+// Who may write its cgroups makes some below: another engine, in a privileged container.
+const ownsCgroups = ({ mounts }: Spec) => mounts.some(({ type, options = [] }) => type === "cgroup" && !options.includes("ro"));
 
 export const hasUserNamespace = ({ linux }: Spec) => linux.namespaces.some(({ type }) => type === "user");
 

@@ -159,6 +159,8 @@ test("contexts: .dockerignore, standard input as Dockerfile or tar, links that l
   expect(await engine.fails(1, "build", "-q", ...NONE, "-f", "-", context)).toContain("is empty");
   write({ Dockerfile: "FROM bb\nCOPY secret /s\n" });
   expect((await engine.run("build", ...NONE, context)).stderr).toContain("secret: not found in the build context");
+  write({ Dockerfile: "FROM bb\nRUN --mount=type=bind,source=secret,target=/s cat /s\n" });
+  expect((await engine.run("build", ...NONE, context)).stderr).toContain("secret: not found in the build context");
   const viaPipe = (script: string) => Bun.spawnSync(["sh", "-ec", script], { env: engine.env, cwd: context }).stdout.toString().trim();
   expect(viaPipe(`printf 'FROM bb\\nRUN echo piped > /p\\n' | "${BERTH}" build -q -t piped ${NONE.join(" ")} -`)).toStartWith("sha256:");
   expect(await run("piped", "cat /p")).toBe("piped");

@@ -1,6 +1,6 @@
 /** `build`: a Dockerfile's stages, step by step, each kept as an image that the next build finds again. */
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { basename, dirname, join, posix } from "node:path";
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { dirname, join, posix } from "node:path";
 import * as fd from "../../../ffi/fd.ts";
 import { openInRoot } from "../../../ffi/in-root.ts";
 import { keepingMounts } from "../../../ffi/namespace.ts";
@@ -19,7 +19,7 @@ import {
 import type { IgnoreFile } from "../../image/dockerignore.ts";
 import { readRange } from "../../image/file-range.ts";
 import { ownPlatform, type Platform, parsePlatform } from "../../image/media-types.ts";
-import { compressionOf, decompress } from "../../image/unpack.ts";
+import { decompress } from "../../image/unpack.ts";
 import { DEFAULT_PATH } from "../../runtime/process/command.ts";
 import { resolveUser } from "../../runtime/process/user.ts";
 import type { ContainerMount } from "../../store/container-config.ts";
@@ -38,7 +38,10 @@ import { removeContainer } from "../remove-container.ts";
 import { resolveImage } from "../resolve-image.ts";
 import { commitImage, type StagedLayer } from "../stage-image.ts";
 import { startContainer } from "../start-container.ts";
+import { download, isArchive, makeFile } from "./added-files.ts";
 import { findSources, type Source, type SourceRoot, writeSources } from "./context.ts";
+import { DEFAULT_SHELL, healthcheck, pairsOf, portsOf, textOf } from "./instruction-values.ts";
+import { runMount } from "./run-mount.ts";
 
 type RunConfig = NonNullable<ImageConfig["config"]>;
 
@@ -80,7 +83,6 @@ export interface BuildOptions {
 
 /** Label of containers of a build, with the process that makes it: what is left when that was killed is found by it. */
 const LABEL = "berth.build";
-const DEFAULT_SHELL = ["/bin/sh", "-c"];
 /** Given to commands without being declared, and left out of what steps are recognised by (docker's "predefined ARGs"). */
 const PROXY_ARGS = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"].flatMap((name) => [name, name.toLowerCase()]);
 
@@ -443,7 +445,9 @@ class Build {
     // The image's own count.
     const own = args.filter((arg) => !env.some((variable) => variable.startsWith(arg.slice(0, arg.indexOf("=") + 1))));
     const proxies = PROXY_ARGS.flatMap((name) => (this.#options.args[name] === undefined ? [] : [`${name}=${this.#options.args[name]}`]));
-    const mounts = flags.flatMap(({ name, value }) => (name === "mount" ? [this.#mount(value, instruction, this.#lookup(state))] : []));
+    const { context, secrets } = this.#options;
+    const sources = { data: this.#engine.layout.data, context, secrets };
+    const mounts = flags.flatMap(({ name, value }) => (name === "mount" ? [runMount(value, instruction.line, this.#lookup(state), sources)] : []));
     const network = flags.find(({ name }) => name === "network")?.value;
     const given = own.length > 0 ? `|${own.length} ${own.join(" ")} ` : "";
     const part = `RUN ${given}${JSON.stringify(command)} ${flags.map(({ name, value }) => `--${name}=${value}`).join(" ")}`;
@@ -502,53 +506,6 @@ class Build {
     const code = await container.exited;
     if (code === undefined) throw new EngineError(`the monitor of container ${record.id} was killed`);
     return code;
-  }
-
-  // One of `RUN --mount`.
-  #mount(text: string, { line }: Instruction, lookup: Lookup): ContainerMount {
-    const fields = new Map(
-      text.split(",").map((field): [string, string] => [field.split("=")[0] ?? "", shellWord(field.slice(field.indexOf("=") + 1), lookup)]),
-    );
-    const type = fields.get("type") ?? "bind";
-    const fail = (why: string) => new DockerfileError(`line ${line}: RUN --mount=${text}: ${why}`);
-    const target = fields.get("target") ?? fields.get("dst") ?? fields.get("destination");
-    const bind = (source: string, to: string, readOnly: boolean): ContainerMount => ({
-      type: "bind",
-      source,
-      target: to,
-      readOnly,
-      propagation: "",
-      recursive: true,
-      createSource: false,
-    });
-    const id = fields.get("id");
-    switch (type) {
-      case "cache": {
-        if (target === undefined) throw fail("expected a target");
-        const folder = join(this.#engine.layout.data, "build-cache", new Bun.CryptoHasher("sha256").update(id ?? target).digest("hex"));
-        mkdirSync(folder, { recursive: true, mode: 0o755 });
-        return bind(folder, target, false);
-      }
-      case "tmpfs":
-        if (target === undefined) throw fail("expected a target");
-        return { type: "tmpfs", target, options: ["nosuid", "nodev"] };
-      case "secret": {
-        const file = id === undefined ? undefined : this.#options.secrets[id];
-        const to = target ?? `/run/secrets/${id}`;
-        if (file !== undefined) return bind(file, to, true);
-        if (/^(true|1|required)?$/.test(fields.get("required") ?? "false")) throw fail(`secret ${id}: not found`);
-        return { type: "tmpfs", target: posix.dirname(to), options: ["nosuid", "nodev", "noexec"] };
-      }
-      case "bind": {
-        if (target === undefined) throw fail("expected a target");
-        if (fields.has("from")) throw fail("from= is not supported: COPY --from does the same");
-        if (this.#options.context === undefined) throw fail("this build has no context");
-        const source = posix.join(this.#options.context, posix.join("/", fields.get("source") ?? fields.get("src") ?? "."));
-        return bind(source, target, true);
-      }
-      default:
-        throw fail(`unsupported mount type ${type}: expected cache, bind, secret or tmpfs`);
-    }
   }
 
   async #copyStep(state: State, instruction: Instruction, lookup: Lookup): Promise<void> {
@@ -712,91 +669,10 @@ function emptyConfig(platform: Platform): ImageConfig {
   return { ...platform, config: {}, rootfs: { type: "layers", diff_ids: [] }, history: [] };
 }
 
-function textOf({ name, flags, rest }: Instruction): string {
-  return [name, ...flags.map((flag) => `--${flag.name}${flag.value && `=${flag.value}`}`), rest].join(" ");
-}
-
 function layersOf(engine: Engine, image: ImageRecord | undefined): StagedLayer[] {
   return (image?.layers ?? []).map((diffId) => {
     const layer = knownLayer(engine, diffId);
     if (!layer) throw new EngineError(`layer ${diffId} has no content in the store`);
     return layer;
   });
-}
-
-// `A=b C="d e"`, or `A b c` with everything after the name as its value; undefined for neither.
-function pairsOf(text: string, lookup: Lookup): [string, string][] | undefined {
-  if (/^[^\s="']+=|^"[^"]+"=/.test(text)) {
-    const pairs = shellWords(text, lookup).map((word): [string, string] => [word.slice(0, word.indexOf("=")), word.slice(word.indexOf("=") + 1)]);
-    return pairs.some(([name]) => name === "") ? undefined : pairs;
-  }
-  const [, name, value] = /^(\S+)\s+([\s\S]+)$/.exec(text) ?? [];
-  return name === undefined || value === undefined ? undefined : [[name, shellWord(value, lookup)]];
-}
-
-// `8000-8002/udp` is three.
-function portsOf(text: string): string[] {
-  const [, first, last = first, protocol = "tcp"] = /^(\d+)(?:-(\d+))?(?:\/(\w+))?$/.exec(text) ?? [];
-  if (first === undefined) throw new DockerfileError(`EXPOSE: invalid containerPort: ${text}`);
-  return Array.from({ length: Number(last) - Number(first) + 1 }, (_, i) => `${Number(first) + i}/${protocol.toLowerCase()}`);
-}
-
-const NANOSECONDS: Record<string, number> = { h: 3600e9, m: 60e9, s: 1e9, ms: 1e6, us: 1e3, ns: 1 };
-
-function healthcheck({ rest, flags }: Instruction, shell: string[], fail: (why: string) => DockerfileError): NonNullable<RunConfig["Healthcheck"]> {
-  if (/^none$/i.test(rest)) return { Test: ["NONE"] };
-  const command = /^cmd\s+([\s\S]+)$/i.exec(rest)?.[1];
-  if (command === undefined) throw fail("expected NONE, or CMD and a command");
-  const time = (name: string, key: string) => {
-    const text = flags.find((flag) => flag.name === name)?.value;
-    if (text === undefined) return {};
-    if (!/^(\d+(\.\d+)?(h|m|s|ms|us|ns))+$/.test(text)) throw fail(`invalid --${name} ${text}: expected a duration, such as 30s`);
-    const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|us|ns|h|m|s)/g)];
-    return { [key]: parts.reduce((sum, [, number, unit = "s"]) => sum + Number(number) * (NANOSECONDS[unit] ?? 0), 0) };
-  };
-  const retries = flags.find((flag) => flag.name === "retries")?.value;
-  const list = jsonList(command);
-  const isUsual = shell.join(" ") === DEFAULT_SHELL.join(" ");
-  return {
-    Test: list ? ["CMD", ...list] : isUsual ? ["CMD-SHELL", command] : ["CMD", ...shell, command],
-    ...time("interval", "Interval"),
-    ...time("timeout", "Timeout"),
-    ...time("start-period", "StartPeriod"),
-    ...time("start-interval", "StartInterval"),
-    ...(retries !== undefined && { Retries: Number(retries) }),
-  };
-}
-
-function makeFile(folder: string, name: string, text: string): string {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  writeFileSync(join(folder, name), text, { mode: 0o644 });
-  return name;
-}
-
-// A file that ADD takes from the network; docker leaves it to its owner.
-async function download(folder: string, url: string): Promise<string> {
-  const name = basename(new URL(url).pathname);
-  if (name === "" || name === "/") throw new EngineError(`ADD ${url}: cannot determine filename from url`);
-  let response: Response;
-  try {
-    response = await fetch(url);
-  } catch (error) {
-    throw new EngineError(`ADD ${url}: ${(error as Error).message}`);
-  }
-  if (!response.ok) throw new EngineError(`ADD ${url}: the server answers ${response.status} ${response.statusText}`);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  if (existsSync(join(folder, name))) throw new EngineError(`ADD ${url}: two files of this name`);
-  await Bun.write(join(folder, name), response);
-  return name;
-}
-
-const TAR_MAGIC = 257; // where a header says ustar
-
-function isArchive({ root }: SourceRoot, { path, isFolder }: Source): boolean {
-  if (isFolder) return false;
-  using file = openInRoot(root.fd, path, fd.O_RDONLY);
-  const { size, mode } = fd.statat(file.fd, "");
-  if ((mode & fd.S_IFMT) !== fd.S_IFREG) return false;
-  const head = fd.readExactly(file.fd, Math.min(Number(size), TAR_MAGIC + 5));
-  return compressionOf(head) !== "none" || head.subarray(TAR_MAGIC).toString() === "ustar";
 }

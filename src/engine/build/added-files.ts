@@ -1,0 +1,44 @@
+/** Files that COPY and ADD do not find in a context, and those that ADD unpacks. */
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import * as fd from "../../../ffi/fd.ts";
+import { openInRoot } from "../../../ffi/in-root.ts";
+import { compressionOf } from "../../image/unpack.ts";
+import { EngineError } from "../errors.ts";
+import type { Source, SourceRoot } from "./context.ts";
+
+/** Writes a document of the Dockerfile to a file of a folder; gives its name. */
+export function makeFile(folder: string, name: string, text: string): string {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  writeFileSync(join(folder, name), text, { mode: 0o644 });
+  return name;
+}
+
+/** A file that ADD takes from the network; gives its name. Throws {@link EngineError}. */
+export async function download(folder: string, url: string): Promise<string> {
+  const name = basename(new URL(url).pathname);
+  if (name === "" || name === "/") throw new EngineError(`ADD ${url}: cannot determine filename from url`);
+  let response: Response;
+  try {
+    response = await fetch(url);
+  } catch (error) {
+    throw new EngineError(`ADD ${url}: ${(error as Error).message}`);
+  }
+  if (!response.ok) throw new EngineError(`ADD ${url}: the server answers ${response.status} ${response.statusText}`);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (existsSync(join(folder, name))) throw new EngineError(`ADD ${url}: two files of this name`);
+  await Bun.write(join(folder, name), response);
+  return name;
+}
+
+const TAR_MAGIC = 257; // where a header says ustar
+
+/** Whether ADD unpacks it. */
+export function isArchive({ root }: SourceRoot, { path, isFolder }: Source): boolean {
+  if (isFolder) return false;
+  using file = openInRoot(root.fd, path, fd.O_RDONLY);
+  const { size, mode } = fd.statat(file.fd, "");
+  if ((mode & fd.S_IFMT) !== fd.S_IFREG) return false;
+  const head = fd.readExactly(file.fd, Math.min(Number(size), TAR_MAGIC + 5));
+  return compressionOf(head) !== "none" || head.subarray(TAR_MAGIC).toString() === "ustar";
+}

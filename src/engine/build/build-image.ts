@@ -285,7 +285,7 @@ class Build {
     const lookup = this.#lookup(state);
     const words = () => shellWords(rest, lookup);
     const fail = (why: string) => new DockerfileError(`line ${line}: ${name}: ${why}`);
-    const allowed = { RUN: ["mount", "network", "security"], COPY: COPY_FLAGS, ADD: COPY_FLAGS, HEALTHCHECK: HEALTH_FLAGS }[name] ?? [];
+    const allowed = { RUN: ["mount", "network"], COPY: COPY_FLAGS, ADD: COPY_FLAGS, HEALTHCHECK: HEALTH_FLAGS }[name] ?? [];
     for (const flag of flags) if (!allowed.includes(flag.name)) throw fail(`unknown flag: ${flag.name}`);
     switch (name) {
       case "RUN":
@@ -557,7 +557,7 @@ class Build {
         const part = `${name} ${hasher.digest("hex")} ${owner.uid}:${owner.gid} ${chmod ?? ""} ${JSON.stringify(words)} ${place}`;
         await this.#take(state, part, () => this.#layer(state, instruction, place, batches, { ...owner, mode }));
       };
-      if (from !== undefined) return await this.#fromStage(from, state, copy);
+      if (from !== undefined) return await this.#fromStage(from, copy);
       if (plain.length === 0) return await copy(undefined);
       if (this.#options.context === undefined) throw fail("this build has no context to copy from");
       using root = fd.openat(fd.AT_FDCWD, this.#options.context, fd.O_RDONLY | fd.O_DIRECTORY);
@@ -568,13 +568,12 @@ class Build {
   }
 
   // Files of another stage, or of any image.
-  async #fromStage(text: string, state: State, copy: (root: SourceRoot) => Promise<void>): Promise<void> {
+  async #fromStage(text: string, copy: (root: SourceRoot) => Promise<void>): Promise<void> {
     const stage = this.#stage(text, this.#stages.length);
     const done = stage && this.#done.get(stage);
     if (!done) await this.#options.fetch(text, this.#options.platform);
     const image = done ? done.image : resolveImage(this.#engine, text).image;
     if (!image) throw new NotFound(`stage ${text} has no files`);
-    void state;
     await this.#withContainer(image, (record) =>
       keepingMounts(async () => {
         using files = openContainerFiles(this.#engine, record);
@@ -657,7 +656,7 @@ function withPath(config: ImageConfig): ImageConfig {
 }
 
 const STOPPED_BY = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-const COPY_FLAGS = ["from", "chown", "chmod", "link", "parents", "exclude", "checksum", "keep-git-dir"];
+const COPY_FLAGS = ["from", "chown", "chmod", "link"]; // layers are always apart from those below, which is what link asks for
 const HEALTH_FLAGS = ["interval", "timeout", "start-period", "start-interval", "retries"];
 
 const copyOf = (state: State): State => ({ ...state, args: new Map() });

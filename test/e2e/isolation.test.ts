@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create } from "tar";
 import { makeBusyboxRoot } from "../fixtures/busybox.ts";
-import { TestEngine } from "./engine.ts";
+import { cgroupFolders, TestEngine } from "./engine.ts";
 
 let engine: TestEngine;
 beforeAll(async () => {
@@ -84,6 +84,20 @@ describe("a container sees", () => {
       "ls /sys/fs/cgroup; cat /sys/fs/cgroup/cgroup.controllers 2>/dev/null; true",
     );
     for (const controller of ["cpu", "cpuset", "memory", "pids"]) expect(cgroups).toContain(controller);
+    // What it leaves there goes with it.
+    await engine.ok(
+      "run",
+      "--name",
+      "leaves",
+      "--privileged",
+      "bb",
+      "sh",
+      "-c",
+      "cd /sys/fs/cgroup; mkdir -p pids/own/deep own/deep 2>/dev/null; true",
+    );
+    const id = await engine.inspect("leaves", "{{.Id}}");
+    await engine.ok("rm", "leaves");
+    expect(cgroupFolders()).not.toContain(id);
   });
 
   test("docker's system calls, more with capabilities, all without a filter", async () => {

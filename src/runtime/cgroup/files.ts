@@ -1,5 +1,6 @@
 /** Reading and writing the files of cgroupfs. */
-import { closeSync, constants, mkdirSync, openSync, readFileSync, rmdirSync, writeSync } from "node:fs";
+import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync, writeSync } from "node:fs";
+import { join } from "node:path";
 import { hasCode, reasonOf } from "../../../ffi/libc.ts";
 import { CgroupError } from "./cgroup.ts";
 
@@ -59,7 +60,7 @@ export function makeFolder(path: string): void {
   }
 }
 
-/** Removes a cgroup; a dying process holds it for a moment longer. */
+/** Removes a cgroup, with those that somebody made below it; a dying process holds it for a moment longer. */
 export function removeFolder(path: string): void {
   for (let attempt = 0; attempt < 200; attempt++) {
     try {
@@ -68,8 +69,18 @@ export function removeFolder(path: string): void {
     } catch (error) {
       if (hasCode(error, "ENOENT", "ENODEV")) return;
       if (!hasCode(error, "EBUSY")) throw new CgroupError(`cannot remove cgroup ${path}: ${reasonOf(error)}`);
+      if (attempt === 0) for (const below of foldersIn(path)) removeFolder(join(path, below));
       Bun.sleepSync(attempt < 20 ? 1 : 10);
     }
+  }
+}
+
+function foldersIn(path: string): string[] {
+  try {
+    return readdirSync(path, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ENODEV")) return [];
+    throw error;
   }
 }
 

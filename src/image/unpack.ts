@@ -25,6 +25,16 @@ export function compressionOf(head: Uint8Array): "none" | "gzip" | "zstd" | "xz"
   return "none";
 }
 
+const TAR_MAGIC = 257; // where a header says ustar
+
+/** So many bytes of a file's head does {@link isArchive} ask for. */
+export const ARCHIVE_HEAD = TAR_MAGIC + 5;
+
+/** Whether the first bytes of a file are those of a tar archive, or of something compressed. */
+export function isArchive(head: Buffer): boolean {
+  return compressionOf(head) !== "none" || head.toString("latin1", TAR_MAGIC, ARCHIVE_HEAD) === "ustar";
+}
+
 /** What no layer but a bomb exceeds: the first bytes are free, the others at most so many times what they were packed to. */
 const BOMB = { free: 1 << 30, ratio: 250 } as const;
 

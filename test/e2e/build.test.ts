@@ -167,6 +167,10 @@ test("contexts: .dockerignore, standard input as Dockerfile or tar, links that l
   write({ Dockerfile: "FROM bb\nCOPY keep /kept\n" });
   expect(viaPipe(`tar cz Dockerfile keep | "${BERTH}" build -q -t tarred ${NONE.join(" ")} -`)).toStartWith("sha256:");
   expect(await run("tarred", "cat /kept")).toBe("k");
+  symlinkSync(join(context, "Dockerfile"), join(context, "outside"));
+  expect(viaPipe(`tar cz outside keep | "${BERTH}" build -q -f outside ${NONE.join(" ")} - 2>&1 || true`)).toMatch(
+    /^berth: failed to read dockerfile: open .*outside: no such file or directory$/i,
+  );
   expect(existsSync(join(engine.root, "build-tmp")) ? readdirSync(join(engine.root, "build-tmp")) : []).toEqual([]);
 });
 

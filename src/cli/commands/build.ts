@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { writeAll } from "../../../ffi/fd.ts";
+import { join, relative, resolve } from "node:path";
+import * as fd from "../../../ffi/fd.ts";
+import { openInRoot } from "../../../ffi/in-root.ts";
 import { reasonOf } from "../../../ffi/libc.ts";
 import { type BuildOptions, buildImage, type RunRequest, temporaryFolder } from "../../engine/build/build-image.ts";
 import { unpackFolder } from "../../engine/copy-files.ts";
@@ -11,7 +12,7 @@ import { resolveImage } from "../../engine/resolve-image.ts";
 import { parseDockerfile } from "../../image/dockerfile.ts";
 import { IgnoreFile } from "../../image/dockerignore.ts";
 import { familiarName, formatReference, parseReference } from "../../image/reference.ts";
-import { type Bytes, compressionOf } from "../../image/unpack.ts";
+import { type Bytes, isArchive } from "../../image/unpack.ts";
 import { flagValues, type GivenFlag } from "../arguments.ts";
 import { defineCommand, type FlagValues } from "../command.ts";
 import { CONTAINER_FLAGS, type ContainerFlagValues, containerOptions } from "../container-flags.ts";
@@ -75,8 +76,6 @@ const FLAGS = {
   target: { type: "string", help: "Set the target build stage to build" },
 } as const;
 
-const TAR_MAGIC = 257; // where a header says ustar
-
 export default defineCommand({
   usage: "[OPTIONS] PATH | -",
   flags: FLAGS,
@@ -93,7 +92,7 @@ export default defineCommand({
       const kept: Buffer[] = [];
       const output = (bytes: Uint8Array): undefined => {
         if (isQuiet) kept.push(Buffer.from(bytes));
-        else writeAll(2, bytes);
+        else fd.writeAll(2, bytes);
       };
       const say = (line: string) => output(Buffer.from(`${line}\n`));
       const options: BuildOptions = {
@@ -114,7 +113,7 @@ export default defineCommand({
       try {
         id = await buildImage(engine, options);
       } catch (error) {
-        writeAll(2, Buffer.concat(kept)); // what went before it tells why
+        fd.writeAll(2, Buffer.concat(kept)); // what went before it tells why
         throw error;
       }
       say(`Successfully built ${id.slice(7, 19)}`);
@@ -196,8 +195,7 @@ async function readContext(
   let text: string | undefined;
   if (path === "-") {
     const input = await readStandardInput();
-    const isTar = compressionOf(input) !== "none" || input.subarray(TAR_MAGIC, TAR_MAGIC + 5).toString() === "ustar";
-    if (isTar) {
+    if (isArchive(input)) {
       context = join(temporary, "context");
       mkdirSync(context, { recursive: true, mode: 0o755 });
       await unpackFolder(
@@ -212,8 +210,11 @@ async function readContext(
   }
   const dockerfile = file === undefined || path === "-" ? join(context ?? "", file ?? "Dockerfile") : resolve(file);
   if (file === "-") text = (await readStandardInput()).toString();
-  text ??= readText(dockerfile);
-  const ignore = context === undefined ? undefined : (readIfThere(`${dockerfile}.dockerignore`) ?? readIfThere(join(context, ".dockerignore")));
+  // Links of an archive are a stranger's: they lead nowhere outside it.
+  const read = path === "-" && context !== undefined ? reader(context) : (name: string) => readFileSync(name, "utf8");
+  text ??= readDockerfile(dockerfile, read);
+  const ignore =
+    context === undefined ? undefined : (readIfThere(`${dockerfile}.dockerignore`, read) ?? readIfThere(join(context, ".dockerignore"), read));
   return { instructions: parseDockerfile(text), context, ignore: ignore === undefined ? undefined : new IgnoreFile(ignore) };
 }
 
@@ -222,17 +223,27 @@ async function readStandardInput(): Promise<Buffer> {
   return "fd" in input ? readFileSync(0) : Buffer.concat(await Array.fromAsync(input));
 }
 
-function readText(path: string): string {
+type Read = (path: string) => string;
+
+function reader(root: string): Read {
+  return (path) => {
+    using folder = fd.openat(fd.AT_FDCWD, root, fd.O_RDONLY | fd.O_DIRECTORY);
+    using file = openInRoot(folder.fd, relative(root, path), fd.O_RDONLY | fd.O_NONBLOCK);
+    return readFileSync(file.fd, "utf8");
+  };
+}
+
+function readDockerfile(path: string, read: Read): string {
   try {
-    return readFileSync(path, "utf8");
+    return read(path);
   } catch (error) {
     throw new CommandFailure(`failed to read dockerfile: open ${path}: ${reasonOf(error)}`, 1);
   }
 }
 
-function readIfThere(path: string): string | undefined {
+function readIfThere(path: string, read: Read): string | undefined {
   try {
-    return readFileSync(path, "utf8");
+    return read(path);
   } catch {
     return undefined;
   }

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import * as fd from "../../../ffi/fd.ts";
 import { openInRoot } from "../../../ffi/in-root.ts";
-import { compressionOf } from "../../image/unpack.ts";
+import { ARCHIVE_HEAD, isArchive } from "../../image/unpack.ts";
 import { EngineError } from "../errors.ts";
 import type { Source, SourceRoot } from "./context.ts";
 
@@ -31,14 +31,12 @@ export async function download(folder: string, url: string): Promise<string> {
   return name;
 }
 
-const TAR_MAGIC = 257; // where a header says ustar
-
 /** Whether ADD unpacks it. */
-export function isArchive({ root }: SourceRoot, { path, isFolder }: Source): boolean {
+export function isUnpacked({ root }: SourceRoot, { path, isFolder }: Source): boolean {
   if (isFolder) return false;
   using file = openInRoot(root.fd, path, fd.O_RDONLY);
   const { size, mode } = fd.statat(file.fd, "");
   if ((mode & fd.S_IFMT) !== fd.S_IFREG) return false;
-  const head = fd.readExactly(file.fd, Math.min(Number(size), TAR_MAGIC + 5));
-  return compressionOf(head) !== "none" || head.subarray(TAR_MAGIC).toString() === "ustar";
+  const head = fd.readExactly(file.fd, Math.min(Number(size), ARCHIVE_HEAD));
+  return isArchive(head);
 }

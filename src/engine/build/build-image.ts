@@ -38,7 +38,7 @@ import { removeContainer } from "../remove-container.ts";
 import { resolveImage } from "../resolve-image.ts";
 import { commitImage, type StagedLayer } from "../stage-image.ts";
 import { startContainer } from "../start-container.ts";
-import { download, isArchive, makeFile } from "./added-files.ts";
+import { download, isUnpacked, makeFile } from "./added-files.ts";
 import { findSources, type Source, type SourceRoot, writeSources } from "./context.ts";
 import { DEFAULT_SHELL, healthcheck, pairsOf, portsOf, textOf } from "./instruction-values.ts";
 import { runMount } from "./run-mount.ts";
@@ -620,7 +620,7 @@ class Build {
     return await this.#withContainer(base, async (record) => {
       await keepingMounts(async () => {
         for (const { root, sources } of batches) {
-          const archives = name === "ADD" && root.name !== "the Dockerfile" ? sources.filter((source) => isArchive(root, source)) : [];
+          const archives = name === "ADD" && root.name !== "the Dockerfile" ? sources.filter((source) => isUnpacked(root, source)) : [];
           for (const source of archives)
             await atPlace(this.#engine, record, place.endsWith("/") ? place : `${place}/`, change, async (at) => {
               using file = openInRoot(root.root.fd, source.path, fd.O_RDONLY);

@@ -3,6 +3,7 @@ import { FileWatch, IN_MODIFY } from "../../ffi/inotify.ts";
 import { type EventType, eventsAfter, lastSequence, type StoredEvent } from "../store/events.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
+import { filtersByKey } from "./filters.ts";
 import { hasLabel } from "./list-containers.ts";
 
 export interface EventOptions {
@@ -38,14 +39,7 @@ export function followEvents(engine: Engine, { since, until, filters }: EventOpt
 }
 
 function testOf(filters: string[]): Test {
-  const byKey = new Map<string, string[]>();
-  for (const filter of filters) {
-    const equals = filter.indexOf("=");
-    if (equals < 0)
-      throw new EngineError(`invalid argument ${JSON.stringify(filter)} for "-f, --filter" flag: bad format of filter (expected name=value)`);
-    const key = filter.slice(0, equals).trim().toLowerCase();
-    byKey.set(key, [...(byKey.get(key) ?? []), filter.slice(equals + 1).trim()]);
-  }
+  const byKey = filtersByKey(filters);
   const tests = [...byKey].map(([key, values]) => testFor(key, values));
   return (event) => tests.every((test) => test(event));
 }

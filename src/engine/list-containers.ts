@@ -5,6 +5,7 @@ import { endpointsOf } from "../store/networks.ts";
 import { containerState } from "./container-state.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
+import { filtersByKey } from "./filters.ts";
 import { listReconciled } from "./reconcile.ts";
 import { resolveContainer } from "./resolve-container.ts";
 import { resolveImage } from "./resolve-image.ts";
@@ -24,14 +25,7 @@ type Test = (record: ContainerRecord) => boolean;
 
 /** Containers, the newest first. Throws {@link EngineError} on a filter it does not know. */
 export function listContainers(engine: Engine, options: ListOptions): ContainerRecord[] {
-  const byKey = new Map<string, string[]>();
-  for (const filter of options.filters) {
-    const equals = filter.indexOf("=");
-    if (equals < 0)
-      throw new EngineError(`invalid argument ${JSON.stringify(filter)} for "-f, --filter" flag: bad format of filter (expected name=value)`);
-    const key = filter.slice(0, equals).trim().toLowerCase();
-    byKey.set(key, [...(byKey.get(key) ?? []), filter.slice(equals + 1).trim()]);
-  }
+  const byKey = filtersByKey(options.filters);
   const tests = [...byKey].map(([key, values]) => testFor(engine, key, values));
   // A filter on states asks for those that do not run too.
   const all = options.all || options.last !== undefined || byKey.has("status") || byKey.has("exited");

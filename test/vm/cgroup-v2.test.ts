@@ -12,7 +12,7 @@ const SCRIPTS = {
   memory: `berth run --network none --name oom -m 64m bb dd if=/dev/zero of=/dev/null bs=128M count=1 2>/dev/null; echo $?
     berth inspect --format '{{.State.OOMKilled}} {{.State.ExitCode}}' oom; berth rm oom`,
   pids: "berth run --network none --rm --pids-limit 20 bb sh -c 'for i in $(seq 30); do sleep 1 & done; wait'",
-  cpu: `berth run --network none -d --name busy --cpus 0.2 bb sh -c 'while :; do :; done' >/dev/null; cd /sys/fs/cgroup/berth/*
+  cpu: `berth run --network none -d --name busy --cpus 0.2 bb sh -c 'while :; do :; done' >/dev/null; cd /sys/fs/cgroup/berth/$(berth inspect --format '{{.Id}}' busy)
     used() { busybox awk '/usage_usec/{print $2}' cpu.stat; }; now() { busybox awk '{printf "%d", $1 * 1000000}' /proc/uptime; }
     a=$(used); s=$(now); sleep 4; echo $((100 * ($(used) - a) / ($(now) - s))); berth rm -f busy`,
   devices: "berth run --network none --rm --cap-add MKNOD bb sh -c 'mknod /tmp/mem c 1 1 && cat /tmp/mem 2>&1; echo ok >/dev/null && echo $?'",

@@ -169,8 +169,7 @@ describe("a monitor that was killed", () => {
     expect(Date.parse(await engine.inspect("c", "{{.State.TakenOverAt}}"))).toBeGreaterThan(Date.now() - 10_000);
     const reader = attachPipe("c");
     await Bun.sleep(200);
-    await engine.ok("exec", "c", "touch", "/end");
-    expect(await engine.ok("wait", "c")).toBe("7");
+    await engine.endsOnceThereIs("/end", "c", 7);
     expect(await reader.exited).toBe(7);
     expect(await new Response(reader.stdout).text()).toMatch(/lines \d+\n$/);
     const lines = (await engine.ok("logs", "c")).split("\n");

@@ -80,6 +80,12 @@ export class TestEngine implements AsyncDisposable {
     return { stdout, stderr, exitCode: exitCode ?? -1 };
   }
 
+  /** Makes the file that a container's command waits for to end. The command that makes it may be killed by that end. */
+  async endsOnceThereIs(path: string, name: string, exitCode = 0): Promise<void> {
+    await this.run("exec", name, "touch", path);
+    expect(await this.ok("wait", name)).toBe(String(exitCode));
+  }
+
   inspect(name: string, format: string): Promise<string> {
     return this.ok("inspect", "-f", format, name);
   }

@@ -265,7 +265,9 @@ interface Build {
 async function build(name: string, out: string, { version, commit }: Build): Promise<number> {
   const target = TARGETS[name] as Target;
   const compiler = compilerOf(target.arch);
-  const [reaper, userns, exec] = await Promise.all(["reaper.c", "userns.c", "exec.c"].map((source) => compileFreestanding(compiler, source)));
+  const [reaper, userns, exec, firstStage] = await Promise.all(
+    ["reaper.c", "userns.c", "exec.c", "first-stage.c"].map((source) => compileFreestanding(compiler, source)),
+  );
   const folder = mkdtempSync(join(tmpdir(), "berth-build-"));
   try {
     const plain = join(folder, "berth");
@@ -290,6 +292,7 @@ async function build(name: string, out: string, { version, commit }: Build): Pro
       ...define("BERTH_REAPER", (reaper as Buffer).toString("base64")),
       ...define("BERTH_USERNS", (userns as Buffer).toString("base64")),
       ...define("BERTH_EXEC", (exec as Buffer).toString("base64")),
+      ...define("BERTH_FIRST_STAGE", (firstStage as Buffer).toString("base64")),
       "--outfile",
       plain,
     ]);

@@ -36,11 +36,11 @@ test(
     const runs = ["--run", "--name background web", "--run", `--rm -m 32m --pids-limit 20 -e WEB=172.17.0.2 bb sh -c '${script}'`];
     const file = await image("two.img", ...runs, "bb", "web");
     expect(readFileSync(await image("again.img", ...runs, "bb", "web")).equals(readFileSync(file))).toBe(true);
-    const said = await startMachine({ initrd: file, memory: 384 }).ended;
+    const said = await startMachine({ initrd: file, memory: 256 }).ended;
     expect(said).toContain("eth0 has 10.0.2.15/24");
     expect(said).toContain("pid 1\n33554432\n20\nfrom a machine\n");
     expect(said).toContain("ended with exit code 7");
-    const other = await startMachine({ initrd: file, memory: 384, append: '"berth.run=--rm --network none bb echo of the command line" ip=off' })
+    const other = await startMachine({ initrd: file, memory: 256, append: '"berth.run=--rm --network none bb echo of the command line" ip=off' })
       .ended;
     expect(other).toContain("of the command line\n");
     expect(other).not.toContain("10.0.2.15");
@@ -49,11 +49,11 @@ test(
 );
 
 test(
-  "a web server: its port, from outside of the machine, in 320 MB",
+  "a web server: its port, from outside of the machine",
   async () => {
     const file = await image("web.img", "--compress", "zstd", "--run", "-p 80:80 web", "web");
     const port = 20_000 + Math.floor(Math.random() * 20_000);
-    const machine = startMachine({ initrd: file, memory: 320, append: "rootfstype=ramfs", port });
+    const machine = startMachine({ initrd: file, memory: 256, port });
     try {
       let page = "";
       await until(

@@ -7,6 +7,7 @@ import { saveImages } from "../../engine/save-images.ts";
 import { shellWords } from "../../image/dockerfile.ts";
 import { CpioWriter } from "../../vm/cpio.ts";
 import { ModuleIndex, USUAL_MODULES } from "../../vm/modules.ts";
+import { squashfsOf } from "../../vm/squashfs.ts";
 import { defineCommand } from "../command.ts";
 import { CommandFailure, UsageError } from "../errors.ts";
 import { humanSize } from "../format/human.ts";
@@ -30,7 +31,7 @@ export default defineCommand({
   args: { min: 1 },
   examples: [
     "berth vm image -o initrd.img --run '-p 80:80 web' web",
-    "qemu-system-x86_64 -m 512 -kernel vmlinuz -initrd initrd.img -append console=ttyS0 -nographic -no-reboot",
+    "qemu-system-x86_64 -m 256 -kernel vmlinuz -initrd initrd.img -append console=ttyS0 -nographic -no-reboot",
   ],
   async run({ engine }, flags, names) {
     const { output } = flags;
@@ -42,20 +43,24 @@ export default defineCommand({
     const after = flags.after ?? "poweroff";
     if (!["poweroff", "reboot", "stay"].includes(after))
       throw new UsageError(`invalid argument ${JSON.stringify(after)} for "--after" flag: expected poweroff, reboot or stay`);
+    const index = moduleIndex(flags.modules ?? `/lib/modules/${release()}`, flags.module);
     const pieces: Uint8Array[] = [];
     const archive = new CpioWriter((bytes) => pieces.push(bytes));
     for (const folder of ["dev", "proc", "sys", "run", "tmp", "etc", "root", "var/lib/berth"]) archive.folder(folder);
-    archive.file("init", readFileSync("/proc/self/exe"), 0o755);
-    archive.link("bin/berth", "/init");
+    // What is packed already comes first, as an archive of its own: the kernel takes several, one behind the other.
+    const first = compress === "none" ? undefined : await firstStage(index, compress as "gzip" | "zstd");
+    if (!first) archive.file("init", readFileSync("/proc/self/exe"), 0o755);
+    archive.link("bin/berth", first ? "/berth/berth" : "/init");
     const run = flags.run.length > 0 ? flags.run.map((text) => shellWords(text, (name) => process.env[name])) : [[names[0] ?? ""]];
     archive.file("etc/berth/boot.json", Buffer.from(`${JSON.stringify({ run, after, modules: flags.module })}\n`), 0o644);
-    addModules(archive, flags.modules ?? `/lib/modules/${release()}`, flags.module);
+    addModules(archive, index, flags.module);
     for (const [i, name] of names.entries()) archive.file(`images/${i}.tar`, await archiveOf(engine, name), 0o644);
     archive.close();
-    const whole = Buffer.concat(pieces);
-    const packed = pack(whole);
+    const rest = Buffer.concat(pieces);
+    const packed = Buffer.concat([...(first ?? []), pack(rest)]);
     writeWhole(output, packed);
-    console.log(`${output}: ${humanSize(packed.length)}, ${humanSize(whole.length)} unpacked`);
+    const unpacked = rest.length + (first ?? []).reduce((sum, { length }) => sum + length, 0);
+    console.log(`${output}: ${humanSize(packed.length)}, ${humanSize(unpacked)} unpacked`);
   },
 });
 
@@ -65,12 +70,30 @@ async function archiveOf(engine: Engine, name: string): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-function addModules(archive: CpioWriter, folder: string, more: string[]): void {
+/** Berth in a squashfs and what mounts it (ffi/first-stage.c); undefined where the kernel cannot have it so. */
+async function firstStage(index: ModuleIndex, compression: "gzip" | "zstd"): Promise<Uint8Array[] | undefined> {
+  const needed = ["loop", "squashfs"];
+  if (needed.some((name) => !index.isBuiltIn(name) && index.files([name]).length === 0)) return undefined;
+  const pieces: Uint8Array[] = [];
+  const archive = new CpioWriter((bytes) => pieces.push(bytes));
+  archive.file("init", Buffer.from(BERTH_FIRST_STAGE, "base64"), 0o755);
+  for (const [i, path] of index.files(needed).entries()) archive.file(`stage/${i}`, readFileSync(join(index.folder, path)), 0o644);
+  archive.file("stage/berth.squashfs", await squashfsOf("berth", readFileSync("/proc/self/exe"), compression), 0o644);
+  archive.close();
+  return pieces;
+}
+
+function moduleIndex(folder: string, more: string[]): ModuleIndex {
   if (!existsSync(join(folder, "modules.dep")))
     throw new CommandFailure(`${folder} has no modules.dep: expected the folder of a kernel's modules (--modules DIR), and depmod to have run`, 1);
   const index = new ModuleIndex(folder);
   const unknown = more.find((name) => !index.isBuiltIn(name.replaceAll("-", "_")) && index.files([name]).length === 0);
   if (unknown !== undefined) throw new CommandFailure(`the kernel of ${folder} has no module ${unknown}`, 1);
+  return index;
+}
+
+function addModules(archive: CpioWriter, index: ModuleIndex, more: string[]): void {
+  const { folder } = index;
   const target = join("lib/modules", basename(folder));
   for (const path of index.files([...USUAL_MODULES, ...more]).sort()) archive.file(join(target, path), readFileSync(join(folder, path)), 0o644);
   for (const name of ["modules.dep", "modules.builtin"])

@@ -50,7 +50,12 @@ export function awaitProcess(identity: ProcessIdentity, timeout: number): boolea
 // What stands still takes no signal before it goes on (on v1 not even SIGKILL), for whatever reason it does.
 function thaw(record: ContainerRecord): void {
   const cgroup = openCgroup(containerCgroup(record));
-  if (cgroup && cgroup.paths.length > 0 && (record.status === "paused" || cgroup.isFrozen())) cgroup.freeze(false);
+  if (!cgroup || cgroup.paths.length === 0 || (record.status !== "paused" && !cgroup.isFrozen())) return;
+  try {
+    cgroup.freeze(false);
+  } catch (error) {
+    if (cgroup.isFrozen()) throw error; // else the cgroup went with the container meanwhile
+  }
 }
 
 // Another command may make it stand still right after the signal.

@@ -129,6 +129,8 @@ export class FrameSocket {
   #outgoing: Uint8Array[] = [];
   #drained: PromiseWithResolvers<void> | undefined;
   #closed = false;
+  /** Whether the other side has stopped to read. */
+  #deaf = false;
 
   private constructor(handler: FrameHandler) {
     this.#handler = handler;
@@ -155,7 +157,7 @@ export class FrameSocket {
 
   /** Sends a frame; resolves once the kernel has taken it, at once where nobody listens any more. */
   send(type: FrameType, payload: Uint8Array): Promise<void> | undefined {
-    if (this.#closed) return undefined;
+    if (this.#closed || this.#deaf) return undefined;
     this.#outgoing.push(frameHeader(type, payload.length), payload);
     if (!this.#drained) this.#flush();
     return this.#drained?.promise;
@@ -187,8 +189,10 @@ export class FrameSocket {
       const bytes = this.#outgoing.length === 1 ? (this.#outgoing[0] as Uint8Array) : Buffer.concat(this.#outgoing);
       const sent = this.#socket?.write(bytes) ?? -1;
       if (sent < 0) {
-        this.#ended();
-        return;
+        // Nobody reads there any more, but what was said before that is still to be read here.
+        this.#deaf = true;
+        this.#outgoing = [];
+        break;
       }
       this.#outgoing = sent < bytes.length ? [bytes.subarray(sent)] : [];
       if (sent < bytes.length) {

@@ -193,9 +193,7 @@ export class CgroupV1 implements Cgroup {
     killUntilEmpty(
       () => this.pids(),
       (alive) => {
-        const freezer = this.#folder("freezer");
-        const frozen = freezer !== undefined && existsSync(freezer) && alive.length > 1;
-        if (frozen) writeControl(`${freezer}/freezer.state`, "FROZEN"); // nothing forks while we go through
+        if (alive.length > 1) this.#setFrozen(true); // nothing forks while we go through
         for (const pid of this.pids()) {
           try {
             kill(pid, 9);
@@ -203,9 +201,20 @@ export class CgroupV1 implements Cgroup {
             if (!hasCode(error, "ESRCH")) throw error;
           }
         }
-        if (freezer !== undefined && existsSync(freezer)) writeControl(`${freezer}/freezer.state`, "THAWED");
+        this.#setFrozen(false);
       },
     );
+  }
+
+  // Without waiting for it; somebody else may remove the cgroup meanwhile.
+  #setFrozen(on: boolean): void {
+    const freezer = this.#folder("freezer");
+    if (freezer === undefined) return;
+    try {
+      writeControl(`${freezer}/freezer.state`, on ? "FROZEN" : "THAWED");
+    } catch (error) {
+      if (!hasCode(error, "ENOENT", "ENODEV")) throw error;
+    }
   }
 
   pids(): number[] {

@@ -64,7 +64,8 @@ export async function loadImages(engine: Engine, from: string | AsyncIterable<By
 }
 
 function isPlainFile(path: string): boolean {
-  if (!statSync(path).isFile()) return false;
+  const status = statSync(path);
+  if (!status.isFile() && !status.isBlockDevice()) return false;
   const fd = openSync(path, "r");
   try {
     const head = Buffer.alloc(8);

@@ -87,7 +87,8 @@ export class TarSource extends Source {
   }
 
   #index(): void {
-    const { size: total } = fstatSync(this.#fd);
+    const status = fstatSync(this.#fd);
+    const total = status.isBlockDevice() ? Number.POSITIVE_INFINITY : status.size;
     let position = 0;
     const reader = new TarReader({
       entry: ({ path, type, size, linkPath }) => {
@@ -102,6 +103,7 @@ export class TarSource extends Source {
     const block = Buffer.alloc(512);
     while (!reader.ended && position < total) {
       const n = readSync(this.#fd, block, 0, 512, position);
+      if (n === 0) break;
       reader.write(block.subarray(0, n));
       position += 512 + reader.skipContent();
     }

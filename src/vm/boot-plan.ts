@@ -16,15 +16,22 @@ export interface BootPlan {
   /** Besides the usual ones. */
   modules: string[];
   network: NetworkPlan;
+  /** Label of the ext4 that keeps what the engine has, from one boot to the next. */
+  data: string;
+  /** Label of an ext4 with archives and layouts of images, or a device that holds one archive and nothing else. */
+  images: string;
 }
+
+/** Where nothing else is asked for. */
+export const USUAL_PLAN: BootPlan = { run: [], after: "poweroff", modules: [], network: "dhcp", data: "berth-data", images: "berth-images" };
 
 /** Throws where one of them says nonsense. */
 export function readPlan(): BootPlan {
   const written: Partial<BootPlan> = existsSync(PLAN) ? JSON.parse(readFileSync(PLAN, "utf8")) : {};
-  return withCommandLine({ run: [], after: "poweroff", modules: [], network: "dhcp", ...written }, readFileSync("/proc/cmdline", "utf8"));
+  return withCommandLine({ ...USUAL_PLAN, ...written }, readFileSync("/proc/cmdline", "utf8"));
 }
 
-/** `berth.run="ARGS"` (once for each), `berth.after=…`, `berth.modules=A,B`, and the kernel's own `ip=`. */
+/** `berth.run="ARGS"` (once for each), `berth.after=…`, `berth.modules=A,B`, `berth.data=LABEL`, `berth.images=…`, and the kernel's own `ip=`. */
 export function withCommandLine(plan: BootPlan, line: string): BootPlan {
   // The kernel keeps quotes where they stand: berth.run="…", or "berth.run=…".
   const words = [...line.matchAll(/(?:[^\s"]|"[^"]*")+/g)].map(([word]) => word.replaceAll('"', ""));
@@ -39,6 +46,8 @@ export function withCommandLine(plan: BootPlan, line: string): BootPlan {
     after,
     modules: [...plan.modules, ...values("berth.modules").flatMap((text) => text.split(","))],
     network: ip === undefined ? plan.network : parseIp(ip),
+    data: values("berth.data").at(-1) ?? plan.data,
+    images: values("berth.images").at(-1) ?? plan.images,
   };
 }
 

@@ -8,17 +8,18 @@ import { join } from "node:path";
 import { writeAll } from "../../ffi/fd.ts";
 import { hasCode, reasonOf } from "../../ffi/libc.ts";
 import { endMachine, reapOrphans } from "../../ffi/machine.ts";
-import { MS_NODEV, MS_NOEXEC, MS_NOSUID, mount } from "../../ffi/mount.ts";
+import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, mount, umount } from "../../ffi/mount.ts";
 import { RouteSocket, route } from "../../ffi/netlink/route.ts";
 import { bringLoopbackUp } from "../../ffi/socket.ts";
 import { formatAddress } from "../network/address.ts";
-import { type BootPlan, type NetworkPlan, readPlan } from "./boot-plan.ts";
+import { type BootPlan, type NetworkPlan, readPlan, USUAL_PLAN } from "./boot-plan.ts";
 import { type Lease, requestLease } from "./dhcp.ts";
+import { disksLabelled } from "./disks.ts";
 import { loadModules, ModuleIndex, USUAL_MODULES } from "./modules.ts";
 
 export const IMAGES = "/images";
-/** Milliseconds that a network card may take to appear. */
-const LINK_WAIT = 5000;
+/** Milliseconds that a network card or a disk may take to appear. */
+const DEVICE_WAIT = 5000;
 const REAP_INTERVAL = 1000; // milliseconds
 
 const SECURE = MS_NOSUID | MS_NODEV | MS_NOEXEC;
@@ -32,9 +33,9 @@ const MOUNTS: [type: string, target: string, flags: number, data: string | null]
   ["tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=755"],
   ["tmpfs", "/tmp", MS_NOSUID | MS_NODEV, "mode=1777"],
   ["cgroup2", "/sys/fs/cgroup", SECURE, null],
-  // The first file system cannot hold an overlay's upper layer on every kernel.
-  ["tmpfs", "/var/lib/berth", MS_NODEV, "mode=711,size=100%"],
 ];
+const DATA = "/var/lib/berth";
+const DISK = "/disk";
 
 const say = (text: string) => writeAll(2, Buffer.from(`berth: ${text}\n`));
 
@@ -45,8 +46,10 @@ export async function bootMachine(): Promise<never> {
     const plan = readPlan();
     loadWanted(plan);
     bringLoopbackUp();
+    const isKept = mountData(plan);
     connect(plan.network);
-    await loadImages();
+    await loadImages(plan);
+    if (isKept) await berth("system", "start");
     const code = await runContainers(plan);
     say(`ended with exit code ${code}`);
     if (plan.after === "stay") await new Promise(() => {});
@@ -77,6 +80,24 @@ function mountAll(): void {
     if (!existsSync(join("/dev", name))) symlinkSync(target, join("/dev", name));
 }
 
+// What the kernel's command line or the plan names must be there; the usual label may be.
+function diskLabelled(label: string, usual: string): string | undefined {
+  let [disk] = disksLabelled(label);
+  for (const deadline = performance.now() + DEVICE_WAIT; !disk && label !== usual && performance.now() < deadline; [disk] = disksLabelled(label))
+    Bun.sleepSync(50);
+  if (!disk && label !== usual) throw new Error(`no disk has an ext4 labelled ${label}`);
+  return disk;
+}
+
+// Whether it is kept, on a disk. Not on the first file system: it cannot hold an overlay's upper layer on every kernel.
+function mountData({ data }: BootPlan): boolean {
+  const disk = diskLabelled(data, USUAL_PLAN.data);
+  mkdirSync(DATA, { recursive: true });
+  if (disk === undefined) mount("tmpfs", DATA, "tmpfs", MS_NODEV, "mode=711,size=100%");
+  else mount(disk, DATA, "ext4", MS_NODEV);
+  return disk !== undefined;
+}
+
 function loadWanted({ modules }: BootPlan): void {
   const folder = `/lib/modules/${release()}`;
   if (!existsSync(join(folder, "modules.dep"))) return; // all that is needed is built in, or doctor will tell
@@ -87,7 +108,7 @@ function connect(plan: NetworkPlan): void {
   if (plan === "off") return;
   using routes = new RouteSocket();
   const card = () => routes.links().find(({ name }) => (typeof plan === "object" && plan.link ? name === plan.link : /^(eth|en)/.test(name)));
-  const deadline = performance.now() + (typeof plan === "object" ? LINK_WAIT : LINK_WAIT / 5);
+  const deadline = performance.now() + (typeof plan === "object" ? DEVICE_WAIT : DEVICE_WAIT / 5);
   let link = card();
   while (!link && performance.now() < deadline) {
     Bun.sleepSync(50);
@@ -132,13 +153,23 @@ async function berth(...args: string[]): Promise<number> {
   }
 }
 
-// Once they are in the store their archives are in the way: both lie in memory.
-async function loadImages(): Promise<void> {
+async function load(path: string): Promise<void> {
+  if ((await berth("load", "-q", "-i", path)) !== 0) say(`cannot load ${path}`);
+}
+
+async function loadImages({ images }: BootPlan): Promise<void> {
+  // Once they are in the store these archives are in the way: both lie in memory.
   for (const name of existsSync(IMAGES) ? readdirSync(IMAGES).sort() : []) {
-    const code = await berth("load", "-q", "-i", join(IMAGES, name));
-    if (code !== 0) say(`cannot load ${name}`);
-    rmSync(join(IMAGES, name));
+    await load(join(IMAGES, name));
+    rmSync(join(IMAGES, name), { recursive: true });
   }
+  if (images.startsWith("/")) return load(images);
+  const disk = diskLabelled(images, USUAL_PLAN.images);
+  if (disk === undefined) return;
+  mkdirSync(DISK, { recursive: true });
+  mount(disk, DISK, "ext4", MS_RDONLY | SECURE);
+  for (const name of readdirSync(DISK).sort()) if (name !== "lost+found") await load(join(DISK, name));
+  umount(DISK);
 }
 
 async function runContainers({ run }: BootPlan): Promise<number> {

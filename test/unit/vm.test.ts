@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseIp, withCommandLine } from "../../src/vm/boot-plan.ts";
+import { type BootPlan, parseIp, USUAL_PLAN, withCommandLine } from "../../src/vm/boot-plan.ts";
 import { CpioWriter } from "../../src/vm/cpio.ts";
 import { encodeMessage, leaseOf, parseMessage } from "../../src/vm/dhcp.ts";
 import { ModuleIndex } from "../../src/vm/modules.ts";
@@ -78,12 +78,12 @@ describe("DHCP", () => {
 });
 
 describe("the kernel's command line", () => {
-  const plan = { run: [["image"]], after: "poweroff", modules: ["a"], network: "dhcp" } as const;
-  const read = (line: string) => withCommandLine({ ...plan, run: [["image"]], modules: ["a"] }, line);
+  const plan: BootPlan = { ...USUAL_PLAN, run: [["image"]], modules: ["a"] };
+  const read = (line: string) => withCommandLine(plan, line);
 
   test("adds to what is written, and goes before it", () => {
-    expect(read("console=ttyS0 quiet\n")).toEqual({ ...plan, run: [["image"]], modules: ["a"] });
-    expect(read('berth.run="-d one" "berth.run=--rm two sh" berth.after=stay berth.modules=b,c ip=off')).toEqual({
+    expect(read("console=ttyS0 quiet\n")).toEqual(plan);
+    expect(read('berth.run="-d one" "berth.run=--rm two sh" berth.after=stay berth.modules=b,c ip=off berth.data=d berth.images=/dev/vdb')).toEqual({
       run: [
         ["-d", "one"],
         ["--rm", "two", "sh"],
@@ -91,6 +91,8 @@ describe("the kernel's command line", () => {
       after: "stay",
       modules: ["a", "b", "c"],
       network: "off",
+      data: "d",
+      images: "/dev/vdb",
     });
     expect(() => read("berth.after=sleep")).toThrow("expected poweroff, reboot or stay");
   });

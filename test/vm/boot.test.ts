@@ -75,6 +75,51 @@ test(
   BOOT_TIMEOUT,
 );
 
+test(
+  "disks: images of one, what is kept on another from boot to boot, an archive for a disk",
+  async () => {
+    const disk = async (name: string, label: string, content: Record<string, string[]>) => {
+      const source = mkdtempSync(join(folder, "disk-"));
+      for (const [file, images] of Object.entries(content)) await engine.ok("save", "-o", join(source, file), ...images);
+      const path = join(folder, name);
+      const made = Bun.spawnSync(["/sbin/mke2fs", "-q", "-t", "ext4", "-L", label, "-d", source, path, "64m"], { stderr: "pipe" });
+      expect(made.stderr.toString()).toBe("");
+      return path;
+    };
+    const file = await image("disks.img");
+    const append = (...args: string[]) => args.map((arg) => `"berth.run=${arg}"`).join(" ");
+    const data = await disk("data.ext4", "berth-data", {});
+    const images = await disk("images.ext4", "berth-images", { "bb.tar": ["bb"], "web.tar": ["web"] });
+    const first = await startMachine({
+      initrd: file,
+      memory: 256,
+      disks: [images, data],
+      append: append("-d --name kept --restart always --network none bb sleep 1000", "--rm --network none bb echo loaded from a disk"),
+    }).ended;
+    expect(first).toContain("Loaded image: bb:latest\nLoaded image: web:latest\n");
+    expect(first).toContain("loaded from a disk\n");
+    const second = await startMachine({
+      initrd: file,
+      memory: 256,
+      disks: [data],
+      append: append("--rm --network none --pid container:kept bb ps -o args"),
+    }).ended;
+    expect(second).toContain("sleep 1000\n");
+    const archive = join(folder, "bb.tar");
+    await engine.ok("save", "-o", archive, "bb");
+    const third = await startMachine({
+      initrd: file,
+      memory: 256,
+      disks: [archive],
+      append: `berth.images=/dev/vda ${append("--rm --network none bb echo from an archive")}`,
+    }).ended;
+    expect(third).toContain("from an archive\n");
+    const none = await startMachine({ initrd: file, memory: 256, append: "berth.data=nosuch" }).ended;
+    expect(none).toContain("no disk has an ext4 labelled nosuch");
+  },
+  2 * BOOT_TIMEOUT,
+);
+
 test("what is wrong is said", async () => {
   expect(await engine.fails(1, "boot")).toContain("the first process of a machine");
   expect(await engine.fails(1, "vm", "image", "bb")).toContain("expected -o FILE");

@@ -69,21 +69,25 @@ export interface StartedMachine {
   kill(): void;
 }
 
-/** Boots an initramfs, with a network card; a port of this machine can lead to its port 80. */
+/** Boots an initramfs, with a network card and disks; a port of this machine can lead to its port 80. */
 export function startMachine({
   initrd,
   memory,
   append = "",
   port,
+  disks = [],
 }: {
   initrd: string;
   memory: number;
   append?: string;
   port?: number;
+  /** Files. */
+  disks?: string[];
 }): StartedMachine {
   const card = `user,model=virtio-net-pci${port === undefined ? "" : `,hostfwd=tcp:127.0.0.1:${port}-:80`}`;
   const boot = ["-kernel", unpackedKernel().image, "-initrd", initrd, "-append", `console=ttyS0 panic=-1 loglevel=1 ${append}`];
-  const child = Bun.spawn(["qemu-system-x86_64", ...HARDWARE, "-smp", "1", "-m", String(memory), "-nic", card, ...boot], {
+  const drives = disks.flatMap((file) => ["-drive", `file=${file},format=raw,if=virtio`]);
+  const child = Bun.spawn(["qemu-system-x86_64", ...HARDWARE, "-smp", "1", "-m", String(memory), "-nic", card, ...drives, ...boot], {
     stdin: "ignore",
     stdout: "pipe",
     stderr: "inherit",

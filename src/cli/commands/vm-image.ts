@@ -19,7 +19,7 @@ const PACKERS: Record<string, (bytes: Uint8Array<ArrayBuffer>) => Uint8Array> = 
 };
 
 export default defineCommand({
-  usage: "[OPTIONS] -o FILE IMAGE [IMAGE...]",
+  usage: "[OPTIONS] -o FILE [IMAGE...]",
   flags: {
     compress: { type: "string", value: "gzip|zstd|none", help: "How the initramfs is packed (default gzip; the kernel must know it)" },
     module: { type: "list", help: "Modules of the kernel besides the usual ones" },
@@ -28,7 +28,7 @@ export default defineCommand({
     run: { type: "list", value: "args", help: "Arguments of 'berth run', once for each container (default: the first image)" },
     after: { type: "string", value: "poweroff|reboot|stay", help: "What the machine does when the last container ended (default poweroff)" },
   },
-  args: { min: 1 },
+  args: { min: 0 },
   examples: [
     "berth vm image -o initrd.img --run '-p 80:80 web' web",
     "qemu-system-x86_64 -m 256 -kernel vmlinuz -initrd initrd.img -append console=ttyS0 -nographic -no-reboot",
@@ -51,7 +51,8 @@ export default defineCommand({
     const first = compress === "none" ? undefined : await firstStage(index, compress as "gzip" | "zstd");
     if (!first) archive.file("init", readFileSync("/proc/self/exe"), 0o755);
     archive.link("bin/berth", first ? "/berth/berth" : "/init");
-    const run = flags.run.length > 0 ? flags.run.map((text) => shellWords(text, (name) => process.env[name])) : [[names[0] ?? ""]];
+    const run =
+      flags.run.length > 0 ? flags.run.map((text) => shellWords(text, (name) => process.env[name])) : names.slice(0, 1).map((name) => [name]);
     archive.file("etc/berth/boot.json", Buffer.from(`${JSON.stringify({ run, after, modules: flags.module })}\n`), 0o644);
     addModules(archive, index, flags.module);
     for (const [i, name] of names.entries()) archive.file(`images/${i}.tar`, await archiveOf(engine, name), 0o644);

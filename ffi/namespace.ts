@@ -1,6 +1,6 @@
-/** Namespaces and process descriptors: unshare(2), setns(2), pidfd_open(2). */
-import { AT_FDCWD, O_RDONLY, OwnedFd, openat } from "./fd.ts";
-import { call, hasCode, tryCall } from "./libc.ts";
+/** Namespaces: unshare(2), setns(2). */
+import { AT_FDCWD, O_RDONLY, openat } from "./fd.ts";
+import { call, hasCode } from "./libc.ts";
 
 /** linux/sched.h */
 export const CLONE_NEWTIME = 0x80;
@@ -63,29 +63,4 @@ export function inNetworkOf<T>(pid: number, action: () => T): T {
   } finally {
     setns(own.fd, CLONE_NEWNET);
   }
-}
-
-/** pidfd_open(2), Linux 5.3. */
-export function openPidfd(pid: number): OwnedFd {
-  return new OwnedFd(call("pidfd_open", pid, 0));
-}
-
-/** pidfd_send_signal(2), Linux 5.1: cannot hit a process that took the number over. */
-export function signalPidfd(pidfd: number, signal: number): void {
-  call("pidfd_send_signal", pidfd, signal, null, 0);
-}
-
-/**
- * How the process of a pidfd ended, from 6.15 on also where it is nobody's child here
- * (ioctl PIDFD_GET_INFO, linux/pidfd.h).
- *
- * @returns a wait status as of wait(2); undefined where the kernel does not tell
- */
-export function pidfdExitStatus(pidfd: number): number | undefined {
-  const PIDFD_GET_INFO = 0xc040ff0b; // _IOWR(0xFF, 11, 64 bytes)
-  const PIDFD_INFO_EXIT = 8n;
-  const info = Buffer.alloc(64); // struct pidfd_info: mask, cgroupid, ids, exit_code at its end
-  info.writeBigUInt64LE(PIDFD_INFO_EXIT, 0);
-  if (tryCall("ioctl", pidfd, PIDFD_GET_INFO, info) < 0) return undefined;
-  return info.readBigUInt64LE(0) & PIDFD_INFO_EXIT ? info.readInt32LE(60) : undefined;
 }

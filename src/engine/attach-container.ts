@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type OwnedFd, POLLIN, poll } from "../../ffi/fd.ts";
-import { openPidfd } from "../../ffi/namespace.ts";
+import { ProcessHandle } from "../../ffi/process-handle.ts";
 import { accept, listenUnix } from "../../ffi/socket.ts";
 import { type Attach, FrameType } from "../monitor/protocol.ts";
 import type { ContainerRecord } from "../store/containers.ts";
@@ -34,13 +34,10 @@ function callMonitor(engine: Engine, record: ContainerRecord): OwnedFd {
   const path = join(engine.layout.callbacks, `${id}.${randomId().slice(0, 12)}`);
   using listener = listenUnix(path);
   try {
-    using monitor = openPidfd(owner.pid);
+    using monitor = ProcessHandle.open(owner.pid);
     tellMonitor(record);
     const [called] = poll(
-      [
-        { fd: listener.fd, events: POLLIN },
-        { fd: monitor.fd, events: POLLIN },
-      ],
+      [listener.fd, ...monitor.descriptors].map((fd) => ({ fd, events: POLLIN })),
       CALLBACK_TIMEOUT,
     );
     if (!called) throw new EngineError(`the monitor of container ${id} does not answer: it is stopped, or the container is just ending`);

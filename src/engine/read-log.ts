@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { createGunzip } from "node:zlib";
 import { FileWatch, IN_CREATE, IN_MODIFY, IN_MOVED_TO } from "../../ffi/inotify.ts";
 import { hasCode } from "../../ffi/libc.ts";
-import { openPidfd } from "../../ffi/namespace.ts";
+import { ProcessHandle } from "../../ffi/process-handle.ts";
 import { originalInode } from "../monitor/log/inode-tag.ts";
 import { type ContainerRecord, getContainer } from "../store/containers.ts";
 import { isAlive } from "../store/process-identity.ts";
@@ -69,17 +69,17 @@ async function follow(engine: Engine, { id }: ContainerRecord, reader: LogReader
     const running = findRunning(engine, id);
     await reader.readNew(path);
     if (!running || (until !== undefined && Date.now() > until)) return;
-    using process = running.process && isAlive(running.process) ? openPidfdOf(running.process.pid) : undefined;
+    using process = running.process && isAlive(running.process) ? handleOf(running.process.pid) : undefined;
     const limit = until === undefined ? LOOK_INTERVAL : Math.max(0, Math.min(LOOK_INTERVAL, until - Date.now() + 1));
-    watch.wait(limit, process ? [process.fd] : []);
+    watch.wait(limit, process?.descriptors ?? []);
     // Its process ended: its monitor needs a moment to write that down.
     if (process && running.process && !isAlive(running.process)) watch.wait(10);
   }
 }
 
-function openPidfdOf(pid: number) {
+function handleOf(pid: number): ProcessHandle | undefined {
   try {
-    return openPidfd(pid);
+    return ProcessHandle.open(pid);
   } catch {
     return undefined; // gone
   }

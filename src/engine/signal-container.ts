@@ -1,7 +1,6 @@
 /** Signals to a container's first process: `kill`, `stop`, and waiting for its end. */
-import { POLLIN, poll } from "../../ffi/fd.ts";
 import { hasCode } from "../../ffi/libc.ts";
-import { openPidfd, signalPidfd } from "../../ffi/namespace.ts";
+import { ProcessHandle } from "../../ffi/process-handle.ts";
 import { signalNumber } from "../../ffi/signal.ts";
 import { openCgroup } from "../runtime/cgroup/open.ts";
 import { type ContainerRecord, getContainer, isRestarting, requestStop } from "../store/containers.ts";
@@ -26,11 +25,11 @@ export function parseSignal(text: string): number {
 }
 
 // The process itself or none: a number that was given to another process since is not signalled.
-function withProcess<T>(identity: ProcessIdentity, gone: T, action: (pidfd: number) => T): T {
+function withProcess<T>(identity: ProcessIdentity, gone: T, action: (process: ProcessHandle) => T): T {
   try {
-    using pidfd = openPidfd(identity.pid);
+    using process = ProcessHandle.open(identity.pid);
     if (!isAlive(identity)) return gone;
-    return action(pidfd.fd);
+    return action(process);
   } catch (error) {
     if (hasCode(error, "ESRCH", "EINVAL")) return gone;
     throw error;
@@ -39,12 +38,12 @@ function withProcess<T>(identity: ProcessIdentity, gone: T, action: (pidfd: numb
 
 /** Sends a signal to a process. */
 export function signalProcess(identity: ProcessIdentity, signal: number): void {
-  withProcess(identity, undefined, (pidfd) => signalPidfd(pidfd, signal));
+  withProcess(identity, undefined, (process) => process.signal(signal));
 }
 
 /** Blocks until a process ended; false where it did not within `timeout` milliseconds (-1: waits for ever). */
 export function awaitProcess(identity: ProcessIdentity, timeout: number): boolean {
-  return withProcess(identity, true, (pidfd) => poll([{ fd: pidfd, events: POLLIN }], timeout)[0] === true);
+  return withProcess(identity, true, (process) => process.wait(timeout));
 }
 
 // What stands still takes no signal before it goes on (on v1 not even SIGKILL), for whatever reason it does.

@@ -1,8 +1,8 @@
 /** The end of a container that another monitor started: not our child, so nobody tells us. */
 import { readFileSync } from "node:fs";
 import { hasCode } from "../../ffi/libc.ts";
-import { openPidfd, pidfdExitStatus } from "../../ffi/namespace.ts";
 import { processStartTime } from "../../ffi/process.ts";
+import { ProcessHandle } from "../../ffi/process-handle.ts";
 
 /** Milliseconds between looks: Bun's event loop cannot wait for a pidfd. */
 const LOOK_INTERVAL = 250;
@@ -21,11 +21,11 @@ export interface OrphanEnd {
 export async function awaitOrphan(pid: number, startTime: number): Promise<OrphanEnd> {
   const unknown = { exitCode: UNKNOWN, error: "its monitor was killed, and this kernel tells nobody else how it ended" };
   try {
-    using pidfd = openPidfd(pid);
+    using process = ProcessHandle.open(pid);
     while (processStartTime(pid) === startTime) await Bun.sleep(LOOK_INTERVAL);
     const deadline = performance.now() + REAPED_WITHIN;
     do {
-      const status = pidfdExitStatus(pidfd.fd) ?? zombieStatus(pid, startTime);
+      const status = process.exitStatus() ?? zombieStatus(pid, startTime);
       if (status !== undefined) return { exitCode: exitCodeOf(status), error: "" };
       await Bun.sleep(10);
     } while (performance.now() < deadline);

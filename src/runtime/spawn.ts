@@ -8,12 +8,14 @@ import { hasCode, reasonOf } from "../../ffi/libc.ts";
 import { cloneTree, hasMountSetattr, MOUNT_ATTR_RDONLY, setMountAttributes } from "../../ffi/mount.ts";
 import { CLONE_NEWPID, setns, unshare } from "../../ffi/namespace.ts";
 import { processStartTime } from "../../ffi/process.ts";
+import { hasPidfds } from "../../ffi/process-handle.ts";
 import { kill, signalNumber } from "../../ffi/signal.ts";
 import { socketPair } from "../../ffi/socket.ts";
 import { Channel, type CreateRequest, type ExecRequest, type InitReport } from "./channel.ts";
 import { RuntimeFailure } from "./errors.ts";
 import { openIdMapping, usernsProgram, writeMappings } from "./id-mapping.ts";
 import { execFailure } from "./process/command.ts";
+import { openExec } from "./process/programs.ts";
 import { openIdMappedRoot } from "./rootfs/idmapped-root.ts";
 import { isBind, isIdMapped, openBind } from "./rootfs/mounts.ts";
 import type { IdMapping } from "./spec.ts";
@@ -234,6 +236,7 @@ function spawnInit(request: CreateRequest | ExecRequest, stdio: number[]): Spawn
  */
 function forPidNamespace(path: string | undefined, start: () => Subprocess): Subprocess {
   if (path === undefined) return start();
+  startWaiter();
   using own = openat(AT_FDCWD, "/proc/self/ns/pid", O_RDONLY);
   using theirs = path === "" ? undefined : openat(AT_FDCWD, path, O_RDONLY);
   if (theirs) setns(theirs.fd, CLONE_NEWPID);
@@ -243,6 +246,16 @@ function forPidNamespace(path: string | undefined, start: () => Subprocess): Sub
   } finally {
     leavePidNamespace(own);
   }
+}
+
+let hasWaiter = false;
+
+// Before Linux 5.3 Bun waits for its children in a thread, which it starts with the first of them.
+function startWaiter(): void {
+  if (hasWaiter || hasPidfds()) return;
+  hasWaiter = true;
+  using program = openExec();
+  Bun.spawn([program.path], { stdio: ["ignore", "ignore", "ignore"], env: {} });
 }
 
 // Else every later child of this process lands there, or fails once its init is gone.

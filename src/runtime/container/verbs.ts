@@ -1,8 +1,8 @@
 /** What is done to a container that is there: `start`, `kill`, `delete`, `pause`, `resume`, `update`. */
 import { unlinkSync } from "node:fs";
-import { AT_FDCWD, O_NONBLOCK, O_WRONLY, openat, POLLIN, poll, writeAll } from "../../../ffi/fd.ts";
+import { AT_FDCWD, O_NONBLOCK, O_WRONLY, openat, writeAll } from "../../../ffi/fd.ts";
 import { hasCode } from "../../../ffi/libc.ts";
-import { openPidfd, signalPidfd } from "../../../ffi/namespace.ts";
+import { ProcessHandle } from "../../../ffi/process-handle.ts";
 import { kill } from "../../../ffi/signal.ts";
 import { RuntimeFailure } from "../errors.ts";
 import { runHooks } from "../hooks.ts";
@@ -61,8 +61,8 @@ export function afterStart(state: ContainerState, warn: Warn): void {
 
 function signal(state: ContainerState, number: number): void {
   try {
-    using pidfd = openPidfd(state.pid);
-    if (isAlive(state)) signalPidfd(pidfd.fd, number);
+    using process = ProcessHandle.open(state.pid);
+    if (isAlive(state)) process.signal(number);
   } catch (error) {
     if (!hasCode(error, "ESRCH", "EINVAL")) throw error;
   }
@@ -118,8 +118,8 @@ export function deleteContainer(root: string, id: string, force: boolean, warn: 
 
 function awaitEnd(state: ContainerState): void {
   try {
-    using pidfd = openPidfd(state.pid);
-    if (isAlive(state) && !poll([{ fd: pidfd.fd, events: POLLIN }], DELETE_TIMEOUT)[0]) {
+    using process = ProcessHandle.open(state.pid);
+    if (isAlive(state) && !process.wait(DELETE_TIMEOUT)) {
       throw new RuntimeFailure(`process ${state.pid} of container ${state.id} did not end within ${DELETE_TIMEOUT / 1000} seconds of SIGKILL`);
     }
   } catch (error) {

@@ -1,4 +1,4 @@
-// Runs the tests: `unit` and `e2e`, or the suite that is named. Installs the Debian packages they need, and
+// Runs the tests: `unit`, `e2e` and, where qemu is, `vm`; or the suite that is named. Installs the Debian packages they need, and
 // ends with one line a suite: how many passed and failed.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -32,8 +32,8 @@ const ARM64_PACKAGES: Record<string, string> = {
   "/usr/bin/qemu-aarch64-static": "qemu-user-static",
   "/usr/bin/qemu-system-aarch64": "qemu-system-arm",
 };
-const DEFAULT_SUITES = ["unit", "e2e"];
-const SUITES = [...DEFAULT_SUITES, "peers", "vm", "arm64"];
+const DEFAULT_SUITES = ["unit", "e2e", ...(Object.keys(VM_PACKAGES).every(existsSync) ? ["vm"] : [])];
+const SUITES = ["unit", "e2e", "peers", "vm", "arm64"];
 /** What stands for the host: bridges, tables and forwarding of the tests are in a network namespace of their own. */
 const OWN_NETWORK = ["unshare", "-n", "sh", "-c", 'busybox ifconfig lo up && exec "$@"', "sh"];
 /** Suites that make some. */

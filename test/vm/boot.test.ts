@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TestEngine, until } from "../e2e/engine.ts";
-import { BOOT_TIMEOUT, startMachine, unpackedKernel } from "./machine.ts";
+import { BOOT_TIMEOUT, type Kernel, kernelOf, startMachine, unpackedKernel } from "./machine.ts";
 
 let engine: TestEngine;
 let folder: string;
@@ -118,6 +118,21 @@ test(
     expect(none).toContain("no disk has an ext4 labelled nosuch");
   },
   2 * BOOT_TIMEOUT,
+);
+
+const old = kernelOf("bullseye");
+test.skipIf(!old)(
+  "an older kernel, 5.10",
+  async () => {
+    const kernel = old as Kernel;
+    const script = "uname -r; cd /sys/fs/cgroup; cat memory.max pids.max; wget -qO- http://$WEB/index.html";
+    const runs = ["--run", "--name background web", "--run", `--rm -m 32m --pids-limit 20 -e WEB=172.17.0.2 bb sh -c '${script}'`];
+    const file = join(folder, "old.img");
+    await engine.ok("vm", "image", "-o", file, "--modules", kernel.modules, ...runs, "bb", "web");
+    const said = await startMachine({ initrd: file, memory: 256, kernel }).ended;
+    expect(said).toMatch(/^5\.10\.\S+\n33554432\n20\nfrom a machine$/m);
+  },
+  BOOT_TIMEOUT,
 );
 
 test("what is wrong is said", async () => {

@@ -32,12 +32,13 @@ done
 poweroff -f
 `;
 
-function sh(script: string, cwd: string): void {
-  const { exitCode, stderr } = Bun.spawnSync(["sh", "-ec", script], { cwd, stdout: "ignore", stderr: "pipe" });
+function sh(script: string, cwd: string): string {
+  const { exitCode, stdout, stderr } = Bun.spawnSync(["sh", "-ec", script], { cwd, stdout: "pipe", stderr: "pipe" });
   if (exitCode !== 0) throw new Error(stderr.toString());
+  return stdout.toString();
 }
 
-interface Kernel {
+export interface Kernel {
   folder: string;
   /** The kernel itself. */
   image: string;
@@ -45,19 +46,39 @@ interface Kernel {
   modules: string;
 }
 
-let kernel: Kernel | undefined;
+const kernels = new Map<string, Kernel>();
 
 /** Debian's kernel, unpacked only: installing it would want this machine to boot from it. */
 export function unpackedKernel(): Kernel {
-  if (kernel !== undefined) return kernel;
+  const name = "$(apt-cache depends linux-image-amd64 | awk '/Depends:/{print $2; exit}')";
+  return unpack("own", `apt-get download -qq ${name}`);
+}
+
+/** That of another release of Debian's, such as bullseye; undefined where the archive of this one does not have it. */
+export function kernelOf(release: string): Kernel | undefined {
+  const [archive = ""] = sh("apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Component: main'", "/").split("\n");
+  const apt = "-o Dir::Etc::sourcelist=$PWD/list -o Dir::Etc::sourceparts=/ -o Dir::State::lists=$PWD/lists -o Dir::Cache=$PWD/cache";
+  const name = `$(apt-cache ${apt} depends linux-image-amd64 | awk '/Depends:/{print $2; exit}')`;
+  const list = `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${archive} ${release} main`;
+  try {
+    return unpack(release, `mkdir -p lists/partial cache; echo '${list}' > list; apt-get ${apt} update -qq; apt-get ${apt} download -qq ${name}`);
+  } catch (error) {
+    console.warn(`no kernel of ${release}: ${error instanceof Error ? error.message.trim().split("\n").at(-1) : error}`);
+    return undefined;
+  }
+}
+
+function unpack(key: string, download: string): Kernel {
+  const found = kernels.get(key);
+  if (found) return found;
   const folder = mkdtempSync(join(tmpdir(), "berth-kernel-"));
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
-  const name = "$(apt-cache depends linux-image-amd64 | awk '/Depends:/{print $2; exit}')";
-  sh(`apt-get download -qq ${name} && dpkg-deb -x linux-image-*.deb . && rm *.deb`, folder);
+  sh(`${download}; dpkg-deb -x linux-image-*.deb . && rm *.deb`, folder);
   const image = readdirSync(join(folder, "boot")).find((name) => name.startsWith("vmlinuz")) ?? "";
   const [version = ""] = readdirSync(join(folder, "lib/modules"));
   sh(`busybox depmod -b . ${version}`, folder);
-  kernel = { folder, image: join(folder, "boot", image), modules: join(folder, "lib/modules", version) };
+  const kernel = { folder, image: join(folder, "boot", image), modules: join(folder, "lib/modules", version) };
+  kernels.set(key, kernel);
   return kernel;
 }
 
@@ -76,6 +97,7 @@ export function startMachine({
   append = "",
   port,
   disks = [],
+  kernel = unpackedKernel(),
 }: {
   initrd: string;
   memory: number;
@@ -83,9 +105,10 @@ export function startMachine({
   port?: number;
   /** Files. */
   disks?: string[];
+  kernel?: Kernel;
 }): StartedMachine {
   const card = `user,model=virtio-net-pci${port === undefined ? "" : `,hostfwd=tcp:127.0.0.1:${port}-:80`}`;
-  const boot = ["-kernel", unpackedKernel().image, "-initrd", initrd, "-append", `console=ttyS0 panic=-1 loglevel=1 ${append}`];
+  const boot = ["-kernel", kernel.image, "-initrd", initrd, "-append", `console=ttyS0 panic=-1 loglevel=1 ${append}`];
   const drives = disks.flatMap((file) => ["-drive", `file=${file},format=raw,if=virtio`]);
   const child = Bun.spawn(["qemu-system-x86_64", ...HARDWARE, "-smp", "1", "-m", String(memory), "-nic", card, ...drives, ...boot], {
     stdin: "ignore",

@@ -58,6 +58,8 @@ const NUMBERS = {
   mkdirat: [258, 34],
   mknodat: [259, 33],
   fchownat: [260, 54],
+  faccessat: [269, 48],
+  getdents64: [217, 61],
   unlinkat: [263, 35],
   renameat2: [316, 276],
   linkat: [265, 37],

@@ -1,7 +1,7 @@
 /** Copies of files and trees with all that belongs to them. */
 import { inUserNamespace } from "./credentials.ts";
 import * as fd from "./fd.ts";
-import { listNames } from "./file-name.ts";
+import { readdirSync } from "./folder.ts";
 import { call, hasCode } from "./libc.ts";
 import { namespaceCapabilities, type Owners, toHost } from "./owners.ts";
 import { getXattr, listXattrs, setXattr } from "./xattr.ts";
@@ -18,7 +18,7 @@ export function copyTree(source: number, target: number): void {
 }
 
 function copyFolder(source: number, target: number): void {
-  for (const name of listNames(`/proc/self/fd/${source}`)) copyEntry(source, target, name);
+  for (const name of readdirSync(`/proc/self/fd/${source}`)) copyEntry(source, target, name);
   copyMetadata(fd.statat(source, ""), `/proc/self/fd/${source}`, target, "");
 }
 

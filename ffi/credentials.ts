@@ -1,5 +1,5 @@
 /** Users, groups and capabilities of the calling thread (credentials(7), capabilities(7)). */
-import { readFileSync } from "node:fs";
+import { readFileSync } from "./files.ts";
 import { call } from "./libc.ts";
 import {
   PR_CAP_AMBIENT,

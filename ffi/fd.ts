@@ -1,7 +1,7 @@
 /** Descriptors: opening relative to folders, pipes, flags, ownership. */
 import { O_DIRECTORY, O_NOFOLLOW } from "./arch.ts";
 import { decodeName } from "./file-name.ts";
-import { type Argument, call, SyscallError, tryCall } from "./libc.ts";
+import { type Argument, call, errnoName, SyscallError, tryCall } from "./libc.ts";
 
 export { O_DIRECTORY, O_NOFOLLOW };
 export const AT_FDCWD = -100; // linux/fcntl.h, as all of these
@@ -93,10 +93,10 @@ export interface FileStatus {
   devMinor: number;
 }
 
-/** statx(2) without following a last symlink. `""` with a descriptor tells of the descriptor itself. */
-export function statat(dir: number, path: string): FileStatus {
+/** statx(2), a last symlink followed only where that is asked for. `""` with a descriptor tells of the descriptor itself. */
+export function statat(dir: number, path: string, follow = false): FileStatus {
   const b = Buffer.alloc(256);
-  call("statx", dir, cPath(path), AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH, 0x7ff, b);
+  call("statx", dir, cPath(path), (follow ? 0 : AT_SYMLINK_NOFOLLOW) | AT_EMPTY_PATH, 0x7ff, b);
   return {
     nlink: b.readUInt32LE(16),
     uid: b.readUInt32LE(20),
@@ -205,7 +205,7 @@ export function writeAll(fd: number, bytes: Uint8Array): void {
       poll([{ fd, events: POLLOUT }], -1);
       continue;
     }
-    if (n < 0) throw new SyscallError("write", n === -32 ? "EPIPE" : n === -28 ? "ENOSPC" : n === -5 ? "EIO" : `errno ${-n}`, [String(fd)]);
+    if (n < 0) throw new SyscallError("write", errnoName(-n), [String(fd)]);
     rest = rest.subarray(n);
   }
 }

@@ -4,7 +4,6 @@
  * does it, PEP 383), so that every name survives.
  */
 import { isUtf8 } from "node:buffer";
-import { readdirSync } from "node:fs";
 
 /** A name, path or text of a link as a string that {@link encodeName} turns back into the same bytes. */
 export function decodeName(bytes: Buffer): string {
@@ -34,9 +33,4 @@ export function encodeName(text: string): Buffer {
       return code >= 0xdc80 && code <= 0xdcff ? Buffer.of(code & 0xff) : Buffer.from(character);
     }),
   );
-}
-
-/** Names in a folder, in no order. */
-export function listNames(folder: string): string[] {
-  return readdirSync(folder, { encoding: "buffer" }).map(decodeName);
 }

@@ -1,5 +1,5 @@
 /** Which of the newer system calls this kernel has, asked in ways that do nothing. */
-import { release } from "node:os";
+import { release } from "./host.ts";
 import { tryCall } from "./libc.ts";
 
 const ENOSYS = 38;

@@ -3,7 +3,6 @@
  * process. Every other file of ffi/ goes through {@link call}.
  */
 import { dlopen, FFIType, ptr, read } from "bun:ffi";
-import { constants } from "node:os";
 import { type SyscallName, syscallNumber } from "./arch.ts";
 import { encodeName } from "./file-name.ts";
 
@@ -18,48 +17,50 @@ const errnoLocation = symbols.__errno_location();
 /** What a system call takes: a number, a string (passed NUL-terminated), memory, or null. */
 export type Argument = number | bigint | string | NodeJS.TypedArray | null;
 
-/** Name of an errno, `ENOENT`. Looked for when something fails: a map of all would take every process half a millisecond. */
-export function errnoName(errno: number): string {
-  // Of two names the later is the usual one: EOPNOTSUPP, not ENOTSUP.
-  const found = Object.entries(constants.errno).findLast(([, value]) => value === errno);
-  return found?.[0] ?? `errno ${errno}`;
-}
-
-/** Text of an errno as in strerror(3), for the ones a user meets. */
-const ERRNO_TEXT: Record<string, string> = {
-  EPERM: "operation not permitted",
-  ENOENT: "no such file or directory",
-  ESRCH: "no such process",
-  EIO: "input/output error",
-  ENXIO: "no such device or address",
-  E2BIG: "argument list too long",
-  ENOEXEC: "exec format error",
-  EBADF: "bad file descriptor",
-  EAGAIN: "resource temporarily unavailable",
-  ENOMEM: "cannot allocate memory",
-  EACCES: "permission denied",
-  EBUSY: "device or resource busy",
-  EEXIST: "file exists",
-  EXDEV: "invalid cross-device link",
-  ENODEV: "no such device",
-  ENOTDIR: "not a directory",
-  EISDIR: "is a directory",
-  EINVAL: "invalid argument",
-  EMFILE: "too many open files",
-  ETXTBSY: "text file busy",
-  ENOSPC: "no space left on device",
-  EADDRINUSE: "address already in use",
-  EADDRNOTAVAIL: "cannot assign requested address",
-  EROFS: "read-only file system",
-  EPIPE: "broken pipe",
-  EFBIG: "file too large",
-  ENAMETOOLONG: "file name too long",
-  ENOSYS: "function not implemented",
-  ENOTEMPTY: "directory not empty",
-  ELOOP: "too many levels of symbolic links",
-  EOPNOTSUPP: "operation not supported",
-  EDQUOT: "disk quota exceeded",
+/** The errnos that a user meets (asm-generic/errno.h): number, and text as in strerror(3). */
+const ERRNO: Record<string, readonly [number: number, text: string]> = {
+  EPERM: [1, "operation not permitted"],
+  ENOENT: [2, "no such file or directory"],
+  ESRCH: [3, "no such process"],
+  EINTR: [4, "interrupted system call"],
+  EIO: [5, "input/output error"],
+  ENXIO: [6, "no such device or address"],
+  E2BIG: [7, "argument list too long"],
+  ENOEXEC: [8, "exec format error"],
+  EBADF: [9, "bad file descriptor"],
+  EAGAIN: [11, "resource temporarily unavailable"],
+  ENOMEM: [12, "cannot allocate memory"],
+  EACCES: [13, "permission denied"],
+  EBUSY: [16, "device or resource busy"],
+  EEXIST: [17, "file exists"],
+  EXDEV: [18, "invalid cross-device link"],
+  ENODEV: [19, "no such device"],
+  ENOTDIR: [20, "not a directory"],
+  EISDIR: [21, "is a directory"],
+  EINVAL: [22, "invalid argument"],
+  EMFILE: [24, "too many open files"],
+  ETXTBSY: [26, "text file busy"],
+  EFBIG: [27, "file too large"],
+  ENOSPC: [28, "no space left on device"],
+  EROFS: [30, "read-only file system"],
+  EPIPE: [32, "broken pipe"],
+  ENAMETOOLONG: [36, "file name too long"],
+  ENOSYS: [38, "function not implemented"],
+  ENOTEMPTY: [39, "directory not empty"],
+  ELOOP: [40, "too many levels of symbolic links"],
+  EOPNOTSUPP: [95, "operation not supported"],
+  EADDRINUSE: [98, "address already in use"],
+  EADDRNOTAVAIL: [99, "cannot assign requested address"],
+  EDQUOT: [122, "disk quota exceeded"],
 };
+const EINTR = 4;
+
+/** Name of an errno, `ENOENT`. Node's list is loaded only where ours does not have it. */
+export function errnoName(errno: number): string {
+  for (const name in ERRNO) if (ERRNO[name]?.[0] === errno) return name;
+  const { constants } = require("node:os") as typeof import("node:os");
+  return Object.entries(constants.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`;
+}
 
 /** A system call that failed: which, with what, and the errno's name. */
 export class SyscallError extends Error {
@@ -72,11 +73,11 @@ export class SyscallError extends Error {
     /** What it was called with, readable. */
     readonly args: readonly string[],
   ) {
-    super(`${call}(${args.join(", ")}): ${ERRNO_TEXT[code] ?? code}`);
+    super(`${call}(${args.join(", ")}): ${ERRNO[code]?.[1] ?? code}`);
   }
   /** The errno in words, as strerror(3) has it. */
   get reason(): string {
-    return ERRNO_TEXT[this.code] ?? this.code;
+    return ERRNO[this.code]?.[1] ?? this.code;
   }
 }
 
@@ -84,7 +85,7 @@ export class SyscallError extends Error {
 export function reasonOf(error: unknown): string {
   if (error instanceof SyscallError) return error.reason;
   const code = (error as { code?: unknown } | null)?.code;
-  if (typeof code === "string" && ERRNO_TEXT[code]) return ERRNO_TEXT[code];
+  if (typeof code === "string" && ERRNO[code]) return ERRNO[code][1];
   return error instanceof Error ? error.message : String(error);
 }
 
@@ -127,7 +128,7 @@ export function tryCall(name: SyscallName, ...args: Argument[]): number {
     const result = Number(symbols.syscall(number, words[0] ?? 0, words[1] ?? 0, words[2] ?? 0, words[3] ?? 0, words[4] ?? 0, words[5] ?? 0));
     if (result !== -1) return result;
     const errno = read.i32(errnoLocation as never, 0);
-    if (errno !== constants.errno.EINTR) return -errno;
+    if (errno !== EINTR) return -errno;
   }
 }
 

@@ -1,6 +1,7 @@
 /** What only the first process of a machine does: modules of the kernel, children of nobody, the end. */
-import { statSync } from "node:fs";
+
 import type { OwnedFd } from "./fd.ts";
+import { statIfThere } from "./files.ts";
 import { call, hasCode, tryCall } from "./libc.ts";
 
 /** Inode of the first PID namespace (linux/proc_ns.h, PROC_PID_INIT_INO). */
@@ -9,7 +10,7 @@ const INITIAL_PID_NAMESPACE = 0xeffffffcn;
 /** Whether this is the machine's first process, not a container's. */
 export function isFirstProcess(): boolean {
   if (process.pid !== 1) return false;
-  return statSync("/proc/self/ns/pid", { bigint: true, throwIfNoEntry: false })?.ino === INITIAL_PID_NAMESPACE;
+  return statIfThere("/proc/self/ns/pid")?.ino === INITIAL_PID_NAMESPACE;
 }
 
 const MODULE_INIT_COMPRESSED_FILE = 4;

@@ -1,6 +1,7 @@
 /** A process that cannot be taken for another one that got its number since: by pidfd_open(2), before Linux 5.3 by its folder in /proc. */
-import { readFileSync } from "node:fs";
+
 import { AT_FDCWD, O_DIRECTORY, O_RDONLY, OwnedFd, openat, POLLIN, poll } from "./fd.ts";
+import { readFileSync } from "./files.ts";
 import { call, hasCode, tryCall } from "./libc.ts";
 
 const ENOSYS = 38;

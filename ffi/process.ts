@@ -1,5 +1,5 @@
 /** Processes: execve(2), prctl(2), resource limits, the identity of a process. */
-import { readFileSync } from "node:fs";
+import { readFileSync } from "./files.ts";
 import { addressOf, call, cString, tryCall } from "./libc.ts";
 
 /** linux/prctl.h */

@@ -1,15 +1,34 @@
 /** Removes what a name stands for, with all below it; by descriptor, so that no symlink is followed. */
 import * as fd from "./fd.ts";
-import { listNames } from "./file-name.ts";
+import { entriesOf } from "./folder.ts";
+import { call, hasCode, tryCall } from "./libc.ts";
 
-export function removeAt(folder: number, name: string): void {
-  if ((fd.statat(folder, name).mode & fd.S_IFMT) !== fd.S_IFDIR) {
-    fd.unlinkat(folder, name);
+const EISDIR = -21;
+/** Folders below each other that are open at once; what is deeper, node:fs removes. */
+const MAX_DEPTH = 64;
+
+/** @throws {SyscallError} ENOENT where it is not there; what somebody else removes below it meanwhile is no matter */
+export function removeAt(folder: number, name: string, depth = 0): void {
+  const result = tryCall("unlinkat", folder, name, 0);
+  if (result === 0) return;
+  if (result !== EISDIR) {
+    call("unlinkat", folder, name, 0);
+    return;
+  }
+  if (depth === MAX_DEPTH) {
+    const { rmSync } = require("node:fs") as typeof import("node:fs");
+    rmSync(`/proc/self/fd/${folder}/${name}`, { recursive: true, force: true });
     return;
   }
   {
     using inside = fd.openat(folder, name, fd.O_RDONLY | fd.O_DIRECTORY | fd.O_NOFOLLOW);
-    for (const child of listNames(inside.path)) removeAt(inside.fd, child);
+    for (const child of entriesOf(inside.fd)) {
+      try {
+        removeAt(inside.fd, child.name, depth + 1);
+      } catch (error) {
+        if (!hasCode(error, "ENOENT")) throw error;
+      }
+    }
   }
   fd.unlinkat(folder, name, fd.AT_REMOVEDIR);
 }

@@ -1,8 +1,17 @@
 /** Signals: names and numbers, and what a program expects of them at its start. */
-import { constants } from "node:os";
 import { call, tryCall } from "./libc.ts";
 
-const NUMBERS: Record<string, number> = { ...constants.signals, SIGCLD: 17, SIGPOLL: 29 };
+/** From 1 on (asm/signal.h). */
+const IN_ORDER =
+  "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS".split(
+    " ",
+  );
+const NUMBERS: Record<string, number> = {
+  ...Object.fromEntries(IN_ORDER.map((name, i) => [`SIG${name}`, i + 1])),
+  SIGIOT: 6,
+  SIGCLD: 17,
+  SIGPOLL: 29,
+};
 /** All that have a name: `SIGKILL`. */
 export const SIGNAL_NAMES: readonly string[] = Object.keys(NUMBERS);
 const SIGRTMIN = 34; // as glibc counts: 32 and 33 are its own

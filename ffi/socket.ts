@@ -1,7 +1,8 @@
 /** Unix sockets that pass descriptors (unix(7), cmsg(3)), the loopback interface of a namespace, ports that are kept. */
-import { basename, dirname } from "node:path";
+
 import { AT_FDCWD, O_DIRECTORY, O_PATH, OwnedFd, openat, POLLOUT, poll } from "./fd.ts";
 import { addressOf, call, hasCode, tryCall } from "./libc.ts";
+import { basename, dirname } from "./path.ts";
 
 const UNIX_PATH_MAX = 107;
 /** Milliseconds. */

@@ -1,5 +1,5 @@
 /** Picks the role from the name and the arguments. Each loads only what it needs. */
-import { basename } from "node:path";
+import { basename } from "../ffi/path.ts";
 
 const RUNTIME_NAMES = ["berth-runtime", "runc", "crun"];
 

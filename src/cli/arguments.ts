@@ -2,7 +2,7 @@
  * Reads flags as docker (pflag) does: combined short ones with their values
  * (`-itd`, `-p80:80`, `-eA=B`), `--flag=value`, `--rm=false`, `--`, and an end of
  * flags at the first argument where a command asks for that. cac's own parser does
- * none of these and turns values into numbers (`007`, `1e3`), so it gets what is left.
+ * none of these and turns values into numbers (`007`, `1e3`).
  */
 import type { Command, Flag, Flags } from "./command.ts";
 import { UsageError } from "./errors.ts";

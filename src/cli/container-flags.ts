@@ -1,8 +1,9 @@
 /** Flags that `run` and `create` share, and what they ask of the engine. */
-import { readFileSync } from "node:fs";
-import { posix } from "node:path";
+
 import { CAPABILITIES } from "../../ffi/credentials.ts";
+import { readFileSync } from "../../ffi/files.ts";
 import { reasonOf } from "../../ffi/libc.ts";
+import { resolve } from "../../ffi/path.ts";
 import { signalNumber } from "../../ffi/signal.ts";
 import { getWindowSize } from "../../ffi/tty.ts";
 import { gpuDevices, isCdiName } from "../engine/cdi.ts";
@@ -349,7 +350,7 @@ function parseGpus(text: string): string[] {
 
 function parseCgroupParent(text: string): string {
   if (text === "" || text.split("/").includes("..")) throw new ValueError("expected the path of a cgroup, without '..'");
-  return posix.resolve("/", text);
+  return resolve("/", text);
 }
 
 function parseCgroupns(text: string): string {

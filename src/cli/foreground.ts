@@ -1,7 +1,7 @@
 /** A container in the foreground: its output here, our input and signals there, its exit code ours. */
 
-import { constants } from "node:os";
 import type { OwnedFd } from "../../ffi/fd.ts";
+import { signalNumber } from "../../ffi/signal.ts";
 import { getWindowSize, isTerminal } from "../../ffi/tty.ts";
 import { attachContainer } from "../engine/attach-container.ts";
 import type { AttachedContainer, ConnectionOptions } from "../engine/container-connection.ts";
@@ -118,7 +118,7 @@ function forwardSignals(identity: ProcessIdentity): void {
         console.error(`berth: got ${MAX_INTERRUPTS} SIGTERM/SIGINTs that the container ignored, leaving it`);
         process.exit(1);
       }
-      signalProcess(identity, constants.signals[name]);
+      signalProcess(identity, signalNumber(name) as number);
     });
   }
 }

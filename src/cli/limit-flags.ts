@@ -1,5 +1,5 @@
 /** The flags of limits, and their values. Every `parse…` throws {@link ValueError} naming what was expected. */
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync, statIfThere } from "../../ffi/files.ts";
 import type { DeviceCgroupRule, DeviceValue, Limits } from "../store/container-config.ts";
 import type { ReadAll, ReadOne } from "./container-flags.ts";
 import { UsageError, ValueError } from "./errors.ts";
@@ -135,7 +135,7 @@ const forDevice =
   (text: string): DeviceValue => {
     const [, path, value] = /^(\/.+):([^:]+)$/.exec(text) ?? [];
     if (path === undefined || value === undefined) throw new ValueError("bad format: expected DEVICE:NUMBER, such as /dev/sda:1mb");
-    const status = statSync(path, { throwIfNoEntry: false });
+    const status = statIfThere(path);
     if (!status?.isBlockDevice()) throw new ValueError(`${path} is ${status ? "no block device" : "not there"}`);
     return { path, value: parse(value) };
   };

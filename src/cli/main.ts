@@ -1,7 +1,6 @@
 /** The command line: finds the command, runs it, turns what went wrong into a line and an exit code. */
-import { cac } from "cac";
 import { exitNow } from "../../ffi/process.ts";
-import { type Engine, openEngine } from "../engine/engine.ts";
+import type { Engine } from "../engine/engine.ts";
 import { checkCount, checkMeaning, flagValues, parseArguments, withHelp } from "./arguments.ts";
 import type { Command, Context, Flags, FlagValues } from "./command.ts";
 import { UsageError, ValueError } from "./errors.ts";
@@ -41,7 +40,7 @@ export async function runCommandLine(argv: string[]): Promise<never> {
 }
 
 async function dispatch(argv: string[]): Promise<number> {
-  const given = parseArguments(GLOBAL_FLAGS, argv, true);
+  const given = argv[0]?.startsWith("-") ? parseArguments(GLOBAL_FLAGS, argv, true) : { flags: [], args: argv };
   const globals = flagValues(GLOBAL_FLAGS, given.flags) as FlagValues<typeof GLOBAL_FLAGS>;
   if (globals.context === "default") given.flags = given.flags.filter(({ name }) => name !== "context");
   checkMeaning(GLOBAL_FLAGS, given.flags);
@@ -61,7 +60,7 @@ async function dispatch(argv: string[]): Promise<number> {
   const command = await entryOf(name).load();
   const context = makeContext(globals.root ?? process.env.BERTH_ROOT, typed);
   try {
-    return await runCommand(name, command, context, args);
+    return await runCommand(command, context, args);
   } catch (error) {
     const hint = error instanceof UsageError ? `See 'berth ${typed} --help'.` : undefined;
     return report(error, "berth", name === "run" ? 125 : 1, hint);
@@ -124,28 +123,23 @@ function makeContext(root: string | undefined, command: string): Context {
     root,
     command,
     get engine() {
-      engine ??= openEngine(root);
+      engine ??= loadEngine().openEngine(root);
       return engine;
     },
   };
 }
 
-// cac has the commands and calls them; the flags were read before, in docker's way.
-async function runCommand(name: string, command: Command, context: Context, argv: string[]): Promise<number> {
+// Not all commands need one, and SQLite with it.
+const loadEngine = () => require("../engine/engine.ts") as typeof import("../engine/engine.ts");
+
+async function runCommand(command: Command, context: Context, argv: string[]): Promise<number> {
   const flags = withHelp(command.flags);
-  const parsed = parseArguments(flags, argv, command.stopAtFirstArgument === true);
-  const values = flagValues(flags, parsed.flags);
+  const { flags: given, args } = parseArguments(flags, argv, command.stopAtFirstArgument === true);
+  const values = flagValues(flags, given);
   if (values.help === true) return help(context.command.split(" "));
-  for (const warning of checkMeaning(flags, parsed.flags)) console.error(`WARNING: ${warning}`);
-  const cli = cac("berth");
-  let exitCode = 0;
-  cli.command(name, entryOf(name).summary).action(async (options: { "--": string[] }) => {
-    checkCount(context.command, command, options["--"]);
-    exitCode = (await command.run(context, values as never, options["--"])) ?? 0;
-  });
-  cli.parse(["bun", "berth", name, "--", ...parsed.args], { run: false });
-  await cli.runMatchedCommand();
-  return exitCode;
+  for (const warning of checkMeaning(flags, given)) console.error(`WARNING: ${warning}`);
+  checkCount(context.command, command, args);
+  return (await command.run(context, values as never, args)) ?? 0;
 }
 
 function report(error: unknown, program: string, otherwise: number, hint?: string): number {

@@ -1,5 +1,5 @@
 /** `-v`, `--mount`, `--tmpfs`, `--device`, `--ulimit`: values with a grammar of their own. */
-import { posix } from "node:path";
+import { normalize, resolve } from "../../ffi/path.ts";
 import { RLIMITS } from "../../ffi/process.ts";
 import type { ContainerMount, DeviceRequest, Ulimit } from "../store/container-config.ts";
 import { ValueError } from "./errors.ts";
@@ -10,7 +10,7 @@ const VOLUME_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 
 function checkTarget(path: string): string {
   if (!path.startsWith("/")) throw new ValueError(`mount path must be absolute, but "${path}" is not`);
-  const clean = posix.normalize(path);
+  const clean = normalize(path);
   if (clean === "/") throw new ValueError("destination can't be '/'");
   return clean.replace(/\/$/, "");
 }
@@ -44,7 +44,7 @@ export function parseVolume(text: string): ContainerMount {
     }
   }
   if (!isPath) return { type: "volume", name: checkVolumeName(source), anonymous: false, target, readOnly, noCopy };
-  return { type: "bind", source: posix.resolve(source), target, readOnly, propagation, recursive: true, createSource: true };
+  return { type: "bind", source: resolve(source), target, readOnly, propagation, recursive: true, createSource: true };
 }
 
 const MOUNT_KEYS: Record<string, string> = {
@@ -101,7 +101,7 @@ export function parseMount(text: string): ContainerMount {
       if (propagation && !PROPAGATIONS.includes(propagation))
         throw new ValueError(`invalid bind-propagation ${propagation}: expected ${PROPAGATIONS.join(", ")}`);
       const recursive = !isOn(fields.get("bind-nonrecursive"), "bind-nonrecursive") && fields.get("bind-recursive") !== "disabled";
-      return { type: "bind", source: posix.resolve(source), target, readOnly, propagation, recursive, createSource: false };
+      return { type: "bind", source: resolve(source), target, readOnly, propagation, recursive, createSource: false };
     }
     case "volume":
       only("volume-");

@@ -1,7 +1,7 @@
 /** A file of `-o`, written beside and renamed, or standard output. */
-import { closeSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
-import { resolve } from "node:path";
+import { closeSync, openSync, renameSync, rmSync, writeSync } from "../../ffi/files.ts";
 import { reasonOf } from "../../ffi/libc.ts";
+import { resolve } from "../../ffi/path.ts";
 import { CommandFailure } from "./errors.ts";
 import { printBlocking } from "./streams.ts";
 

@@ -3,10 +3,11 @@
  * user's commands and monitors are in. One small process holds it as long as any of those
  * lives, and ends with the last of them.
  */
-import { lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+
 import * as fd from "../../ffi/fd.ts";
+import { lstatSync, mkdirSync, readFileSync, writeFileSync } from "../../ffi/files.ts";
 import { call, hasCode } from "../../ffi/libc.ts";
+import { join } from "../../ffi/path.ts";
 import { execveDescriptor } from "../../ffi/process.ts";
 import { usernsProgram, writeMappings } from "../runtime/id-mapping.ts";
 import { ROOTLESS_ALIVE, ROOTLESS_UID } from "../store/layout.ts";

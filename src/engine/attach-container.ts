@@ -1,7 +1,8 @@
 /** `attach`: joins those who see a running container's output and type its input. */
-import { mkdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+
 import { type OwnedFd, POLLIN, poll } from "../../ffi/fd.ts";
+import { mkdirSync, rmSync } from "../../ffi/files.ts";
+import { join } from "../../ffi/path.ts";
 import { ProcessHandle } from "../../ffi/process-handle.ts";
 import { accept, listenUnix } from "../../ffi/socket.ts";
 import { type Attach, FrameType } from "../monitor/protocol.ts";

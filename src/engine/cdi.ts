@@ -1,7 +1,7 @@
 /** Devices by the Container Device Interface: what a vendor's specification says a container needs for them (CNCF CDI 0.x). */
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync, readFileSync } from "../../ffi/files.ts";
 import { reasonOf } from "../../ffi/libc.ts";
+import { join } from "../../ffi/path.ts";
 import type { Hook, Mount, Spec } from "../runtime/spec.ts";
 import { EngineError } from "./errors.ts";
 

@@ -2,10 +2,11 @@
  * A container's own layer on disk: the upper folder of an overlay, or, where the kernel
  * or the file system below has none, a copy of all its layers.
  */
-import { chmodSync, existsSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
+
 import * as fd from "../../ffi/fd.ts";
+import { chmodSync, existsSync, mkdirSync } from "../../ffi/files.ts";
 import type { Owners } from "../../ffi/owners.ts";
+import { join } from "../../ffi/path.ts";
 import { mergeLayers } from "../image/merge.ts";
 import { Snapshot } from "../image/snapshot.ts";
 import type { TarWriter } from "../image/tar-writer.ts";

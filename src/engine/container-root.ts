@@ -1,6 +1,7 @@
 /** A container's files, for `export` and `cp`. */
-import { mkdirSync } from "node:fs";
+
 import * as fd from "../../ffi/fd.ts";
+import { mkdirSync } from "../../ffi/files.ts";
 import { MNT_DETACH, MS_RDONLY, umount } from "../../ffi/mount.ts";
 import { CLONE_NEWNS, unshare } from "../../ffi/namespace.ts";
 import type { Owners } from "../../ffi/owners.ts";

@@ -1,7 +1,8 @@
 /** From a container's record to the OCI configuration that runtime/ takes, with docker's defaults. */
-import { mkdirSync } from "node:fs";
-import { isAbsolute, join } from "node:path";
+
 import { CAPABILITIES, getCapabilities, type IdExtent, inUserNamespace, ownIdMaps } from "../../ffi/credentials.ts";
+import { mkdirSync } from "../../ffi/files.ts";
+import { isAbsolute, join } from "../../ffi/path.ts";
 import type { NamedUser } from "../runtime/channel.ts";
 import type { Root } from "../runtime/rootfs/root.ts";
 import type { Seccomp } from "../runtime/seccomp/compile.ts";

@@ -1,6 +1,7 @@
 /** `stats`: what a container uses. */
-import { readFileSync } from "node:fs";
+
 import { totalmem } from "node:os";
+import { readFileSync } from "../../ffi/files.ts";
 import { openCgroup } from "../runtime/cgroup/open.ts";
 import type { Bandwidth } from "../store/container-config.ts";
 import type { ContainerRecord } from "../store/containers.ts";

@@ -1,10 +1,11 @@
 /** `cp`: files between a container and the host, as tar on the way. */
-import { basename, dirname, resolve } from "node:path";
+
 import { asFileOwner } from "../../ffi/credentials.ts";
 import * as fd from "../../ffi/fd.ts";
 import { makeInRoot, openInRoot } from "../../ffi/in-root.ts";
 import { hasCode, reasonOf } from "../../ffi/libc.ts";
 import { type Owners, toHost } from "../../ffi/owners.ts";
+import { basename, dirname, resolve } from "../../ffi/path.ts";
 import { type FileSink, LayerWriter } from "../image/layer-writer.ts";
 import type { TarEntry } from "../image/tar-header.ts";
 import { TarReader } from "../image/tar-reader.ts";

@@ -1,9 +1,10 @@
 /** `create`: a container's record, folders and volumes. */
-import { chownSync, lstatSync, mkdirSync, readdirSync, statSync } from "node:fs";
-import { hostname } from "node:os";
-import { resolve } from "node:path";
+
+import { chownSync, lstatSync, mkdirSync, readdirSync, statSync } from "../../ffi/files.ts";
+import { hostname } from "../../ffi/host.ts";
 import { reasonOf } from "../../ffi/libc.ts";
 import { toHost } from "../../ffi/owners.ts";
+import { resolve } from "../../ffi/path.ts";
 import { enterDelegated } from "../runtime/cgroup/delegated.ts";
 import { type ContainerConfig, type ContainerMount, type Healthcheck, USUAL_CHECK } from "../store/container-config.ts";
 import { type ContainerRecord, findContainers, getContainer, insertContainer, releaseCreated } from "../store/containers.ts";

@@ -1,6 +1,7 @@
 /** Devices of the host that a container gets, and the rules that let it use them. */
-import { readdirSync } from "node:fs";
+
 import * as fd from "../../ffi/fd.ts";
+import { readFolder } from "../../ffi/files.ts";
 import { reasonOf } from "../../ffi/libc.ts";
 import { DEFAULT_RULES } from "../runtime/rootfs/devices.ts";
 import type { Device, DeviceRule } from "../runtime/spec.ts";
@@ -44,8 +45,8 @@ function collect(path: string, name: string): Device[] {
   const status = fd.statat(file.fd, "");
   const type = status.mode & fd.S_IFMT;
   if (type === fd.S_IFDIR) {
-    return readdirSync(path, { withFileTypes: true })
-      .filter((entry) => entry.isDirectory() || entry.isCharacterDevice() || entry.isBlockDevice())
+    return readFolder(path)
+      .filter((entry) => [fd.S_IFDIR, fd.S_IFCHR, fd.S_IFBLK].includes(entry.type))
       .filter((entry) => !(path === "/dev" && ["pts", "shm", "mqueue"].includes(entry.name)))
       .flatMap((entry) => collect(`${path}/${entry.name}`, `${name}/${entry.name}`));
   }

@@ -1,7 +1,7 @@
 /** `diff`: what a container changed of its image's files. */
-import { mkdirSync } from "node:fs";
+
 import * as fd from "../../ffi/fd.ts";
-import { listNames } from "../../ffi/file-name.ts";
+import { mkdirSync, readdirSync } from "../../ffi/files.ts";
 import { openInRoot } from "../../ffi/in-root.ts";
 import { hasCode } from "../../ffi/libc.ts";
 import { MNT_DETACH, MS_RDONLY, umount } from "../../ffi/mount.ts";
@@ -70,11 +70,11 @@ function inImage(image: fd.OwnedFd, path: string): { isFolder: boolean } | undef
 // Gives whether anything in the folder is told.
 function compare(folder: fd.OwnedFd, image: fd.OwnedFd, prefix: string, exclude: ReadonlySet<string>, found: Difference[]): boolean {
   const before = found.length;
-  const names = listNames(folder.path);
+  const names = readdirSync(folder.path);
   if (prefix !== "" && isOverlayOpaque(`${folder.path}/.`) && inImage(image, prefix)) {
     // The whole folder was replaced: what is not there any more is gone.
     using old = openInRoot(image.fd, prefix, fd.O_RDONLY | fd.O_DIRECTORY);
-    for (const name of listNames(old.path)) if (!names.includes(name)) found.push({ kind: "D", path: `/${prefix}/${name}` });
+    for (const name of readdirSync(old.path)) if (!names.includes(name)) found.push({ kind: "D", path: `/${prefix}/${name}` });
   }
   for (const name of names) {
     const path = prefix === "" ? name : `${prefix}/${name}`;

@@ -1,5 +1,5 @@
 /** `system df` and `ps --size`: what takes room on the disk. */
-import { join } from "node:path";
+import { join } from "../../ffi/path.ts";
 import { type ContainerRecord, listContainers } from "../store/containers.ts";
 import { containersOfImage, getImage, type ImageRecord, layerSize, listBuildCache, listImages } from "../store/images.ts";
 import { containersOfVolume, listVolumes, type VolumeRecord } from "../store/volumes.ts";

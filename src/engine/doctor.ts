@@ -1,6 +1,7 @@
 /** `doctor`: what this host has and lacks of what containers want, and what follows from it. */
-import { existsSync, readFileSync, statfsSync } from "node:fs";
-import { release } from "node:os";
+import { statfsSync } from "node:fs";
+import { existsSync, readFileSync } from "../../ffi/files.ts";
+import { release } from "../../ffi/host.ts";
 import { isKernelAtLeast, missingCalls } from "../../ffi/kernel-features.ts";
 import { reasonOf } from "../../ffi/libc.ts";
 import { CLONE_NEWNET, unshare } from "../../ffi/namespace.ts";

@@ -1,5 +1,5 @@
 /** A blob on its way from a registry into the store, readable while it comes. */
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, openSync, readSync } from "../../ffi/files.ts";
 import type { Descriptor } from "../image/media-types.ts";
 import type { Registry } from "../image/registry/client.ts";
 import type { Bytes } from "../image/unpack.ts";

@@ -1,6 +1,6 @@
 /** One engine: its folders and its store. */
 import type { Database } from "bun:sqlite";
-import { existsSync } from "node:fs";
+import { existsSync } from "../../ffi/files.ts";
 import { openDatabase } from "../store/database.ts";
 import { Layout, makePrivateFolder } from "../store/layout.ts";
 

@@ -1,6 +1,6 @@
 /** How much a folder holds. */
 import * as fd from "../../ffi/fd.ts";
-import { listNames } from "../../ffi/file-name.ts";
+import { readdirSync } from "../../ffi/files.ts";
 import { hasCode } from "../../ffi/libc.ts";
 
 /** Bytes of all files below a folder, each counted once; 0 where it is not there. Other file systems are left out. */
@@ -17,7 +17,7 @@ export function folderSize(path: string): number {
 
 function sizeOf(folder: fd.OwnedFd, device: string, counted: Set<bigint>): number {
   let bytes = 0;
-  for (const name of listNames(folder.path)) {
+  for (const name of readdirSync(folder.path)) {
     try {
       const status = fd.statat(folder.fd, name);
       if (`${status.devMajor}:${status.devMinor}` !== device) continue;

@@ -1,5 +1,5 @@
 /** `load`: images out of an archive of docker's, or an OCI layout. */
-import { closeSync, openSync, readSync, rmSync, statSync, writeSync } from "node:fs";
+import { closeSync, openSync, readSync, rmSync, statSync, writeSync } from "../../ffi/files.ts";
 import { hasCode, reasonOf } from "../../ffi/libc.ts";
 import { ArchiveError, type ArchiveSource, blobPath, FolderSource, TarSource } from "../image/archive.ts";
 import { choosePlatform, type Descriptor, type Index, ownPlatform, type Platform, parseManifest } from "../image/media-types.ts";

@@ -1,5 +1,5 @@
 /** `--log-driver` and `--log-opt`: what they may say, and what a monitor makes of it. Docker's names, rules and words. */
-import { hostname } from "node:os";
+import { hostname } from "../../ffi/host.ts";
 import type { LogRequest } from "../monitor/log/container-log.ts";
 import type { DatagramLogSettings } from "../monitor/log/datagram-log.ts";
 import type { LogFileSettings } from "../monitor/log/log-file.ts";

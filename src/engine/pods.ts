@@ -1,6 +1,6 @@
 /** The verbs of pods: containers that share namespaces, which one of them holds that does nothing else. As podman has them. */
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync } from "../../ffi/files.ts";
+import { join } from "../../ffi/path.ts";
 import { type ContainerRecord, getContainer } from "../store/containers.ts";
 import { containersOfPod, deletePod, findPods, getPod, insertPod, listPods, type PodRecord, type SharedNamespace, setInfra } from "../store/pods.ts";
 import { containerState } from "./container-state.ts";

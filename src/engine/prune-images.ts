@@ -1,6 +1,6 @@
 /** `image prune`: images that nobody names, or uses. */
-import { existsSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, rmSync } from "../../ffi/files.ts";
+import { join } from "../../ffi/path.ts";
 import { containersOfImage, type ImageRecord, layerSize, listBuildCache, listImages } from "../store/images.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";

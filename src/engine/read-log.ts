@@ -1,9 +1,8 @@
 /** `logs`: reads a container's log through all its files, from the end where only that is asked for, and follows it. */
-import { closeSync, createReadStream, fstatSync, openSync, readdirSync, readSync, statSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
-import { createGunzip } from "node:zlib";
+import { closeSync, fstatSync, openSync, readdirSync, readSync, statIfThere } from "../../ffi/files.ts";
 import { FileWatch, IN_CREATE, IN_MODIFY, IN_MOVED_TO } from "../../ffi/inotify.ts";
 import { hasCode } from "../../ffi/libc.ts";
+import { basename, dirname, join } from "../../ffi/path.ts";
 import { ProcessHandle } from "../../ffi/process-handle.ts";
 import { originalInode } from "../monitor/log/inode-tag.ts";
 import { type ContainerRecord, getContainer } from "../store/containers.ts";
@@ -268,8 +267,11 @@ async function readCompressed(fd: number, parse: Parse, receive: Receive, from: 
   }
 }
 
-const unpacked = (fd: number): AsyncIterable<Buffer> =>
-  createReadStream("", { fd, start: 0, autoClose: false, highWaterMark: 1 << 18 }).pipe(createGunzip({ chunkSize: 1 << 18 }));
+function unpacked(fd: number): AsyncIterable<Buffer> {
+  const { createReadStream } = require("node:fs") as typeof import("node:fs");
+  const { createGunzip } = require("node:zlib") as typeof import("node:zlib");
+  return createReadStream("", { fd, start: 0, autoClose: false, highWaterMark: 1 << 18 }).pipe(createGunzip({ chunkSize: 1 << 18 }));
+}
 
 function parseJson(text: string): LogEntry[] {
   try {
@@ -302,7 +304,7 @@ function isWithin(entry: LogEntry, { since, until }: LogOptions): boolean {
   return (since === undefined || time >= since) && (until === undefined || time <= until);
 }
 
-const inodeOf = (path: string) => statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
+const inodeOf = (path: string) => statIfThere(path)?.ino;
 
 interface Found {
   /** Where the last `lines` records begin. */

@@ -1,6 +1,7 @@
 /** `save`: images into an archive that docker, podman and OCI's tools read. */
-import { closeSync, mkdirSync, openSync, readSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { writeAll } from "../../ffi/fd.ts";
+import { closeSync, mkdirSync, openSync, readSync, writeFileSync } from "../../ffi/files.ts";
+import { dirname, join } from "../../ffi/path.ts";
 import { blobPath } from "../image/archive.ts";
 import { type Descriptor, type Manifest, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST } from "../image/media-types.ts";
 import { familiarName } from "../image/reference.ts";
@@ -168,7 +169,7 @@ class FolderTarget implements Target {
   copy(path: string, from: string, size: number): void {
     const fd = openSync(this.#path(path), "w");
     try {
-      copyChunks(from, size, (chunk) => writeFileSync(fd, chunk));
+      copyChunks(from, size, (chunk) => writeAll(fd, chunk));
     } finally {
       closeSync(fd);
     }

@@ -1,5 +1,5 @@
 /** Images on their way into the store: nothing of them is there before all of them is. */
-import { existsSync, mkdirSync, readSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readSync, renameSync, rmSync } from "../../ffi/files.ts";
 import { type FileRange, readRange } from "../image/file-range.ts";
 import { LayerError } from "../image/layer-writer.ts";
 import { layerMediaType, OCI_LAYER } from "../image/media-types.ts";

@@ -1,6 +1,6 @@
 /** How containers' roots are made on this host. */
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "../../ffi/files.ts";
+import { join } from "../../ffi/path.ts";
 import type { Root } from "../runtime/rootfs/root.ts";
 import { bootId } from "../store/process-identity.ts";
 import type { Engine } from "./engine.ts";

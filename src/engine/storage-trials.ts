@@ -1,9 +1,10 @@
 /** What the kernel can do with the engine's file system, tried. */
-import { mkdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+
 import { inUserNamespace } from "../../ffi/credentials.ts";
 import * as fd from "../../ffi/fd.ts";
+import { mkdirSync, rmSync } from "../../ffi/files.ts";
 import { canMount } from "../../ffi/mount.ts";
+import { join } from "../../ffi/path.ts";
 import { RuntimeFailure } from "../runtime/errors.ts";
 import { openIdMapping } from "../runtime/id-mapping.ts";
 import { openIdMappedRoot } from "../runtime/rootfs/idmapped-root.ts";

@@ -1,6 +1,6 @@
 /** Removes what interrupted commands left among the unpacked layers. */
-import { existsSync, readdirSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, renameSync, rmSync } from "../../ffi/files.ts";
+import { join } from "../../ffi/path.ts";
 import { processStartTime } from "../../ffi/process.ts";
 import { sweepTemporaryBlobs } from "../store/blob-writer.ts";
 import { writeTransaction } from "../store/database.ts";

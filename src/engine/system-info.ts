@@ -1,6 +1,7 @@
 /** `version` and `info`. */
-import { readFileSync } from "node:fs";
+
 import { arch, cpus, hostname, release, totalmem } from "node:os";
+import { readFileSync } from "../../ffi/files.ts";
 import { cgroupMode, findHierarchies } from "../runtime/cgroup/hierarchy.ts";
 import { listContainers } from "../store/containers.ts";
 import { listImages } from "../store/images.ts";

@@ -1,5 +1,5 @@
 /** Makes a container's monitor look at its record again. */
-import { readFileSync } from "node:fs";
+import { readFileSync } from "../../ffi/files.ts";
 import { CONTAINER_CHANGED, MONITOR_NAME } from "../monitor/protocol.ts";
 import type { ContainerRecord } from "../store/containers.ts";
 import { isAlive } from "../store/process-identity.ts";

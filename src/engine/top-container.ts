@@ -1,5 +1,5 @@
 /** `top`: what runs in a container, as the host sees it. */
-import { readFileSync } from "node:fs";
+import { readFileSync } from "../../ffi/files.ts";
 import { openCgroup } from "../runtime/cgroup/open.ts";
 import { addContainerEvent } from "../store/events.ts";
 import { containerCgroup } from "../store/layout.ts";

@@ -1,7 +1,7 @@
 /** Which of the host's ids a container with a user namespace of its own has (user_namespaces(7), subuid(5)). */
 import type { Database } from "bun:sqlite";
-import { readFileSync } from "node:fs";
 import { type IdExtent, inUserNamespace, ownIdMaps } from "../../ffi/credentials.ts";
+import { readFileSync } from "../../ffi/files.ts";
 import type { ContainerConfig, IdRange } from "../store/container-config.ts";
 import { type HostRange, takenRanges } from "../store/id-ranges.ts";
 import type { Engine } from "./engine.ts";

@@ -1,6 +1,6 @@
 /** The verbs of volumes. */
-import { mkdirSync, rmSync } from "node:fs";
-import { dirname } from "node:path";
+import { mkdirSync, rmSync } from "../../ffi/files.ts";
+import { dirname } from "../../ffi/path.ts";
 import { writeTransaction } from "../store/database.ts";
 import { containersOfVolume, deleteVolume, getVolume, insertVolume, listVolumes, type VolumeRecord } from "../store/volumes.ts";
 import type { Engine } from "./engine.ts";

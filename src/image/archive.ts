@@ -1,6 +1,7 @@
 /** Archives of images: docker's (`docker save`), and OCI layouts in a tar or a folder. */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+
 import * as fd from "../../ffi/fd.ts";
+import { closeSync, fstatSync, openSync, readSync } from "../../ffi/files.ts";
 import { openInRoot } from "../../ffi/in-root.ts";
 import { hasCode } from "../../ffi/libc.ts";
 import { type FileRange, readRange } from "./file-range.ts";

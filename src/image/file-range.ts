@@ -1,5 +1,5 @@
 /** Pieces of open files. */
-import { readSync } from "node:fs";
+import { readSync } from "../../ffi/files.ts";
 import type { Bytes } from "./unpack.ts";
 
 /** A part of an open file, in bytes. */

@@ -1,7 +1,7 @@
 /** Layers copied one over the other, where they cannot be mounted so. */
 import { copyFile, copyMetadata } from "../../ffi/copy.ts";
 import * as fd from "../../ffi/fd.ts";
-import { listNames } from "../../ffi/file-name.ts";
+import { readdirSync } from "../../ffi/files.ts";
 import { hasCode } from "../../ffi/libc.ts";
 import type { Owners } from "../../ffi/owners.ts";
 import { removeAt } from "../../ffi/remove.ts";
@@ -31,9 +31,9 @@ class LayerCopy {
   }
 
   folder(source: fd.OwnedFd, target: fd.OwnedFd, path: string): void {
-    const names = listNames(source.path);
+    const names = readdirSync(source.path);
     // First what hides: a layer's own files are not hidden by its own marks.
-    if (names.includes(OPAQUE) || isOverlayOpaque(`${source.path}/.`)) for (const name of listNames(target.path)) removeAt(target.fd, name);
+    if (names.includes(OPAQUE) || isOverlayOpaque(`${source.path}/.`)) for (const name of readdirSync(target.path)) removeAt(target.fd, name);
     for (const name of names) {
       if (name.startsWith(WHITEOUT) && !name.startsWith(AUFS_META)) removeIfThere(target.fd, name.slice(WHITEOUT.length));
     }

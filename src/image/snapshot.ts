@@ -1,7 +1,8 @@
 /** What a folder held at a moment, so that changes can be told later. */
-import { readFileSync, writeFileSync } from "node:fs";
+
 import * as fd from "../../ffi/fd.ts";
-import { decodeName, encodeName, listNames } from "../../ffi/file-name.ts";
+import { decodeName, encodeName } from "../../ffi/file-name.ts";
+import { readdirSync, readFileSync, writeFileSync } from "../../ffi/files.ts";
 
 // A file's number and the time of its last change of any kind: nothing can change it and set that back.
 const stateOf = (status: fd.FileStatus) => `${status.ino} ${status.ctime}`;
@@ -18,7 +19,7 @@ export class Snapshot {
   static take(root: fd.OwnedFd): Snapshot {
     const states = new Map<string, string>();
     const walk = (folder: fd.OwnedFd, prefix: string) => {
-      for (const name of listNames(folder.path)) {
+      for (const name of readdirSync(folder.path)) {
         const status = fd.statat(folder.fd, name);
         states.set(prefix + name, stateOf(status));
         if ((status.mode & fd.S_IFMT) !== fd.S_IFDIR) continue;

@@ -1,6 +1,6 @@
 /** Writes a folder's content as tar: a whole root, or an overlay's upper layer with its whiteouts. */
 import * as fd from "../../ffi/fd.ts";
-import { listNames } from "../../ffi/file-name.ts";
+import { readdirSync } from "../../ffi/folder.ts";
 import { call } from "../../ffi/libc.ts";
 import { type Owners, plainCapabilities, toContainer } from "../../ffi/owners.ts";
 import { getXattr, listXattrs } from "../../ffi/xattr.ts";
@@ -53,7 +53,7 @@ class TreeWriter {
 
   folder(folder: fd.OwnedFd, path: string): number {
     let bytes = 0;
-    const names = listNames(folder.path);
+    const names = readdirSync(folder.path);
     const isWanted = (name: string) => !this.#options.exclude.has(join(path, name));
     for (const name of names.sort((a, b) => (a < b ? -1 : 1))) if (isWanted(name)) bytes += this.entry(folder, name, join(path, name));
     for (const name of this.#options.before?.gone(path, names).filter(isWanted) ?? []) this.#writer.entry(plainFile(join(path, WHITEOUT + name)));

@@ -3,10 +3,10 @@
  * container's init, reads its output, writes its log, and records how it ended.
  */
 import type { Database } from "bun:sqlite";
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { AT_FDCWD, O_WRONLY, OwnedFd, openat } from "../../ffi/fd.ts";
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "../../ffi/files.ts";
 import { hasCode } from "../../ffi/libc.ts";
+import { join } from "../../ffi/path.ts";
 import { exitNow } from "../../ffi/process.ts";
 import { connectUnix } from "../../ffi/socket.ts";
 import { disconnectContainer } from "../network/disconnect.ts";
@@ -31,7 +31,7 @@ import {
   recordRunning,
   recordStartFailure,
 } from "../store/containers.ts";
-import { openDatabase, writeTransaction } from "../store/database.ts";
+import { openDatabase, shortenWal, writeTransaction } from "../store/database.ts";
 import { discardContainer } from "../store/discard-container.ts";
 import { addContainerEvent, addMountEvents } from "../store/events.ts";
 import { Layout, ROOTLESS_ALIVE } from "../store/layout.ts";
@@ -134,6 +134,7 @@ class Monitor {
       const failure = error instanceof RuntimeFailure ? error : new RuntimeFailure(error instanceof Error ? error.message : String(error));
       await this.#client.sendJson(FrameType.failed, { kind: failure.kind, message: failure.message });
     }
+    if (this.#db) shortenWal(this.#db);
     exitNow(0);
   }
 

@@ -1,5 +1,5 @@
 /** The end of a container that another monitor started: not our child, so nobody tells us. */
-import { readFileSync } from "node:fs";
+import { readFileSync } from "../../ffi/files.ts";
 import { hasCode } from "../../ffi/libc.ts";
 import { processStartTime } from "../../ffi/process.ts";
 import { ProcessHandle } from "../../ffi/process-handle.ts";

@@ -1,5 +1,5 @@
 /** Bridges on the host, and what the host must do for them. */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "../../ffi/files.ts";
 import { hasCode, reasonOf } from "../../ffi/libc.ts";
 import { type Link, type RouteSocket, route } from "../../ffi/netlink/route.ts";
 import type { NetworkRecord, Pool } from "../store/networks.ts";

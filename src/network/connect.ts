@@ -1,11 +1,11 @@
 /** Gives a container that starts what it is to have of the network: addresses, links, published ports. */
 import type { Database } from "bun:sqlite";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { writeFileSync } from "../../ffi/files.ts";
 import { reasonOf } from "../../ffi/libc.ts";
 import { inNetworkOf } from "../../ffi/namespace.ts";
 import { type Link, RouteSocket, route } from "../../ffi/netlink/route.ts";
 import { NetlinkError } from "../../ffi/netlink/socket.ts";
+import { join } from "../../ffi/path.ts";
 import { bindPort } from "../../ffi/socket.ts";
 import { getContainer } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";

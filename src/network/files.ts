@@ -1,6 +1,6 @@
 /** The three files by which a container knows its name, its neighbours and its name servers. */
-import { readFileSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync, statSync, writeFileSync } from "../../ffi/files.ts";
+import { join } from "../../ffi/path.ts";
 import type { NetworkSettings } from "../store/container-config.ts";
 import { DEFAULT_NETWORK, type Endpoint } from "../store/networks.ts";
 import { isIPv6 } from "./address.ts";

@@ -3,7 +3,7 @@
  * for neighbours out of the store, for others with what the host's own resolvers say.
  */
 import type { Database } from "bun:sqlite";
-import { readFileSync } from "node:fs";
+import { readFileSync } from "../../ffi/files.ts";
 import { inNetworkOf } from "../../ffi/namespace.ts";
 import { expr, NFPROTO_IPV4, Nftable, NftSocket, REG_1, REG_2 } from "../../ffi/netlink/nftables.ts";
 import { addressesOfNeighbour, endpointsOf, nameOfNeighbour, type Protocol } from "../store/networks.ts";

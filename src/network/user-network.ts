@@ -4,8 +4,8 @@
  * one is installed.
  */
 import type { Database } from "bun:sqlite";
-import { readFileSync, unlinkSync } from "node:fs";
 import { pipe, readExactly, writeAll } from "../../ffi/fd.ts";
+import { readFileSync, unlinkSync } from "../../ffi/files.ts";
 import { call } from "../../ffi/libc.ts";
 import { kill } from "../../ffi/signal.ts";
 import { bindPort, connectUnix } from "../../ffi/socket.ts";

@@ -1,6 +1,7 @@
 /** User namespaces that stand for a mapping of ids: what idmapped mounts are given. */
-import { writeFileSync } from "node:fs";
+
 import { AT_FDCWD, O_RDONLY, type OwnedFd, openat, pipe, readExactly, sealedFile } from "../../ffi/fd.ts";
+import { writeFileSync } from "../../ffi/files.ts";
 import { reasonOf } from "../../ffi/libc.ts";
 import { RuntimeFailure } from "./errors.ts";
 import type { IdMapping } from "./spec.ts";

@@ -2,8 +2,9 @@
  * The init role: this executable, started again by its parent inside a new (or
  * joined) PID namespace. It builds the container around itself and becomes its command.
  */
-import { writeFileSync } from "node:fs";
+
 import * as fd from "../../ffi/fd.ts";
+import { writeFileSync } from "../../ffi/files.ts";
 import { makeInRoot } from "../../ffi/in-root.ts";
 import { hasCode, reasonOf } from "../../ffi/libc.ts";
 import { attachTree, MS_BIND, MS_RDONLY, MS_REMOUNT, mount } from "../../ffi/mount.ts";

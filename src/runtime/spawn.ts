@@ -1,9 +1,9 @@
 /** The parent's side of init: starts it, answers it, learns whether the command runs. */
 
-import { readlinkSync, writeFileSync } from "node:fs";
 import type { Subprocess } from "bun";
 import { inUserNamespace } from "../../ffi/credentials.ts";
 import { AT_FDCWD, O_NONBLOCK, O_RDONLY, type OwnedFd, openat, readExactly, writeAll } from "../../ffi/fd.ts";
+import { readlinkSync, writeFileSync } from "../../ffi/files.ts";
 import { hasCode, reasonOf } from "../../ffi/libc.ts";
 import { cloneTree, hasMountSetattr, MOUNT_ATTR_RDONLY, setMountAttributes } from "../../ffi/mount.ts";
 import { CLONE_NEWPID, setns, unshare } from "../../ffi/namespace.ts";

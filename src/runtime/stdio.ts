@@ -1,8 +1,9 @@
 /** The pipes or the terminal between a command and the process that started it: a monitor, or `exec`. */
-import { rmSync } from "node:fs";
-import { join } from "node:path";
+
 import { AT_FDCWD, makeFifo, O_NONBLOCK, O_RDONLY, O_RDWR, type OwnedFd, openat, pipe, setNonblocking } from "../../ffi/fd.ts";
+import { rmSync } from "../../ffi/files.ts";
 import { hasCode } from "../../ffi/libc.ts";
+import { join } from "../../ffi/path.ts";
 import { setWindowSize } from "../../ffi/tty.ts";
 import type { RunningProcess, Stdio } from "./spawn.ts";
 

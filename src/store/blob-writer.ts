@@ -1,7 +1,7 @@
 /** Bytes on their way into the store: written beside, checked, renamed. */
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeSync } from "../../ffi/files.ts";
 import { reasonOf } from "../../ffi/libc.ts";
+import { dirname, join } from "../../ffi/path.ts";
 import { processStartTime } from "../../ffi/process.ts";
 import { StoreError } from "./errors.ts";
 import { type Layout, makePrivateFolder } from "./layout.ts";

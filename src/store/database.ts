@@ -1,8 +1,8 @@
 /** The SQLite database of an engine: opened, migrated, shared by many short-lived processes. */
 import { Database, type SQLQueryBindings } from "bun:sqlite";
-import { chmodSync, mkdirSync } from "node:fs";
-import { dirname } from "node:path";
+import { chmodSync, mkdirSync, statIfThere } from "../../ffi/files.ts";
 import { reasonOf } from "../../ffi/libc.ts";
+import { dirname } from "../../ffi/path.ts";
 import { StoreError } from "./errors.ts";
 import { MIGRATIONS } from "./schema.ts";
 
@@ -12,8 +12,7 @@ const BUSY_TIMEOUT = 30_000;
 /** Opens the database at `path`, making it and bringing it to today's version. Throws {@link StoreError}. */
 export function openDatabase(path: string): Database {
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
-    const database = new Database(path, { create: true, strict: true });
+    const database = openOrMake(path);
     // NORMAL under WAL: a crash of the machine loses the last commits at most, never the database.
     database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT}; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON`);
     migrate(database, path);
@@ -22,6 +21,33 @@ export function openDatabase(path: string): Database {
     if (error instanceof StoreError) throw error;
     throw new StoreError(`cannot open the store ${path}: ${reasonOf(error)}`, { cause: error });
   }
+}
+
+// It is there but once.
+function openOrMake(path: string): Database {
+  try {
+    return new Database(path, { create: false, readwrite: true, strict: true });
+  } catch {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
+    return new Database(path, { create: true, strict: true });
+  }
+}
+
+// Bytes.
+const LONG_WAL = 1 << 20;
+
+/**
+ * Writes a long WAL back and starts it anew, for a process that is about to end: whoever opens the database alone reads
+ * the whole of it, and SQLite itself would do this, and wait for the disk, in the middle of a command.
+ */
+export function shortenWal(database: Database): void {
+  if ((statIfThere(`${database.filename}-wal`)?.size ?? 0) < LONG_WAL) return;
+  try {
+    // The first does the work and holds up nobody; the second finds nothing left but to cut it off, if nobody reads it.
+    database.run("PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(PASSIVE); PRAGMA wal_checkpoint(TRUNCATE)");
+    // The first to write to a new WAL waits for its header to be on disk.
+    database.run("PRAGMA application_id = 0");
+  } catch {} // somebody else is at it
 }
 
 function version(database: Database): number {

@@ -1,7 +1,7 @@
 /** Takes away everything a container has on disk, its record last. */
 import type { Database } from "bun:sqlite";
-import { rmSync } from "node:fs";
-import { dirname } from "node:path";
+import { rmSync } from "../../ffi/files.ts";
+import { dirname } from "../../ffi/path.ts";
 import { deleteContainer } from "./containers.ts";
 import { writeTransaction } from "./database.ts";
 import type { Layout } from "./layout.ts";

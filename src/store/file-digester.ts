@@ -1,8 +1,8 @@
 /** Copies and hashes parts of files in a process of its own, while this one unpacks them: that is the other core's work. */
 
-import { closeSync, openSync, readSync } from "node:fs";
 import type { Subprocess } from "bun";
 import { copyRange } from "../../ffi/copy.ts";
+import { closeSync, openSync, readSync } from "../../ffi/files.ts";
 import { reasonOf } from "../../ffi/libc.ts";
 
 interface Job {

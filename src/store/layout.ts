@@ -1,6 +1,6 @@
 /** Where things of one engine are on disk. */
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync } from "../../ffi/files.ts";
+import { join } from "../../ffi/path.ts";
 import type { LogDriver } from "./container-config.ts";
 
 /** Where an engine is that nobody put elsewhere. */

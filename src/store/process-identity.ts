@@ -1,5 +1,5 @@
 /** Which process a record means: its number alone is given to others after it. */
-import { readFileSync } from "node:fs";
+import { readFileSync } from "../../ffi/files.ts";
 import { processStartTime } from "../../ffi/process.ts";
 
 export interface ProcessIdentity {

@@ -1,5 +1,5 @@
 /** What a machine is to do: /etc/berth/boot.json, and above it the kernel's command line. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "../../ffi/files.ts";
 import { parseAddress } from "../network/address.ts";
 import type { Lease } from "./dhcp.ts";
 

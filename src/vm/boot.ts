@@ -2,14 +2,15 @@
  * Berth as the first process of a machine: mounts what there must be, loads modules, finds
  * a network, loads images, runs containers, and ends the machine when they end.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { release } from "node:os";
-import { join } from "node:path";
+
 import { writeAll } from "../../ffi/fd.ts";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "../../ffi/files.ts";
+import { release } from "../../ffi/host.ts";
 import { hasCode, reasonOf } from "../../ffi/libc.ts";
 import { endMachine, reapOrphans } from "../../ffi/machine.ts";
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, mount, umount } from "../../ffi/mount.ts";
 import { RouteSocket, route } from "../../ffi/netlink/route.ts";
+import { join } from "../../ffi/path.ts";
 import { bringLoopbackUp } from "../../ffi/socket.ts";
 import { formatAddress } from "../network/address.ts";
 import { type BootPlan, type NetworkPlan, readPlan, USUAL_PLAN } from "./boot-plan.ts";

@@ -1,6 +1,6 @@
 /** Disks of a machine: found by the label of their ext4 (or ext2, ext3), or by what stands in front of all. */
-import { closeSync, existsSync, openSync, readdirSync, readSync } from "node:fs";
-import { join } from "node:path";
+import { closeSync, existsSync, openSync, readdirSync, readSync } from "../../ffi/files.ts";
+import { join } from "../../ffi/path.ts";
 
 // struct ext4_super_block (fs/ext4/ext4.h), 1024 bytes into the disk.
 const SUPERBLOCK_AT = 1024;

@@ -1,9 +1,10 @@
 /** Modules of the kernel, found by the list that depmod makes (modules.dep(5)), and loaded after those they need. */
-import { readFileSync } from "node:fs";
-import { basename, join } from "node:path";
+
 import { AT_FDCWD, O_RDONLY, openat } from "../../ffi/fd.ts";
+import { readFileSync } from "../../ffi/files.ts";
 import { reasonOf } from "../../ffi/libc.ts";
 import { loadModule } from "../../ffi/machine.ts";
+import { basename, join } from "../../ffi/path.ts";
 
 /** What containers and their networks need, and what virtual machines have. */
 export const USUAL_MODULES = [

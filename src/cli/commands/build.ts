@@ -1,8 +1,8 @@
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join, relative, resolve } from "node:path";
 import * as fd from "../../../ffi/fd.ts";
+import { mkdirSync, readFileSync, rmSync, statIfThere, writeFileSync } from "../../../ffi/files.ts";
 import { openInRoot } from "../../../ffi/in-root.ts";
 import { reasonOf } from "../../../ffi/libc.ts";
+import { join, resolve } from "../../../ffi/path.ts";
 import { type BuildOptions, buildImage, type RunRequest, temporaryFolder } from "../../engine/build/build-image.ts";
 import { unpackFolder } from "../../engine/copy-files.ts";
 import type { ContainerOptions } from "../../engine/create-container.ts";
@@ -205,7 +205,7 @@ async function readContext(
         })(),
       );
     } else text = input.toString();
-  } else if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+  } else if (!statIfThere(path)?.isDirectory()) {
     throw new CommandFailure(`unable to prepare context: path ${JSON.stringify(path)} not found, or no folder`, 1);
   }
   const dockerfile = file === undefined || path === "-" ? join(context ?? "", file ?? "Dockerfile") : resolve(file);
@@ -220,7 +220,7 @@ async function readContext(
 
 async function readStandardInput(): Promise<Buffer> {
   const input = openInput("-");
-  return "fd" in input ? readFileSync(0) : Buffer.concat(await Array.fromAsync(input));
+  return "fd" in input ? readFileSync("/proc/self/fd/0") : Buffer.concat(await Array.fromAsync(input));
 }
 
 type Read = (path: string) => string;
@@ -228,8 +228,8 @@ type Read = (path: string) => string;
 function reader(root: string): Read {
   return (path) => {
     using folder = fd.openat(fd.AT_FDCWD, root, fd.O_RDONLY | fd.O_DIRECTORY);
-    using file = openInRoot(folder.fd, relative(root, path), fd.O_RDONLY | fd.O_NONBLOCK);
-    return readFileSync(file.fd, "utf8");
+    using file = openInRoot(folder.fd, resolve(path).slice(resolve(root).length), fd.O_RDONLY | fd.O_NONBLOCK);
+    return readFileSync(file.path, "utf8");
   };
 }
 

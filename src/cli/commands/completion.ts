@@ -1,4 +1,4 @@
-import { basename } from "node:path";
+import { basename } from "../../../ffi/path.ts";
 import { defineCommand } from "../command.ts";
 import { UsageError } from "../errors.ts";
 

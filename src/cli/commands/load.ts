@@ -1,4 +1,4 @@
-import { statSync } from "node:fs";
+import { statSync } from "../../../ffi/files.ts";
 import { reasonOf } from "../../../ffi/libc.ts";
 import { loadImages } from "../../engine/load-images.ts";
 import { readRange } from "../../image/file-range.ts";

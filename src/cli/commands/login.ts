@@ -1,4 +1,4 @@
-import { readSync } from "node:fs";
+import { readSync } from "../../../ffi/files.ts";
 import { hideInput, isTerminal } from "../../../ffi/tty.ts";
 import { Registry } from "../../image/registry/client.ts";
 import { storeCredentials } from "../../image/registry/credentials.ts";

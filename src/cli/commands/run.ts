@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "../../../ffi/files.ts";
 import { type ContainerOptions, createContainer } from "../../engine/create-container.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { NotFound, StartError, startExitCode } from "../../engine/errors.ts";

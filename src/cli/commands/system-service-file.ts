@@ -1,5 +1,5 @@
 import { realpathSync } from "node:fs";
-import { resolve } from "node:path";
+import { resolve } from "../../../ffi/path.ts";
 import { resolveContainer } from "../../engine/resolve-container.ts";
 import { defineCommand } from "../command.ts";
 import { UsageError } from "../errors.ts";

@@ -1,7 +1,7 @@
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { release } from "node:os";
-import { basename, join } from "node:path";
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "../../../ffi/files.ts";
+import { release } from "../../../ffi/host.ts";
 import { reasonOf } from "../../../ffi/libc.ts";
+import { basename, join } from "../../../ffi/path.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { saveImages } from "../../engine/save-images.ts";
 import { shellWords } from "../../image/dockerfile.ts";

@@ -51,10 +51,13 @@ const PADDING = 3;
 /** Aligns tab separated lines as docker's tables are: columns at least so wide, 3 apart, the last one as it is. */
 export function alignTable(lines: string[], minWidth = MIN_WIDTH): string {
   const rows = lines.map((line) => line.split("\t"));
-  const columns = Math.max(...rows.map((row) => row.length));
-  const widths = Array.from({ length: columns }, (_, i) => {
-    const longest = Math.max(...rows.map((row) => (i < row.length - 1 ? (row[i] ?? "").length : 0)));
-    return Math.max(minWidth, longest + PADDING);
-  });
-  return rows.map((row) => `${row.map((cell, i) => (i < row.length - 1 ? cell.padEnd(widths[i] ?? 0) : cell)).join("")}\n`).join("");
+  const widths: number[] = [];
+  for (const row of rows) for (let i = 0; i < row.length - 1; i++) widths[i] = Math.max(widths[i] ?? minWidth, (row[i] as string).length + PADDING);
+  let text = "";
+  for (const row of rows) {
+    row.forEach((cell, i) => {
+      text += i < row.length - 1 ? cell + " ".repeat((widths[i] as number) - cell.length) : `${cell}\n`;
+    });
+  }
+  return text;
 }

@@ -32,38 +32,55 @@ interface Token {
   text: string;
 }
 
-const TOKEN =
-  /\s+|"(?:[^"\\\n]|\\.)*"|`[^`]*`|'(?:[^'\\]|\\.)+'|[+-]?(?:0[xX][0-9a-fA-F]+|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|\$[A-Za-z0-9_]*|\.[A-Za-z_][A-Za-z0-9_]*|[A-Za-z_][A-Za-z0-9_]*|:=|[.()|,=]/y;
-
 const fail = (message: string): never => {
   throw new TemplateError(`template parsing error: template: :1: ${message}`);
 };
 
+const isSpace = (c: string) => c === " " || c === "\t" || c === "\n" || c === "\r";
+const isDigit = (c: string) => c >= "0" && c <= "9";
+const isName = (c: string) => (c >= "a" && c <= "z") || (c >= "A" && c <= "Z") || c === "_" || isDigit(c);
+
+// By hand: compiling the expression that would do it takes longer than all templates there are.
 function tokenize(text: string): Token[] {
   const tokens: Token[] = [];
-  TOKEN.lastIndex = 0;
-  while (TOKEN.lastIndex < text.length) {
-    const at = TOKEN.lastIndex;
-    const word = TOKEN.exec(text)?.[0];
-    if (word === undefined) return fail(`unexpected ${JSON.stringify(text[at])} in command`);
-    const first = word[0] as string;
-    const type =
-      word.trim() === ""
-        ? "space"
-        : "\"`'".includes(first)
-          ? "string"
-          : /^[+-]?\d/.test(word)
-            ? "number"
-            : first === "$"
-              ? "variable"
-              : first === "." && word.length > 1
-                ? "field"
-                : /[A-Za-z_]/.test(first)
-                  ? "word"
-                  : "punctuation";
-    tokens.push({ type, text: word });
+  const take = (type: Token["type"], from: number, end: number) => {
+    tokens.push({ type, text: text.slice(from, end) });
+    return end;
+  };
+  const end = (from: number, test: (c: string) => boolean) => {
+    let at = from;
+    while (at < text.length && test(text[at] as string)) at++;
+    return at;
+  };
+  for (let at = 0; at < text.length; ) {
+    const c = text[at] as string;
+    const next = text[at + 1] ?? "";
+    if (isSpace(c)) at = take("space", at, end(at, isSpace));
+    else if (c === '"' || c === "`" || c === "'") at = take("string", at, endOfString(text, at));
+    else if (isDigit(c) || ((c === "-" || c === "+") && isDigit(next))) at = take("number", at, endOfNumber(text, at));
+    else if (c === "$") at = take("variable", at, end(at + 1, isName));
+    else if (c === "." && isName(next) && !isDigit(next)) at = take("field", at, end(at + 1, isName));
+    else if (isName(c)) at = take("word", at, end(at, isName));
+    else if (c === ":" && next === "=") at = take("punctuation", at, at + 2);
+    else if (".()|,=".includes(c)) at = take("punctuation", at, at + 1);
+    else return fail(`unexpected ${JSON.stringify(c)} in command`);
   }
   return tokens;
+}
+
+function endOfString(text: string, from: number): number {
+  const quote = text[from];
+  for (let at = from + 1; at < text.length; at++) {
+    if (text[at] === quote && !(quote === "'" && at === from + 1)) return at + 1;
+    if (quote !== "`" && text[at] === "\\") at++;
+    else if (quote === '"' && text[at] === "\n") break;
+  }
+  return fail(`unexpected ${JSON.stringify(quote)} in command`);
+}
+
+function endOfNumber(text: string, from: number): number {
+  const [number = ""] = /^[+-]?(?:0[xX][0-9a-fA-F]+|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)/.exec(text.slice(from)) ?? [];
+  return from + number.length;
 }
 
 /** Reads a template. Throws {@link TemplateError}. */
@@ -75,20 +92,20 @@ export function parseTemplate(source: string): Node[] {
     if (open < 0) break;
     let text = rest.slice(0, open);
     rest = rest.slice(open + 2);
-    if (/^-\s/.test(rest)) {
+    if (rest[0] === "-" && isSpace(rest[1] ?? "")) {
       text = text.trimEnd();
       rest = rest.slice(1);
     }
     const close = endOfAction(rest);
     let action = rest.slice(0, close);
     rest = rest.slice(close + 2);
-    if (/\s-$/.test(action)) {
+    if (action.endsWith("-") && isSpace(action.at(-2) ?? "")) {
       action = action.slice(0, -1);
       rest = rest.trimStart();
     }
     if (text !== "") pieces.push({ text });
     action = action.trim();
-    if (!/^\/\*[\s\S]*\*\/$/.test(action)) pieces.push({ action });
+    if (!(action.startsWith("/*") && action.endsWith("*/"))) pieces.push({ action });
   }
   if (rest !== "") pieces.push({ text: rest });
   return new Parser(pieces).parse();
@@ -127,7 +144,7 @@ class Parser {
         continue;
       }
       const { action } = piece;
-      const [, keyword = "", rest = ""] = /^(if|with|range|else|end|break|continue)\b\s*([\s\S]*)$/.exec(action) ?? [];
+      const [keyword, rest] = splitKeyword(action);
       if (keyword === "end" || keyword === "else") return { nodes, end: action };
       if (keyword === "if" || keyword === "with" || keyword === "range") nodes.push(this.#control(keyword, rest));
       else if (keyword === "break" || keyword === "continue") nodes.push({ kind: keyword });
@@ -152,6 +169,15 @@ class Parser {
     } else if (body.end !== "end") fail("unexpected EOF");
     return { kind, pipeline, body: body.nodes, otherwise };
   }
+}
+
+const KEYWORDS = ["if", "with", "range", "else", "end", "break", "continue"];
+
+function splitKeyword(action: string): [keyword: string, rest: string] {
+  let at = 0;
+  while (at < action.length && isName(action[at] as string)) at++;
+  const word = action.slice(0, at);
+  return KEYWORDS.includes(word) ? [word, action.slice(at).trimStart()] : ["", action];
 }
 
 function parsePipeline(text: string): Pipeline {

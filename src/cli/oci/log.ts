@@ -1,5 +1,5 @@
 /** The log of `--log`: what went wrong, in the forms runc's callers read. */
-import { appendFileSync } from "node:fs";
+import { appendFileSync } from "../../../ffi/files.ts";
 
 export interface Log {
   path: string | undefined;

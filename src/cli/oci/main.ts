@@ -1,5 +1,5 @@
 /** The OCI runtime's command line: `berth runtime …`, or this executable by the name of a runtime. */
-import { existsSync } from "node:fs";
+import { existsSync } from "../../../ffi/files.ts";
 import { exitNow } from "../../../ffi/process.ts";
 import { OCI_VERSION } from "../../runtime/container/describe.ts";
 import { RuntimeFailure } from "../../runtime/errors.ts";

@@ -1,6 +1,6 @@
 /** What can be asked: `state`, `list`, `ps`, `events`, `spec`, `features`; and `update`. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readFileSync, writeFileSync } from "../../../ffi/files.ts";
+import { join } from "../../../ffi/path.ts";
 import { defaultSpec, features as describeFeatures, OCI_VERSION, rootlessSpec } from "../../runtime/container/describe.ts";
 import { readJson, withoutZeros } from "../../runtime/container/load-config.ts";
 import { type ContainerState, cgroupOf, isAlive, listStates, readState, statusOf } from "../../runtime/container/state-file.ts";

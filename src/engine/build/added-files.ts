@@ -1,8 +1,9 @@
 /** Files that COPY and ADD do not find in a context, and those that ADD unpacks. */
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+
 import * as fd from "../../../ffi/fd.ts";
+import { existsSync, mkdirSync, writeFileSync } from "../../../ffi/files.ts";
 import { openInRoot } from "../../../ffi/in-root.ts";
+import { basename, join } from "../../../ffi/path.ts";
 import { ARCHIVE_HEAD, isArchive } from "../../image/unpack.ts";
 import { EngineError } from "../errors.ts";
 import type { Source, SourceRoot } from "./context.ts";

@@ -1,9 +1,10 @@
 /** `build`: a Dockerfile's stages, step by step, each kept as an image that the next build finds again. */
-import { existsSync, readdirSync, rmSync } from "node:fs";
-import { dirname, join, posix } from "node:path";
+
 import * as fd from "../../../ffi/fd.ts";
+import { existsSync, readdirSync, rmSync } from "../../../ffi/files.ts";
 import { openInRoot } from "../../../ffi/in-root.ts";
 import { keepingMounts } from "../../../ffi/namespace.ts";
+import { dirname, join, resolve } from "../../../ffi/path.ts";
 import { exitNow } from "../../../ffi/process.ts";
 import { signalNumber } from "../../../ffi/signal.ts";
 import {
@@ -310,7 +311,7 @@ class Build {
         );
       }
       case "WORKDIR": {
-        const path = posix.resolve("/", state.config.config?.WorkingDir ?? "/", shellWord(rest, lookup));
+        const path = resolve("/", state.config.config?.WorkingDir ?? "/", shellWord(rest, lookup));
         return await this.#set(state, `WORKDIR ${path}`, (config) => ({ ...config, WorkingDir: path }));
       }
       case "USER": {
@@ -522,7 +523,7 @@ class Build {
     if (name === "ADD" && from !== undefined) throw fail("unknown flag: from");
     const workdir = state.config.config?.WorkingDir || "/";
     const ending = /(^|\/)\.?$/.test(target) ? "/" : "";
-    const path = posix.resolve("/", workdir, target).replace(/\/$/, "") + (ending || (posix.resolve("/", workdir, target) === "/" ? "/" : ""));
+    const path = resolve("/", workdir, target).replace(/\/$/, "") + (ending || (resolve("/", workdir, target) === "/" ? "/" : ""));
     const chmod = flag("chmod");
     if (chmod !== undefined && !/^[0-7]{3,4}$/.test(chmod)) throw fail(`invalid chmod ${chmod}: expected an octal mode, such as 755`);
     const mode = chmod === undefined ? undefined : Number.parseInt(chmod, 8);

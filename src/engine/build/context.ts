@@ -1,10 +1,10 @@
 /** Where a build takes files from: a folder of the host, or what an earlier stage made. */
-import { readlinkSync } from "node:fs";
-import { basename, dirname } from "node:path";
+
 import * as fd from "../../../ffi/fd.ts";
-import { listNames } from "../../../ffi/file-name.ts";
+import { readdirSync, readlinkSync } from "../../../ffi/files.ts";
 import { openInRoot } from "../../../ffi/in-root.ts";
 import { hasCode } from "../../../ffi/libc.ts";
+import { basename, dirname } from "../../../ffi/path.ts";
 import { type IgnoreFile, toRegExp } from "../../image/dockerignore.ts";
 import type { TarEntry } from "../../image/tar-header.ts";
 import { TarWriter } from "../../image/tar-writer.ts";
@@ -53,7 +53,7 @@ function match(place: SourceRoot, path: string, parts: string[]): Source[] {
   if (typeOf(place, path) !== "folder") return [];
   using folder = openInRoot(place.root.fd, path || ".", fd.O_RDONLY | fd.O_DIRECTORY);
   const pattern = toRegExp(part);
-  return listNames(folder.path)
+  return readdirSync(folder.path)
     .filter((name) => pattern.test(name))
     .sort()
     .flatMap((name) => match(place, join(path, name), rest));

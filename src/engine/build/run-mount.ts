@@ -1,9 +1,10 @@
 /** Mounts that a RUN has for itself: caches, secrets, files of the context. */
-import { mkdirSync, readlinkSync } from "node:fs";
-import { join, posix } from "node:path";
+
 import { AT_FDCWD, O_DIRECTORY, O_PATH, openat } from "../../../ffi/fd.ts";
+import { mkdirSync, readlinkSync } from "../../../ffi/files.ts";
 import { openInRoot } from "../../../ffi/in-root.ts";
 import { hasCode } from "../../../ffi/libc.ts";
+import { dirname, join } from "../../../ffi/path.ts";
 import { DockerfileError, type Lookup, shellWord } from "../../image/dockerfile.ts";
 import type { ContainerMount } from "../../store/container-config.ts";
 
@@ -60,7 +61,7 @@ export function runMount(text: string, line: number, lookup: Lookup, { data, con
       const to = target ?? `/run/secrets/${id}`;
       if (file !== undefined) return bind(file, to, true);
       if (/^(true|1|required)?$/.test(fields.get("required") ?? "false")) throw fail(`secret ${id}: not found`);
-      return { type: "tmpfs", target: posix.dirname(to), options: ["nosuid", "nodev", "noexec"] };
+      return { type: "tmpfs", target: dirname(to), options: ["nosuid", "nodev", "noexec"] };
     }
     case "bind": {
       if (target === undefined) throw fail("expected a target");

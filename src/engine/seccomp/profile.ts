@@ -1,5 +1,5 @@
 /** Seccomp profiles in docker's format: with parts that depend on capabilities, architecture and kernel (moby, profiles/seccomp). */
-import { readFileSync } from "node:fs";
+import { readFileSync } from "../../../ffi/files.ts";
 import { isKernelAtLeast } from "../../../ffi/kernel-features.ts";
 import { reasonOf } from "../../../ffi/libc.ts";
 import type { Seccomp, SeccompRule } from "../../runtime/seccomp/compile.ts";

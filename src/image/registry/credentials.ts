@@ -1,7 +1,8 @@
 /** Credentials of ~/.docker/config.json, as docker's client keeps them (docker CLI, cli/config). */
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "../../../ffi/files.ts";
+import { homeFolder } from "../../../ffi/host.ts";
+import { dirname, join } from "../../../ffi/path.ts";
 
 export interface Credentials {
   username: string;
@@ -19,7 +20,7 @@ export class CredentialsError extends Error {
   override name = "CredentialsError";
 }
 
-const path = () => join(process.env.DOCKER_CONFIG ?? join(homedir(), ".docker"), "config.json");
+const path = () => join(process.env.DOCKER_CONFIG ?? join(homeFolder(), ".docker"), "config.json");
 // Docker's registry has a name of its own there.
 const keysOf = (domain: string) =>
   domain === "docker.io" ? ["https://index.docker.io/v1/", "docker.io", "index.docker.io"] : [domain, `https://${domain}`, `http://${domain}`];

@@ -3,8 +3,8 @@
  * are docker's (dockerd's daemon.json and certs.d), so that a host that has them needs
  * nothing new.
  */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, readFileSync } from "../../../ffi/files.ts";
+import { join } from "../../../ffi/path.ts";
 
 /** A file of this machine's that cannot be used. */
 export class HostsError extends Error {

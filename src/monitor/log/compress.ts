@@ -1,7 +1,8 @@
 /** Log files that were put aside, compressed. */
-import { createReadStream, createWriteStream, fstatSync, openSync, renameSync, rmSync } from "node:fs";
+import { createReadStream, createWriteStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { constants, crc32, createDeflateRaw } from "node:zlib";
+import { fstatSync, openSync, renameSync, rmSync } from "../../../ffi/files.ts";
 import { gzipHeader, PART } from "./inode-tag.ts";
 
 /**
@@ -14,7 +15,7 @@ export async function compressLog(path: string, number: () => number | undefined
   try {
     const source = `${path}.${number()}`;
     const fd = openSync(source, "r");
-    const header = gzipHeader(fstatSync(fd, { bigint: true }).ino);
+    const header = gzipHeader(fstatSync(fd).ino);
     let sum = 0;
     let size = 0;
     await pipeline(

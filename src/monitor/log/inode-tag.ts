@@ -2,7 +2,7 @@
  * Which log file a compressed one was: its inode number, in an extra field of the gzip
  * header (RFC 1952, 2.3.1.1). Whoever follows a log finds there where to go on.
  */
-import { fstatSync, readSync } from "node:fs";
+import { fstatSync, readSync } from "../../../ffi/files.ts";
 
 /** Suffix of what is being written. */
 export const PART = ".part";
@@ -25,7 +25,7 @@ export function gzipHeader(inode: bigint): Buffer {
 
 /** The inode number that an open log file had when it was written to; 0 where it cannot be told. */
 export function originalInode(fd: number, isCompressed: boolean): bigint {
-  if (!isCompressed) return fstatSync(fd, { bigint: true }).ino;
+  if (!isCompressed) return fstatSync(fd).ino;
   const header = Buffer.alloc(HEADER);
   const isTagged = readSync(fd, header, 0, HEADER, 0) === HEADER && header[3] === FEXTRA && header.toString("latin1", 12, 14) === SUBFIELD;
   return isTagged ? header.readBigUInt64LE(16) : 0n;

@@ -1,5 +1,5 @@
 /** A log file that is put aside when it is full: `log`, `log.1` (the youngest), `log.2.gz`, … */
-import { closeSync, existsSync, fstatSync, ftruncateSync, openSync, renameSync, rmSync, write, writeSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, ftruncateSync, openSync, renameSync, rmSync, writeSync } from "../../../ffi/files.ts";
 import type { StreamName } from "../../runtime/stdio.ts";
 import { PART } from "./inode-tag.ts";
 import { criRecords, jsonRecords, pieces, type RecordFormat } from "./records.ts";
@@ -22,6 +22,7 @@ export interface LogFileSettings {
 type Step = { records: Buffer; bytes: number } | "rotate";
 
 function writeLater(fd: number, bytes: Buffer, at: number): Promise<number> {
+  const { write } = require("node:fs") as typeof import("node:fs");
   return new Promise((resolve, reject) =>
     write(fd, bytes, at, bytes.length - at, null, (error, written) => (error ? reject(error) : resolve(written))),
   );

@@ -2,8 +2,8 @@
  * A part of the cgroup v2 tree that an ordinary user was given (cgroups(7), "Delegation"):
  * where his own processes are, if he may write there.
  */
-import { accessSync, constants, mkdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { accessSync, mkdirSync, readFileSync, W_OK } from "../../../ffi/files.ts";
+import { join } from "../../../ffi/path.ts";
 import { readPids, writeControl } from "./files.ts";
 import { cgroupMode, findHierarchies } from "./hierarchy.ts";
 
@@ -21,7 +21,7 @@ export function enterDelegated(): string | undefined {
   const parent = own.endsWith(`/${SUPERVISORS}`) ? own.slice(0, -SUPERVISORS.length - 1) : own;
   const folder = join(v2.path, parent);
   try {
-    accessSync(join(folder, "cgroup.procs"), constants.W_OK);
+    accessSync(join(folder, "cgroup.procs"), W_OK);
     mkdirSync(join(folder, SUPERVISORS), { recursive: true });
     // His shell, too: one process that stays would keep limits from all below.
     for (const pid of readPids(folder)) move(pid, join(folder, SUPERVISORS));

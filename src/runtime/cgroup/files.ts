@@ -1,12 +1,13 @@
 /** Reading and writing the files of cgroupfs. */
-import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync, writeSync } from "node:fs";
-import { join } from "node:path";
+import { O_WRONLY, S_IFDIR } from "../../../ffi/fd.ts";
+import { closeSync, mkdirSync, openSync, readFileSync, readFolder, rmdirSync, writeSync } from "../../../ffi/files.ts";
 import { hasCode, reasonOf } from "../../../ffi/libc.ts";
+import { join } from "../../../ffi/path.ts";
 import { CgroupError } from "./cgroup.ts";
 
 /** Writes a file that must be there: cgroupfs answers EPERM to O_CREAT, which would hide ENOENT. */
 export function writeControl(path: string, value: string): void {
-  const fd = openSync(path, constants.O_WRONLY);
+  const fd = openSync(path, O_WRONLY);
   try {
     writeSync(fd, value);
   } finally {
@@ -77,7 +78,7 @@ export function removeFolder(path: string): void {
 
 function foldersIn(path: string): string[] {
   try {
-    return readdirSync(path, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
+    return readFolder(path).flatMap(({ name, type }) => (type === S_IFDIR ? [name] : []));
   } catch (error) {
     if (hasCode(error, "ENOENT", "ENODEV")) return [];
     throw error;

@@ -1,5 +1,5 @@
 /** Where this host's cgroup hierarchies are mounted. */
-import { readFileSync } from "node:fs";
+import { readFileSync } from "../../../ffi/files.ts";
 
 /** One mount of cgroupfs. */
 export interface CgroupMount {

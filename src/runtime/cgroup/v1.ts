@@ -1,7 +1,7 @@
 /** cgroup v1: one folder per controller hierarchy (kernel: Documentation/admin-guide/cgroup-v1). */
-import { existsSync, readFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { existsSync, readFileSync } from "../../../ffi/files.ts";
 import { hasCode } from "../../../ffi/libc.ts";
+import { dirname } from "../../../ffi/path.ts";
 import { kill } from "../../../ffi/signal.ts";
 import type { DeviceRule, Resources } from "../spec.ts";
 import { type Cgroup, CgroupError, type Usage } from "./cgroup.ts";

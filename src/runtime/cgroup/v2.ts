@@ -1,8 +1,9 @@
 /** cgroup v2: one folder with all controllers (kernel: Documentation/admin-guide/cgroup-v2.rst). */
-import { existsSync, readFileSync } from "node:fs";
+
 import { setDeviceProgram } from "../../../ffi/bpf.ts";
 import { inUserNamespace } from "../../../ffi/credentials.ts";
 import { AT_FDCWD, O_DIRECTORY, O_RDONLY, openat } from "../../../ffi/fd.ts";
+import { existsSync, readFileSync } from "../../../ffi/files.ts";
 import { hasCode, reasonOf } from "../../../ffi/libc.ts";
 import { kill } from "../../../ffi/signal.ts";
 import type { DeviceRule, Resources } from "../spec.ts";

@@ -1,7 +1,8 @@
 /** `create`: everything but the command. */
-import { renameSync, writeFileSync } from "node:fs";
-import { resolve } from "node:path";
+
 import { AT_FDCWD, mknodat, type OwnedFd, S_IFIFO } from "../../../ffi/fd.ts";
+import { renameSync, writeFileSync } from "../../../ffi/files.ts";
+import { resolve } from "../../../ffi/path.ts";
 import { connectUnix, sendWithDescriptors } from "../../../ffi/socket.ts";
 import type { Cgroup } from "../cgroup/cgroup.ts";
 import { enterCgroup } from "../cgroup/enter.ts";

@@ -1,7 +1,7 @@
 /** What the runtime says of itself: `spec` and `features` (runtime-spec, features.md). */
 
-import { existsSync } from "node:fs";
 import { CAPABILITIES } from "../../../ffi/credentials.ts";
+import { existsSync } from "../../../ffi/files.ts";
 import { hasAppArmor } from "../process/apparmor.ts";
 import { DEFAULT_PATH } from "../process/command.ts";
 import { MOUNT_OPTIONS } from "../rootfs/options.ts";

@@ -1,7 +1,7 @@
 /** Reads a bundle's config.json (OCI runtime-spec, config.md and config-linux.md) and refuses what cannot be honoured. */
-import { existsSync, readFileSync, statSync } from "node:fs";
-import { isAbsolute, join, resolve } from "node:path";
+import { existsSync, readFileSync, statSync } from "../../../ffi/files.ts";
 import { reasonOf } from "../../../ffi/libc.ts";
+import { isAbsolute, join, resolve } from "../../../ffi/path.ts";
 import { RuntimeFailure } from "../errors.ts";
 import { DEFAULT_RULES } from "../rootfs/devices.ts";
 import type { NamespaceType, Process, Resources, Spec } from "../spec.ts";

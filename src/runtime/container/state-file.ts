@@ -1,7 +1,7 @@
 /** What is known of a container between two commands of the OCI runtime: one folder each under the runtime's root. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "../../../ffi/files.ts";
 import { hasCode, reasonOf } from "../../../ffi/libc.ts";
+import { join } from "../../../ffi/path.ts";
 import { processStartTime } from "../../../ffi/process.ts";
 import type { Cgroup } from "../cgroup/cgroup.ts";
 import { openCgroup } from "../cgroup/open.ts";

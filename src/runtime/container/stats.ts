@@ -1,5 +1,5 @@
 /** `events`: usage of a container in runc's shape (runc's types/events.go). */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "../../../ffi/files.ts";
 import { readKeyed, readNumber } from "../cgroup/files.ts";
 import { cgroupMode } from "../cgroup/hierarchy.ts";
 import { type ContainerState, cgroupOf } from "./state-file.ts";

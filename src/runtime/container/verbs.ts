@@ -1,6 +1,7 @@
 /** What is done to a container that is there: `start`, `kill`, `delete`, `pause`, `resume`, `update`. */
-import { unlinkSync } from "node:fs";
+
 import { AT_FDCWD, O_NONBLOCK, O_WRONLY, openat, writeAll } from "../../../ffi/fd.ts";
+import { unlinkSync } from "../../../ffi/files.ts";
 import { hasCode } from "../../../ffi/libc.ts";
 import { ProcessHandle } from "../../../ffi/process-handle.ts";
 import { kill } from "../../../ffi/signal.ts";

@@ -1,6 +1,7 @@
 /** AppArmor: the profile that comes into force at execve (apparmor(7), aa_change_onexec(3)). */
-import { existsSync, readFileSync } from "node:fs";
+
 import { AT_FDCWD, O_WRONLY, type OwnedFd, openat, writeAll } from "../../../ffi/fd.ts";
+import { existsSync, readFileSync } from "../../../ffi/files.ts";
 import { hasCode, reasonOf } from "../../../ffi/libc.ts";
 import { RuntimeFailure } from "../errors.ts";
 

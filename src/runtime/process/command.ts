@@ -1,8 +1,7 @@
 /** The last step: this process becomes the container's command. */
-import { accessSync, constants, readdirSync, statSync } from "node:fs";
-import { constants as constantsOfOs } from "node:os";
 import { closeOnExecFrom, dup2, type OwnedFd } from "../../../ffi/fd.ts";
-import { hasCode, reasonOf, SyscallError } from "../../../ffi/libc.ts";
+import { accessSync, readdirSync, statSync, X_OK } from "../../../ffi/files.ts";
+import { errnoName, hasCode, reasonOf, SyscallError } from "../../../ffi/libc.ts";
 import { execveDescriptor } from "../../../ffi/process.ts";
 import { resetSignals } from "../../../ffi/signal.ts";
 import { RuntimeFailure } from "../errors.ts";
@@ -45,8 +44,7 @@ export function becomeCommand(args: string[], env: string[], { program, isReaper
 /** What ffi/exec.c found: the errno of the first file that is there, 0 for none. */
 export function execFailure([command = ""]: string[], errno: number): RuntimeFailure {
   if (errno !== 0) {
-    const code = Object.entries(constantsOfOs.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`;
-    return new RuntimeFailure(`exec: "${command}": ${reasonOf(new SyscallError("execve", code, []))}`, "not-executable");
+    return new RuntimeFailure(`exec: "${command}": ${reasonOf(new SyscallError("execve", errnoName(errno), []))}`, "not-executable");
   }
   return notFound(command);
 }
@@ -84,6 +82,6 @@ function tryCandidates<T>(args: string[], env: string[], attempt: (path: string)
 
 // What execve(2) would say; with an init between, it would say so too late.
 function checkExecutable(path: string): void {
-  accessSync(path, constants.X_OK);
+  accessSync(path, X_OK);
   if (!statSync(path).isFile()) throw Object.assign(new Error(`${path} is not a file`), { code: "EACCES" });
 }

@@ -1,6 +1,7 @@
 /** What a container sees under /sys/fs/cgroup: its own groups, and nothing above them. */
-import { readFileSync } from "node:fs";
+
 import * as fd from "../../../ffi/fd.ts";
+import { readFileSync } from "../../../ffi/files.ts";
 import { makeInRoot, openInRoot } from "../../../ffi/in-root.ts";
 import * as m from "../../../ffi/mount.ts";
 import { cgroupMode, findHierarchies } from "../cgroup/hierarchy.ts";

@@ -2,13 +2,14 @@
  * The root of a container in a user namespace, with the owners its files have on disk
  * mapped into it: made by its parent, since only the host's root may map them.
  */
-import { mkdirSync } from "node:fs";
-import { dirname, join } from "node:path";
+
 import { asFileOwner } from "../../../ffi/credentials.ts";
 import { AT_FDCWD, O_PATH, O_RDONLY, type OwnedFd, openat } from "../../../ffi/fd.ts";
+import { mkdirSync } from "../../../ffi/files.ts";
 import { reasonOf } from "../../../ffi/libc.ts";
 import { attachTree, cloneTree, MOUNT_ATTR_IDMAP, mount, setMountAttributes } from "../../../ffi/mount.ts";
 import { CLONE_NEWNS, enterMountNamespace, unshare } from "../../../ffi/namespace.ts";
+import { dirname, join } from "../../../ffi/path.ts";
 import { RuntimeFailure } from "../errors.ts";
 import { detachFromHost } from "./pivot.ts";
 import { mountOverlay, type Root } from "./root.ts";

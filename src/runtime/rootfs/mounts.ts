@@ -1,7 +1,8 @@
 /** The mounts of config.json, made inside the container's root before it becomes `/`. */
-import { lstatSync, readdirSync, statSync } from "node:fs";
+
 import { copyTree } from "../../../ffi/copy.ts";
 import * as fd from "../../../ffi/fd.ts";
+import { lstatSync, readdirSync, statSync } from "../../../ffi/files.ts";
 import { makeInRoot, openInRoot } from "../../../ffi/in-root.ts";
 import { hasCode, reasonOf } from "../../../ffi/libc.ts";
 import * as m from "../../../ffi/mount.ts";
@@ -205,7 +206,8 @@ export function maskPaths(root: number, paths: string[]): void {
 // The host's, but a host can be broken too (CVE-2025-31133 took an image's for it).
 function assertNullDevice(): void {
   const status = lstatSync("/dev/null");
-  if (!status.isCharacterDevice() || status.rdev !== 0x103) throw new RuntimeFailure("/dev/null of this host is not the null device");
+  if (!status.isCharacterDevice() || status.rdevMajor !== 1 || status.rdevMinor !== 3)
+    throw new RuntimeFailure("/dev/null of this host is not the null device");
 }
 
 /** Makes paths of the kernel's file systems read-only. */

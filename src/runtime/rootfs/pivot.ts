@@ -1,6 +1,7 @@
 /** The container's root becomes `/`. */
-import { readFileSync } from "node:fs";
+
 import { AT_FDCWD, O_DIRECTORY, O_PATH, O_RDONLY, type OwnedFd, openat } from "../../../ffi/fd.ts";
+import { readFileSync } from "../../../ffi/files.ts";
 import { hasCode } from "../../../ffi/libc.ts";
 import { MNT_DETACH, MS_MOVE, MS_PRIVATE, MS_REC, MS_SLAVE, mount, pivotRoot, umount } from "../../../ffi/mount.ts";
 import { enterMountNamespace } from "../../../ffi/namespace.ts";

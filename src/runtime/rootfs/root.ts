@@ -1,7 +1,8 @@
 /** The root file system itself: an overlay of layers, or a folder. */
-import { readFileSync } from "node:fs";
+
 import { inUserNamespace } from "../../../ffi/credentials.ts";
 import { AT_FDCWD, O_DIRECTORY, O_PATH, type OwnedFd, openat } from "../../../ffi/fd.ts";
+import { readFileSync } from "../../../ffi/files.ts";
 import { reasonOf } from "../../../ffi/libc.ts";
 import { MOUNT_DATA_MAX, MS_BIND, MS_PRIVATE, MS_REC, mount } from "../../../ffi/mount.ts";
 import { chdir } from "../../../ffi/process.ts";

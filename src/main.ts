@@ -1,6 +1,9 @@
 /** Picks the role from the name and the arguments. Each loads only what it needs. */
-import { basename } from "../ffi/path.ts";
 
+import { basename } from "../ffi/path.ts";
+import { mark, startTrace } from "../ffi/trace.ts";
+
+const TAKE_OVER = "take-over";
 const RUNTIME_NAMES = ["berth-runtime", "runc", "crun"];
 
 // The kernel's arguments are no command line.
@@ -10,11 +13,17 @@ if (process.pid === 1) {
 }
 
 const role = process.argv[2];
+startTrace(["init", "monitor"].includes(role ?? "") ? (role as string) : "command line");
 if (role === "init") {
   const { runInit } = await import("./runtime/init.ts");
+  mark("load");
   runInit(Number(process.argv[3]));
 } else if (role === "monitor") {
+  // What a monitor takes over runs already.
+  if (process.argv[3] !== TAKE_OVER) (await import("./runtime/spawn.ts")).startInitEarly();
+  mark("start init early");
   const { runMonitor } = await import("./monitor/monitor.ts");
+  mark("load");
   await runMonitor();
 } else if (role === "drain") {
   const { drain } = await import("./monitor/drain.ts");
@@ -27,5 +36,6 @@ if (role === "init") {
   await runOciRuntime(process.argv.slice(role === "runtime" ? 3 : 2));
 } else {
   const { runCommandLine } = await import("./cli/main.ts");
+  mark("load");
   await runCommandLine(process.argv.slice(2));
 }

@@ -2,6 +2,7 @@
 
 import type { OwnedFd } from "../../ffi/fd.ts";
 import { signalNumber } from "../../ffi/signal.ts";
+import { mark } from "../../ffi/trace.ts";
 import { getWindowSize, isTerminal } from "../../ffi/tty.ts";
 import { attachContainer } from "../engine/attach-container.ts";
 import type { AttachedContainer, ConnectionOptions } from "../engine/container-connection.ts";
@@ -104,6 +105,7 @@ async function attend(engine: Engine, record: ContainerRecord, container: Attach
   const raw = tty && options.stdin ? holdRawMode() : undefined;
   const left = options.stdin ? relayInput((chunk) => container.write(chunk), tty ? options.detachKeys : undefined) : undefined;
   const outcome = await Promise.race([container.exited, ...(left ? [left] : [])]);
+  mark("wait for its end");
   raw?.restore();
   if (outcome === "detached") addContainerEvent(engine.db, record.id, "detach");
   if (outcome === undefined) throw new CommandFailure(`the monitor of container ${record.id} was killed`, 125);

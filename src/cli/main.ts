@@ -1,5 +1,7 @@
 /** The command line: finds the command, runs it, turns what went wrong into a line and an exit code. */
+
 import { exitNow } from "../../ffi/process.ts";
+import { mark } from "../../ffi/trace.ts";
 import type { Engine } from "../engine/engine.ts";
 import { checkCount, checkMeaning, flagValues, parseArguments, withHelp } from "./arguments.ts";
 import type { Command, Context, Flags, FlagValues } from "./command.ts";
@@ -58,6 +60,7 @@ async function dispatch(argv: string[]): Promise<number> {
   if (globals.help) args.unshift("--help");
   if (process.geteuid?.() !== 0 && !WITHOUT_ENGINE.includes(name) && !args.includes("--help")) (await import("./rootless.ts")).enterRootless();
   const command = await entryOf(name).load();
+  mark("load command");
   const context = makeContext(globals.root ?? process.env.BERTH_ROOT, typed);
   try {
     return await runCommand(command, context, args);

@@ -5,7 +5,6 @@ import { mkdirSync } from "../../ffi/files.ts";
 import { isAbsolute, join } from "../../ffi/path.ts";
 import type { NamedUser } from "../runtime/channel.ts";
 import type { Root } from "../runtime/rootfs/root.ts";
-import type { Seccomp } from "../runtime/seccomp/compile.ts";
 import type { CapabilityNames, Mount, Namespace, NamespaceType, Process, Resources, Spec } from "../runtime/spec.ts";
 import type { ContainerConfig, ContainerMount, DeviceRequest, DeviceValue, Limits } from "../store/container-config.ts";
 import type { ContainerRecord } from "../store/containers.ts";
@@ -20,7 +19,7 @@ import { EngineError } from "./errors.ts";
 import { MASKED_PATHS, READONLY_PATHS } from "./masked-paths.ts";
 import { reconcile } from "./reconcile.ts";
 import { resolveContainer } from "./resolve-container.ts";
-import { DEFAULT_PROFILE, type Profile, resolveProfile } from "./seccomp/profile.ts";
+import { compiledSeccomp } from "./seccomp/compiled.ts";
 import { canMapOwners, containerRoot } from "./storage-driver.ts";
 
 /** What docker leaves a container of root's capabilities. */
@@ -56,7 +55,7 @@ export function buildContainerSpec(engine: Engine, record: ContainerRecord): Con
       cgroupsPath: containerCgroup(record),
       resources: buildResources({ ...config, devices }),
       sysctl: config.sysctls,
-      ...withSeccomp(config),
+      ...compiledSeccomp(engine.layout, config, buildCapabilities(config).bounding ?? []),
       ...idMappingsOf(config),
       devices: config.privileged ? allHostDevices() : hasUserNamespace(config) ? [] : addressableDevices(devices),
       ...(!config.privileged && !config.security?.systemPathsUnconfined && { maskedPaths: MASKED_PATHS, readonlyPaths: READONLY_PATHS }),
@@ -88,14 +87,6 @@ export function buildProcess(config: ContainerConfig, args: string[]): Process {
     ...(config.security?.apparmor && config.security.apparmor !== "unconfined" && { apparmorProfile: config.security.apparmor }),
     noNewPrivileges: config.security?.noNewPrivileges === true,
   };
-}
-
-/** The filter of a container's processes, where they have one. */
-export function withSeccomp(config: Pick<ContainerConfig, "privileged" | "capAdd" | "capDrop" | "security">): { seccomp?: Seccomp } {
-  const seccomp = config.security?.seccomp;
-  if (config.privileged || seccomp === "unconfined") return {};
-  const profile = seccomp === undefined ? DEFAULT_PROFILE : (seccomp.profile as Profile);
-  return { seccomp: resolveProfile(profile, buildCapabilities(config).bounding ?? []) };
 }
 
 /** Capabilities of a container, or of an `exec --privileged` in one. */

@@ -5,11 +5,12 @@ import { RuntimeFailure } from "../runtime/errors.ts";
 import { prepareProcess, type RunningProcess, type Stdio } from "../runtime/spawn.ts";
 import { addContainerEvent } from "../store/events.ts";
 import { containerCgroup } from "../store/layout.ts";
-import { absoluteIn, buildCapabilities, buildProcess, hasUserNamespace, withSeccomp } from "./container-spec.ts";
+import { absoluteIn, buildCapabilities, buildProcess, hasUserNamespace } from "./container-spec.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError, StartError } from "./errors.ts";
 import { randomId } from "./random-id.ts";
 import { resolveRunning } from "./resolve-container.ts";
+import { compiledSeccomp } from "./seccomp/compiled.ts";
 
 export interface ExecOptions {
   args: string[];
@@ -53,7 +54,7 @@ export function execInContainer(engine: Engine, text: string, options: ExecOptio
     const running = prepareProcess(
       {
         type: "exec",
-        ...withSeccomp({ ...config, privileged: options.privileged || config.privileged }),
+        ...compiledSeccomp(engine.layout, { ...config, privileged: options.privileged || config.privileged }, process.capabilities.bounding ?? []),
         process,
         namedUser: { user: options.user ?? config.user, groups: config.groupAdd },
         pid: record.process.pid,

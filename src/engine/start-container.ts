@@ -1,6 +1,8 @@
 /** `start`: hands a container to a monitor of its own, and stays in touch where asked to. */
+
 import type { OwnedFd } from "../../ffi/fd.ts";
 import { socketPair } from "../../ffi/socket.ts";
+import { mark, traceEnvironment } from "../../ffi/trace.ts";
 import { FrameType, MONITOR_NAME, type StartRequest } from "../monitor/protocol.ts";
 import { IS_RESTART } from "../monitor/restart.ts";
 import type { ContainerConfig, NetworkSettings } from "../store/container-config.ts";
@@ -50,12 +52,12 @@ function rootlessEnvironment(): Record<string, string> {
  * ends with it. It takes a while to start up: whoever knows early that there will be a
  * container launches it before making that.
  */
-export function launchMonitor(): OwnedFd {
+export function launchMonitor(job?: "take-over"): OwnedFd {
   const [ours, theirs] = socketPair();
-  const child = Bun.spawn(["/proc/self/exe", "monitor"], {
+  const child = Bun.spawn(["/proc/self/exe", "monitor", ...(job === undefined ? [] : [job])], {
     argv0: MONITOR_NAME,
     cwd: "/",
-    env: { ...MONITOR_ENVIRONMENT, ...rootlessEnvironment() },
+    env: { ...MONITOR_ENVIRONMENT, ...rootlessEnvironment(), ...traceEnvironment() },
     detached: true,
     stdio: ["ignore", "ignore", "ignore", theirs.fd],
   });
@@ -137,9 +139,11 @@ export async function startContainer(engine: Engine, record: ContainerRecord, op
   restoreEndpoints(engine, record.id);
   if (record.podId !== undefined && !record.config.isInfra) await startInfra(engine, record.podId, options.warn);
   const request = startRequest(engine, record, options);
+  mark("describe it");
   const connection = await connectToMonitor(options.monitor ?? launchMonitor(), options);
   void connection.socket.sendJson(FrameType.start, request);
   const started = await connection.started;
+  mark("wait for its start");
   for (const warning of started.warnings) options.warn(warning);
   return attached(connection, started);
 }

@@ -2,6 +2,7 @@
  * The monitor role: one process for each running container. It is the parent of the
  * container's init, reads its output, writes its log, and records how it ended.
  */
+
 import type { Database } from "bun:sqlite";
 import { AT_FDCWD, O_WRONLY, OwnedFd, openat } from "../../ffi/fd.ts";
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "../../ffi/files.ts";
@@ -9,6 +10,7 @@ import { hasCode } from "../../ffi/libc.ts";
 import { join } from "../../ffi/path.ts";
 import { exitNow } from "../../ffi/process.ts";
 import { connectUnix } from "../../ffi/socket.ts";
+import { mark } from "../../ffi/trace.ts";
 import { disconnectContainer } from "../network/disconnect.ts";
 import { SLIRP_RESOLVER, writeNetworkFiles } from "../network/files.ts";
 import type { UserNetworkHelper } from "../network/user-network.ts";
@@ -75,6 +77,7 @@ export async function runMonitor(): Promise<void> {
   const client: FrameSocket = await FrameSocket.over(new OwnedFd(MONITOR_CONNECTION_FD), {
     frame(type, payload) {
       if (type === FrameType.start) {
+        mark("wait for the request");
         monitor = new Monitor(parseFrame<StartRequest>(payload), client);
         void monitor.run();
       } else monitor?.receive(client, type, payload);
@@ -128,6 +131,7 @@ class Monitor {
       if (!takesOver && !claimForStart(db, id, this.#request.isRestart))
         throw new RuntimeFailure(`container ${id} is already running, being started or being removed`);
       this.#db = db;
+      mark("claim");
       if (endpointsOf(db, id).length > 0) this.#network = await this.#makeNetwork(db);
       await (orphan?.process ? this.#takeOver(db, orphan.process) : this.#superviseClaimed(db));
     } catch (error) {
@@ -153,6 +157,7 @@ class Monitor {
     let log: ContainerLog;
     try {
       log = await ContainerLog.open(this.#request.log);
+      mark("log, addresses");
       running = this.#start(db);
     } catch (error) {
       this.#stdio.close();
@@ -198,7 +203,9 @@ class Monitor {
     });
     const health = check && (await this.#probe(db, check, running));
     const resting = setTimeout(() => this.#rest(db), REST_AFTER);
+    mark("tell the start");
     const { exitCode, error } = await running.ended;
+    mark("wait for the end");
     clearTimeout(resting);
     health?.stop();
     const oomKilled = (this.#cgroup?.oomKills() ?? 0) > 0;
@@ -206,6 +213,7 @@ class Monitor {
     this.#releaseCgroup();
     await output.drained();
     await log.close();
+    mark("cgroup, output");
     const delay = writeTransaction(db, () => {
       const record = getContainer(db, id);
       disconnectContainer(db, this.#layout.data, id);
@@ -215,9 +223,11 @@ class Monitor {
       return wait;
     });
     if (this.#request.autoRemove) this.#remove(db);
+    mark("record, network, folders");
     const told = this.#audience.end({ exitCode });
     if (delay !== undefined) await this.#restartAfter(db, delay);
     await told;
+    mark("tell the end");
   }
 
   async #probe(db: Database, health: HealthRequest, { pid, startTime }: Supervised): Promise<HealthMonitor> {

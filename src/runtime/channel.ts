@@ -5,6 +5,7 @@ import { receiveWithDescriptors, sendWithDescriptors } from "../../ffi/socket.ts
 import type { FailureKind } from "./errors.ts";
 import type { Root } from "./rootfs/root.ts";
 import type { Seccomp } from "./seccomp/compile.ts";
+import type { CompiledSeccomp } from "./seccomp/install.ts";
 import type { Process, Spec, State } from "./spec.ts";
 
 /** Names to be looked up in the container's own /etc/passwd and /etc/group. */
@@ -23,6 +24,8 @@ export interface CreateRequest {
   /** Empty folder of the host onto which the root is mounted, in the container's mount namespace only. */
   mountPoint: string;
   namedUser: NamedUser | undefined;
+  /** Whether what is to be 0, 1 and 2 comes first of what is passed: this init was started before that was known. */
+  hasStdio?: boolean;
   /** Whether what binds show comes opened, since the container's user namespace could not; in their order. */
   hasOpenedBinds?: boolean;
   /** pivot_root(2) is not to be used. */
@@ -45,7 +48,7 @@ export interface ExecRequest {
   process: Process;
   namedUser: NamedUser | undefined;
   preserveFds?: number;
-  seccomp?: Seccomp | undefined;
+  seccomp?: Seccomp | CompiledSeccomp | undefined;
   /** The container's first process, in the parent's PID namespace, and when it started. */
   pid: number;
   startTime: number;

@@ -22,6 +22,7 @@ import {
   umask,
 } from "../../ffi/process.ts";
 import { bringLoopbackUp } from "../../ffi/socket.ts";
+import { mark } from "../../ffi/trace.ts";
 import { type CgroupFiles, Channel, type CreateRequest, type ExecRequest, type GoOn, type InitRequest, type NamedUser } from "./channel.ts";
 import { RuntimeFailure } from "./errors.ts";
 import { runHooks } from "./hooks.ts";
@@ -40,7 +41,7 @@ import { PROPAGATION } from "./rootfs/options.ts";
 import { detachFromHost, enterRoot } from "./rootfs/pivot.ts";
 import { mountRoot } from "./rootfs/root.ts";
 import type { Seccomp } from "./seccomp/compile.ts";
-import { prepareSeccomp } from "./seccomp/install.ts";
+import { type CompiledSeccomp, prepareSeccomp } from "./seccomp/install.ts";
 import type { NamespaceType, Process, Spec, State } from "./spec.ts";
 
 const CLONE_FLAGS: Record<NamespaceType, number> = {
@@ -68,6 +69,8 @@ export function runInit(channelFd: number): never {
     const received = channel.receive<InitRequest>();
     const request = received?.message;
     if (!received || !request) process.exit(1); // the parent died first
+    mark("wait for the request");
+    if (request.type === "create" && request.hasStdio) takeStdio(received.fds);
     if (request.type === "create") createContainer(channel, request, received.fds);
     else joinContainer(channel, request);
   } catch (error) {
@@ -75,6 +78,14 @@ export function runInit(channelFd: number): never {
     channel.send({ stage: "failed", kind: failure.kind, message: failure.message });
   }
   process.exit(1);
+}
+
+// Started before anybody knew them.
+function takeStdio(passed: fd.OwnedFd[]): void {
+  for (const [number, file] of passed.splice(0, 3).entries()) {
+    fd.dup2(file.fd, number);
+    file.close();
+  }
 }
 
 function createContainer(channel: Channel, request: CreateRequest & CgroupFiles, passed: fd.OwnedFd[]): never {
@@ -85,8 +96,10 @@ function createContainer(channel: Channel, request: CreateRequest & CgroupFiles,
   const fifo = request.startFifo ? passed.shift() : undefined;
   enterNamespaces(spec);
   joinCgroup(openCgroupFiles(request));
+  mark("namespaces");
   channel.send({ stage: "namespaces" });
   const opened = waitForGo(channel);
+  mark("wait for the network");
   // We are in the container's cgroup by now, so its namespace begins there.
   if (spec.linux.cgroupsPath) noteOwnControllers(spec.linux.cgroupsPath);
   if (spec.linux.namespaces.some((n) => n.type === "cgroup" && !n.path)) ns.unshare(ns.CLONE_NEWCGROUP);
@@ -96,8 +109,11 @@ function createContainer(channel: Channel, request: CreateRequest & CgroupFiles,
     if (spec.domainname) setdomainname(spec.domainname);
   });
   buildRoot(channel, request, opened);
+  mark("devices, enter the root");
   applySysctls(spec.linux.sysctl ?? {});
+  mark("sysctls");
   protect(spec.linux.readonlyPaths ?? []); // /proc/sys among them, so after the sysctls
+  mark("protect paths");
   if (spec.process.terminal) {
     using master = openTerminal(spec.process.consoleSize, true);
     channel.send({ stage: "terminal" }, [master.fd]);
@@ -127,6 +143,7 @@ function joinContainer(channel: Channel, request: ExecRequest & CgroupFiles): ne
       file.close();
     }
     ns.enterMountNamespace(mountNamespace.fd);
+    mark("namespaces");
     fchdir(root.fd);
     chroot(".");
   } catch (error) {
@@ -153,7 +170,9 @@ function startCommand(
   applyRlimits(process.rlimits ?? []);
   enterWorkingFolder(process.cwd);
   lastWithRoot();
+  mark("user, limits, folder");
   const filter = seccomp && prepareSeccomp(seccomp);
+  mark("filter");
   // Whoever creates now and starts later is to hear of a missing command now.
   if (request.fifo) findCommand(process.args, env);
   if (process.scheduler) setScheduler(process.scheduler);
@@ -161,18 +180,20 @@ function startCommand(
   channel.send({ stage: "ready" });
   if (request.fifo) waitForStart(request.fifo);
   else waitForGo(channel);
+  mark("wait for the record");
   if (request.state) runHooks("startContainer", request.spec?.hooks?.startContainer ?? [], { ...request.state, status: "created" });
   const program = reap ? openReaper() : openExec();
   umask(process.user.umask ?? 0o022);
   if (request.profile) requestProfile(request.profile, process.apparmorProfile ?? "");
   dropPrivileges(identity, filter);
+  mark("drop privileges");
   return becomeCommand(process.args, env, { program, isReaper: reap, channel: channel.fd, keep: preserveFds });
 }
 
 interface CommandOptions {
   namedUser: NamedUser | undefined;
   reap: boolean;
-  seccomp?: Seccomp | undefined;
+  seccomp?: Seccomp | CompiledSeccomp | undefined;
   preserveFds?: number;
   spec?: Spec;
   state?: State;
@@ -259,9 +280,11 @@ function buildRoot(channel: Channel, { spec, root, mountPoint, state, noPivot, h
   if (tree) attachRoot(tree);
   else mountRoot(root, mountPoint);
   using folder = tree ?? fd.openat(fd.AT_FDCWD, mountPoint, fd.O_PATH | fd.O_DIRECTORY);
+  mark("mount the root");
   for (const entry of spec.mounts) {
     if (hasOpenedBinds && isBind(entry)) mountInRoot(folder.fd, entry, undefined, passed.shift());
     else mountInRoot(folder.fd, entry, isIdMapped(entry) ? passed.shift() : undefined);
+    mark(`mount ${entry.destination}`);
   }
   makeDevices(folder.fd, [...DEFAULT_DEVICES, ...(linux.devices ?? [])]);
   makeDeviceLinks(folder.fd);

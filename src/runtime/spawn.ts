@@ -11,6 +11,7 @@ import { processStartTime } from "../../ffi/process.ts";
 import { hasPidfds } from "../../ffi/process-handle.ts";
 import { kill, signalNumber } from "../../ffi/signal.ts";
 import { socketPair } from "../../ffi/socket.ts";
+import { mark, traceEnvironment } from "../../ffi/trace.ts";
 import { Channel, type CreateRequest, type ExecRequest, type InitReport } from "./channel.ts";
 import { RuntimeFailure } from "./errors.ts";
 import { openIdMapping, usernsProgram, writeMappings } from "./id-mapping.ts";
@@ -88,12 +89,9 @@ const FIRST_PRESERVED = 3;
 
 /** Starts init for a request and takes it to the point right before the command. */
 export function prepareProcess(request: CreateRequest | ExecRequest, options: SpawnOptions): PendingProcess {
-  const [ours, theirs] = socketPair();
-  // Descriptors that are handed on keep their numbers; the channel comes behind them.
-  const preserved = Array.from({ length: request.preserveFds ?? 0 }, (_, i) => FIRST_PRESERVED + i);
-  const { pid, child } = spawnInit(request, [...options.stdio, ...preserved, theirs.fd]);
-  theirs.close();
-  const channel = new Channel(ours);
+  const ready = takeEarlyInit(request);
+  const { pid, child, channel } = ready ?? startInit(request, options.stdio);
+  mark("start init");
   let terminal: OwnedFd | undefined;
   const abandon = () => {
     channel.close();
@@ -103,17 +101,21 @@ export function prepareProcess(request: CreateRequest | ExecRequest, options: Sp
   };
   try {
     const cgroupFiles = options.onSpawned(pid);
+    mark("cgroup");
     // What init could not open as another user: it belongs to root on the host.
     const fifo = request.type === "create" && request.startFifo !== undefined ? [openat(AT_FDCWD, request.startFifo, O_RDONLY | O_NONBLOCK)] : [];
     const hasOpenedBinds = request.type === "create" && userNamespaceOf(request) !== undefined && hasMountSetattr();
-    sendWith(channel, { ...request, ...(hasOpenedBinds && { hasOpenedBinds }), cgroupFiles }, fifo);
+    const told = { ...request, ...(hasOpenedBinds && { hasOpenedBinds }), ...(ready && { hasStdio: true }), cgroupFiles };
+    sendWith(channel, told, fifo, ready ? options.stdio : []);
     setOomScore(pid, request);
     for (;;) {
       const report = nextReport(channel);
+      mark("wait for init");
       if (report.stage === "namespaces") {
         options.onNamespaces?.(pid);
         // Files of its own that it mounts are there by now.
         sendWith(channel, { go: true }, request.type === "create" ? openForInit(request, pid, hasOpenedBinds) : []);
+        mark("network");
       } else if (report.stage === "mounted") {
         options.onMounted?.(pid);
         channel.send({ go: true });
@@ -121,6 +123,7 @@ export function prepareProcess(request: CreateRequest | ExecRequest, options: Sp
         terminal = report.fds[0];
       } else {
         options.onReady(pid);
+        mark("limits");
         break;
       }
     }
@@ -140,11 +143,9 @@ export function prepareProcess(request: CreateRequest | ExecRequest, options: Sp
   };
 }
 
-function sendWith(channel: Channel, message: Parameters<Channel["send"]>[0], passed: OwnedFd[]): void {
-  channel.send(
-    message,
-    passed.map(({ fd }) => fd),
-  );
+// What is lent stays open here.
+function sendWith(channel: Channel, message: Parameters<Channel["send"]>[0], passed: OwnedFd[], lent: readonly number[] = []): void {
+  channel.send(message, [...lent, ...passed.map(({ fd }) => fd)]);
   for (const fd of passed) fd.close();
 }
 
@@ -170,8 +171,10 @@ const argsOf = (request: CreateRequest | ExecRequest) => (request.type === "crea
 
 function release(channel: Channel, running: RunningProcess, args: string[], abandon: () => void): RunningProcess {
   try {
+    mark("record");
     channel.send({ go: true });
     const report = channel.receive<InitReport>();
+    mark("wait for execve");
     if (report) throw report.message.stage === "exec" ? execFailure(args, report.message.errno) : failureOf(report.message);
     channel.close();
     return running;
@@ -210,6 +213,44 @@ function nextReport(channel: Channel): Exclude<InitReport, { stage: "failed" }> 
 
 function failureOf(report: InitReport): RuntimeFailure {
   return report.stage === "failed" ? new RuntimeFailure(report.message, report.kind) : new RuntimeFailure(`unexpected report ${report.stage}`);
+}
+
+/** An init that waits for its request. */
+interface StartedInit extends Spawned {
+  channel: Channel;
+}
+
+let early: StartedInit | undefined;
+
+/**
+ * Starts an init in a new PID namespace before its request is there: it starts up while its parent does. A request that
+ * needs another kind of init gets one. Of an ordinary user's processes none can do so, see {@link leavePidNamespace}.
+ */
+export function startInitEarly(): void {
+  if (inUserNamespace()) return;
+  const [ours, theirs] = socketPair();
+  using self = openReadOnlySelf();
+  const child = forPidNamespace("", () => spawnProgram(self?.path ?? SELF, ["berth-init", "init", "3"], ["ignore", "ignore", "ignore", theirs.fd]));
+  theirs.close();
+  early = { pid: child.pid, child, channel: new Channel(ours) };
+}
+
+function takeEarlyInit(request: CreateRequest | ExecRequest): StartedInit | undefined {
+  const ready = early;
+  early = undefined;
+  if (!ready) return undefined;
+  if (request.type === "create" && pidNamespaceOf(request) === "" && !userNamespaceOf(request) && !request.preserveFds) return ready;
+  ready.channel.close(); // it ends
+  return undefined;
+}
+
+function startInit(request: CreateRequest | ExecRequest, stdio: Stdio): StartedInit {
+  const [ours, theirs] = socketPair();
+  // Descriptors that are handed on keep their numbers; the channel comes behind them.
+  const preserved = Array.from({ length: request.preserveFds ?? 0 }, (_, i) => FIRST_PRESERVED + i);
+  const spawned = spawnInit(request, [...stdio, ...preserved, theirs.fd]);
+  theirs.close();
+  return { ...spawned, channel: new Channel(ours) };
 }
 
 /** Init, started: its process, and Bun's child, which may be a step above it. */
@@ -267,11 +308,11 @@ function leavePidNamespace(own: OwnedFd): void {
   }
 }
 
-function spawnProgram(program: string, [argv0 = "", ...args]: string[], stdio: number[], folder = "/"): Subprocess {
+function spawnProgram(program: string, [argv0 = "", ...args]: string[], stdio: (number | "ignore")[], folder = "/"): Subprocess {
   return Bun.spawn([program, ...args], {
     argv0,
     cwd: folder,
-    env: {}, // nothing of a user's or an image's environment runs inside our own process
+    env: traceEnvironment(), // nothing of a user's or an image's environment runs inside our own process
     stdio: stdio as [number, number, number, ...number[]],
   });
 }

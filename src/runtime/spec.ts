@@ -1,4 +1,5 @@
 import type { Seccomp } from "./seccomp/compile.ts";
+import type { CompiledSeccomp } from "./seccomp/install.ts";
 
 /** config.json of the OCI runtime specification 1.2, the parts of its Linux profile that this runtime honours. */
 
@@ -123,7 +124,8 @@ export interface Linux {
   rootfsPropagation?: string;
   maskedPaths?: string[];
   readonlyPaths?: string[];
-  seccomp?: Seccomp;
+  /** As OCI has it, or as the engine compiled it. */
+  seccomp?: Seccomp | CompiledSeccomp;
   personality?: { domain: string; flags?: string[] };
   /** Seconds and nanoseconds by which a new time namespace is ahead. */
   timeOffsets?: Record<string, { secs?: number; nanosecs?: number }>;

@@ -1,4 +1,5 @@
 import { existsSync, writeFileSync } from "../../../ffi/files.ts";
+import { mark } from "../../../ffi/trace.ts";
 import { type ContainerOptions, createContainer } from "../../engine/create-container.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { NotFound, StartError, startExitCode } from "../../engine/errors.ts";
@@ -23,6 +24,9 @@ export default defineCommand({
   stopAtFirstArgument: true,
   examples: ["berth run --rm -it bb sh", "berth run -d --name web -m 64m bb httpd -f", "berth run --rm --rootfs / sh -c 'hostname; ps'"],
   async run(context, flags, args) {
+    // It starts up meanwhile, and ends where nothing comes of this.
+    const monitor = launchMonitor();
+    mark("launch monitor");
     const options = containerOptions(flags, args);
     if (flags.detach && flags.attach.length > 0) throw new UsageError("Conflicting options: -a and -d");
     const streams = attachedStreams(flags.attach, flags.interactive);
@@ -32,8 +36,11 @@ export default defineCommand({
     options.attachStdout = !flags.detach;
 
     const detachKeys = detachKeysOf(flags["detach-keys"]);
-    const monitor = launchMonitor();
-    const record = await makeContainer(context.engine, options, flags, false);
+    mark("read flags");
+    const { engine } = context;
+    mark("open store");
+    const record = await makeContainer(engine, options, flags, false);
+    mark("make container");
     const started = ({ pid }: { pid: number }) => {
       if (flags.pidfile !== undefined) writeFileSync(flags.pidfile, String(pid));
     };

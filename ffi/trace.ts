@@ -1,0 +1,62 @@
+/**
+ * Where the time of a command goes: with BERTH_TRACE=FILE each of its processes appends spans in Chrome's trace format
+ * (chrome://tracing, Perfetto), all on one clock. Times are microseconds since 1970.
+ */
+import { openSync, writeSync } from "./files.ts";
+import { hasCode } from "./libc.ts";
+
+const VARIABLE = "BERTH_TRACE";
+
+interface Trace {
+  fd: number;
+  events: object[];
+  /** Of the process, unique among all of a trace: in its own PID namespace init is number 1. */
+  pid: number;
+  last: number;
+}
+
+let trace: Trace | undefined;
+
+const now = () => (performance.timeOrigin + performance.now()) * 1000;
+
+/** Begins where the process did. The file is opened now: init will have another root. */
+export function startTrace(role: string): void {
+  const path = process.env[VARIABLE];
+  if (!path) return;
+  const start = performance.timeOrigin * 1000;
+  const pid = Math.round(start % 1e9);
+  trace = { fd: openTrace(path), events: [{ name: "process_name", ph: "M", pid, tid: 0, args: { name: role } }], pid, last: start };
+  mark("start up");
+}
+
+// The list has no end: readers of the format want none, and processes come and go.
+function openTrace(path: string): number {
+  try {
+    const fd = openSync(path, "wx");
+    writeSync(fd, "[\n");
+  } catch (error) {
+    if (!hasCode(error, "EEXIST")) throw error;
+  }
+  return openSync(path, "a");
+}
+
+/** Ends what was done since the last mark, or since the process started, by its name. Costs nothing where nothing is traced. */
+export function mark(name: string): void {
+  if (trace === undefined) return;
+  const end = now();
+  trace.events.push({ name, ph: "X", ts: trace.last, dur: end - trace.last, pid: trace.pid, tid: 0 });
+  trace.last = end;
+}
+
+/** Writes what was marked: right before the process ends, or becomes another program. */
+export function endTrace(): void {
+  if (trace === undefined) return;
+  writeSync(trace.fd, trace.events.map((event) => `${JSON.stringify(event)},\n`).join(""));
+  trace = undefined;
+}
+
+/** What a process of ours needs in its environment to be part of the trace. */
+export const traceEnvironment = (): Record<string, string> => {
+  const path = process.env[VARIABLE];
+  return path ? { [VARIABLE]: path } : {};
+};

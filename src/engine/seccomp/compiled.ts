@@ -1,0 +1,60 @@
+/** The filter of a container's processes. Compiling one takes longer than all else init does, and few containers have one of their own. */
+import { AT_FDCWD, statat } from "../../../ffi/fd.ts";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "../../../ffi/files.ts";
+import { release } from "../../../ffi/host.ts";
+import { join } from "../../../ffi/path.ts";
+import { type CompiledSeccomp, compileForThisMachine } from "../../runtime/seccomp/install.ts";
+import type { ContainerConfig } from "../../store/container-config.ts";
+import type { Layout } from "../../store/layout.ts";
+import type { Profile } from "./profile.ts";
+
+/** Filters that are kept; a host that needs more of them compiles some again. */
+const MAX_KEPT = 100;
+const FLAGS = 4; // bytes before the program
+
+/**
+ * What init installs, out of the run folder where it was needed before; nothing for a privileged or unconfined container.
+ *
+ * @param capabilities the container's bounding set: profiles have parts that depend on it
+ */
+export function compiledSeccomp(
+  layout: Layout,
+  { privileged, security }: Pick<ContainerConfig, "privileged" | "security">,
+  capabilities: readonly string[],
+): { seccomp?: CompiledSeccomp } {
+  const wanted = security?.seccomp;
+  if (privileged || wanted === "unconfined") return {};
+  // Another berth may compile it in another way, another kernel has other calls.
+  const { ino, mtime } = statat(AT_FDCWD, "/proc/self/exe", true);
+  const key = [ino, mtime, release(), ...capabilities, wanted === undefined ? "default" : JSON.stringify(wanted.profile)].join("\0");
+  const folder = join(layout.run, "seccomp");
+  const path = join(folder, new Bun.CryptoHasher("sha256").update(key).digest("hex"));
+  const kept = read(path);
+  if (kept) return { seccomp: kept };
+  const { DEFAULT_PROFILE, resolveProfile } = require("./profile.ts") as typeof import("./profile.ts");
+  const profile = wanted === undefined ? DEFAULT_PROFILE : (wanted.profile as Profile);
+  const seccomp = compileForThisMachine(resolveProfile(profile, capabilities));
+  keep(folder, path, seccomp);
+  return { seccomp };
+}
+
+function read(path: string): CompiledSeccomp | undefined {
+  try {
+    const bytes = readFileSync(path);
+    return { flags: bytes.readUInt32LE(0), program: bytes.toString("base64", FLAGS) };
+  } catch {
+    return undefined;
+  }
+}
+
+function keep(folder: string, path: string, { program, flags }: CompiledSeccomp): void {
+  const head = Buffer.alloc(FLAGS);
+  head.writeUInt32LE(flags);
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const names = readdirSync(folder);
+    if (names.length >= MAX_KEPT) for (const name of names) rmSync(join(folder, name), { force: true });
+    writeFileSync(`${path}.${process.pid}`, Buffer.concat([head, Buffer.from(program, "base64")]), { mode: 0o600 });
+    renameSync(`${path}.${process.pid}`, path);
+  } catch {} // a full disk: the next one compiles it again
+}

@@ -17,7 +17,7 @@ startTrace(["init", "monitor"].includes(role ?? "") ? (role as string) : "comman
 if (role === "init") {
   const { runInit } = await import("./runtime/init.ts");
   mark("load");
-  runInit(Number(process.argv[3]));
+  runInit(Number(process.argv[3]), process.argv[4] === "early");
 } else if (role === "monitor") {
   // What a monitor takes over runs already.
   if (process.argv[3] !== TAKE_OVER) (await import("./runtime/spawn.ts")).startInitEarly();

@@ -6,7 +6,7 @@ import type { FailureKind } from "./errors.ts";
 import type { Root } from "./rootfs/root.ts";
 import type { Seccomp } from "./seccomp/compile.ts";
 import type { CompiledSeccomp } from "./seccomp/install.ts";
-import type { Process, Spec, State } from "./spec.ts";
+import type { NamespaceType, Process, Spec, State } from "./spec.ts";
 
 /** Names to be looked up in the container's own /etc/passwd and /etc/group. */
 export interface NamedUser {
@@ -24,8 +24,6 @@ export interface CreateRequest {
   /** Empty folder of the host onto which the root is mounted, in the container's mount namespace only. */
   mountPoint: string;
   namedUser: NamedUser | undefined;
-  /** Whether what is to be 0, 1 and 2 comes first of what is passed: this init was started before that was known. */
-  hasStdio?: boolean;
   /** Whether what binds show comes opened, since the container's user namespace could not; in their order. */
   hasOpenedBinds?: boolean;
   /** pivot_root(2) is not to be used. */
@@ -53,6 +51,9 @@ export interface ExecRequest {
   pid: number;
   startTime: number;
 }
+
+/** What an init that was started before its request made already. Its 0, 1 and 2 come first of what is passed. */
+export const EARLY_NAMESPACES: readonly NamespaceType[] = ["mount", "uts", "ipc", "network"];
 
 /** What a parent knows only once init exists. */
 export interface CgroupFiles {

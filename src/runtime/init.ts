@@ -23,7 +23,16 @@ import {
 } from "../../ffi/process.ts";
 import { bringLoopbackUp } from "../../ffi/socket.ts";
 import { mark } from "../../ffi/trace.ts";
-import { type CgroupFiles, Channel, type CreateRequest, type ExecRequest, type GoOn, type InitRequest, type NamedUser } from "./channel.ts";
+import {
+  type CgroupFiles,
+  Channel,
+  type CreateRequest,
+  EARLY_NAMESPACES,
+  type ExecRequest,
+  type GoOn,
+  type InitRequest,
+  type NamedUser,
+} from "./channel.ts";
 import { RuntimeFailure } from "./errors.ts";
 import { runHooks } from "./hooks.ts";
 import { openProfileFile, requestProfile } from "./process/apparmor.ts";
@@ -59,10 +68,13 @@ const CLONE_FLAGS: Record<NamespaceType, number> = {
  * Runs the role; returns only by ending the process.
  *
  * @param channelFd the descriptor on which it talks to its parent
+ * @param isEarly whether it was started before its request was there, and makes what nearly all of them ask for
  */
-export function runInit(channelFd: number): never {
+export function runInit(channelFd: number, isEarly: boolean): never {
   const channel = new Channel(new fd.OwnedFd(channelFd));
   try {
+    if (isEarly) makeNamespaces(flagsOf(EARLY_NAMESPACES));
+    mark("early namespaces");
     // Nobody inside may look into this process or reach the host's executable through it (CVE-2019-5736).
     prctl(PR_SET_DUMPABLE, 0);
     umask(0);
@@ -70,8 +82,8 @@ export function runInit(channelFd: number): never {
     const request = received?.message;
     if (!received || !request) process.exit(1); // the parent died first
     mark("wait for the request");
-    if (request.type === "create" && request.hasStdio) takeStdio(received.fds);
-    if (request.type === "create") createContainer(channel, request, received.fds);
+    if (request.type === "create" && isEarly) takeStdio(received.fds);
+    if (request.type === "create") createContainer(channel, request, received.fds, isEarly);
     else joinContainer(channel, request);
   } catch (error) {
     const failure = error instanceof RuntimeFailure ? error : new RuntimeFailure(error instanceof Error ? error.message : String(error));
@@ -88,13 +100,13 @@ function takeStdio(passed: fd.OwnedFd[]): void {
   }
 }
 
-function createContainer(channel: Channel, request: CreateRequest & CgroupFiles, passed: fd.OwnedFd[]): never {
+function createContainer(channel: Channel, request: CreateRequest & CgroupFiles, passed: fd.OwnedFd[], isEarly: boolean): never {
   const { spec } = request;
   setsid();
   const profile = openProfile(spec.process);
   if (!request.noNewKeyring) joinNewKeyring();
   const fifo = request.startFifo ? passed.shift() : undefined;
-  enterNamespaces(spec);
+  enterNamespaces(spec, isEarly ? EARLY_NAMESPACES : []);
   joinCgroup(openCgroupFiles(request));
   mark("namespaces");
   channel.send({ stage: "namespaces" });
@@ -242,9 +254,17 @@ function step<T>(what: string, action: () => T): T {
   }
 }
 
-function enterNamespaces(spec: Spec): void {
+const flagsOf = (types: readonly NamespaceType[]) => types.reduce((flags, type) => flags | CLONE_FLAGS[type], 0);
+
+function makeNamespaces(flags: number): void {
+  step("make namespaces", () => ns.unshare(flags));
+  if (flags & ns.CLONE_NEWNET) bringLoopbackUp();
+}
+
+function enterNamespaces(spec: Spec, done: readonly NamespaceType[]): void {
   let fresh = 0;
   for (const { type, path } of spec.linux.namespaces) {
+    if (done.includes(type)) continue;
     // The parent did PID and user before it started us; cgroup comes once we are in the group.
     if (type === "pid" || type === "user" || (type === "cgroup" && !path)) continue;
     if (path === undefined) fresh |= CLONE_FLAGS[type];
@@ -256,9 +276,8 @@ function enterNamespaces(spec: Spec): void {
       });
     }
   }
-  step("make namespaces", () => ns.unshare(fresh));
+  if (fresh !== 0) makeNamespaces(fresh);
   if (fresh & ns.CLONE_NEWTIME) step("set time offsets", () => setTimeOffsets(spec.linux.timeOffsets ?? {}));
-  if (fresh & ns.CLONE_NEWNET) bringLoopbackUp();
 }
 
 // For the children of this process, and for what it becomes at execve (Linux 6.2).

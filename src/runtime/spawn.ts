@@ -12,14 +12,14 @@ import { hasPidfds } from "../../ffi/process-handle.ts";
 import { kill, signalNumber } from "../../ffi/signal.ts";
 import { socketPair } from "../../ffi/socket.ts";
 import { mark, traceEnvironment } from "../../ffi/trace.ts";
-import { Channel, type CreateRequest, type ExecRequest, type InitReport } from "./channel.ts";
+import { Channel, type CreateRequest, EARLY_NAMESPACES, type ExecRequest, type InitReport } from "./channel.ts";
 import { RuntimeFailure } from "./errors.ts";
 import { openIdMapping, usernsProgram, writeMappings } from "./id-mapping.ts";
 import { execFailure } from "./process/command.ts";
 import { openExec } from "./process/programs.ts";
 import { openIdMappedRoot } from "./rootfs/idmapped-root.ts";
 import { isBind, isIdMapped, openBind } from "./rootfs/mounts.ts";
-import type { IdMapping } from "./spec.ts";
+import type { IdMapping, NamespaceType } from "./spec.ts";
 
 /** Descriptors for the command's 0, 1 and 2; with a terminal, init replaces them. */
 export type Stdio = [input: number, output: number, error: number];
@@ -105,7 +105,7 @@ export function prepareProcess(request: CreateRequest | ExecRequest, options: Sp
     // What init could not open as another user: it belongs to root on the host.
     const fifo = request.type === "create" && request.startFifo !== undefined ? [openat(AT_FDCWD, request.startFifo, O_RDONLY | O_NONBLOCK)] : [];
     const hasOpenedBinds = request.type === "create" && userNamespaceOf(request) !== undefined && hasMountSetattr();
-    const told = { ...request, ...(hasOpenedBinds && { hasOpenedBinds }), ...(ready && { hasStdio: true }), cgroupFiles };
+    const told = { ...request, ...(hasOpenedBinds && { hasOpenedBinds }), cgroupFiles };
     sendWith(channel, told, fifo, ready ? options.stdio : []);
     setOomScore(pid, request);
     for (;;) {
@@ -230,7 +230,9 @@ export function startInitEarly(): void {
   if (inUserNamespace()) return;
   const [ours, theirs] = socketPair();
   using self = openReadOnlySelf();
-  const child = forPidNamespace("", () => spawnProgram(self?.path ?? SELF, ["berth-init", "init", "3"], ["ignore", "ignore", "ignore", theirs.fd]));
+  const child = forPidNamespace("", () =>
+    spawnProgram(self?.path ?? SELF, ["berth-init", "init", "3", "early"], ["ignore", "ignore", "ignore", theirs.fd]),
+  );
   theirs.close();
   early = { pid: child.pid, child, channel: new Channel(ours) };
 }
@@ -239,7 +241,9 @@ function takeEarlyInit(request: CreateRequest | ExecRequest): StartedInit | unde
   const ready = early;
   early = undefined;
   if (!ready) return undefined;
-  if (request.type === "create" && pidNamespaceOf(request) === "" && !userNamespaceOf(request) && !request.preserveFds) return ready;
+  const isNew = (type: NamespaceType) =>
+    request.type === "create" && request.spec.linux.namespaces.some((n) => n.type === type && n.path === undefined);
+  if (["pid" as const, ...EARLY_NAMESPACES].every(isNew) && !userNamespaceOf(request) && !request.preserveFds) return ready;
   ready.channel.close(); // it ends
   return undefined;
 }

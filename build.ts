@@ -18,12 +18,18 @@ interface Target {
   arch: "x64" | "arm64";
   /** Of npm: the runtime that the program is put into. */
   runtime: string;
+  /** Linked against the host's musl and libstdc++, of which it carries none. */
+  isMusl?: boolean;
 }
 
-// Of x64 there is one: Bun's packages for processors with and without AVX2 hold the same file (1.4.5).
 const TARGETS: Record<string, Target> = {
   "linux-x64": { arch: "x64", runtime: "@oven/bun-linux-x64" },
+  // For processors without AVX2; in Bun 1.4.5 the two packages hold the same file.
+  "linux-x64-baseline": { arch: "x64", runtime: "@oven/bun-linux-x64-baseline" },
   "linux-arm64": { arch: "arm64", runtime: "@oven/bun-linux-aarch64" },
+  // These need what the others carry; they are for who wants his distribution's own C library under everything.
+  "linux-x64-musl": { arch: "x64", runtime: "@oven/bun-linux-x64-musl", isMusl: true },
+  "linux-arm64-musl": { arch: "arm64", runtime: "@oven/bun-linux-aarch64-musl", isMusl: true },
 };
 const OWN_TARGET = `linux-${process.arch}`;
 
@@ -296,7 +302,7 @@ async function build(name: string, out: string, { version, commit }: Build): Pro
       "--outfile",
       plain,
     ]);
-    const bytes = await embedLoader(readFileSync(plain), target.arch, compiler);
+    const bytes = target.isMusl ? readFileSync(plain) : await embedLoader(readFileSync(plain), target.arch, compiler);
     writeFileSync(`${out}.new`, bytes);
     chmodSync(`${out}.new`, 0o755);
     renameSync(`${out}.new`, out);
@@ -370,7 +376,8 @@ async function main(): Promise<void> {
     );
     writeFileSync(join(dist, "SHA256SUMS"), sums.join(""));
   }
-  for (const name of values.deb ? targets : []) console.log(`${relative(root, await packDeb(name, dist, version))}`);
+  const hasPackage = (name: string) => name === `linux-${TARGETS[name]?.arch}`; // of Debian's
+  for (const name of values.deb ? targets.filter(hasPackage) : []) console.log(`${relative(root, await packDeb(name, dist, version))}`);
 }
 
 main().catch((error: Error) => {

@@ -32,8 +32,9 @@ const ARM64_PACKAGES: Record<string, string> = {
   "/usr/bin/qemu-aarch64-static": "qemu-user-static",
   "/usr/bin/qemu-system-aarch64": "qemu-system-arm",
 };
+const MUSL_PACKAGES: Record<string, string> = { "/lib/ld-musl-x86_64.so.1": "musl", "/usr/bin/g++": "g++" };
 const DEFAULT_SUITES = ["unit", "e2e", ...(Object.keys(VM_PACKAGES).every(existsSync) ? ["vm"] : [])];
-const SUITES = ["unit", "e2e", "peers", "vm", "arm64"];
+const SUITES = ["unit", "e2e", "peers", "vm", "arm64", "musl"];
 /** What stands for the host: bridges, tables and forwarding of the tests are in a network namespace of their own. */
 const OWN_NETWORK = ["unshare", "-n", "sh", "-c", 'busybox ifconfig lo up && exec "$@"', "sh"];
 /** Suites that make some. */
@@ -87,6 +88,7 @@ await installPackages({
   ...(suites.includes("peers") && PEER_PACKAGES),
   ...(suites.includes("vm") && VM_PACKAGES),
   ...(suites.includes("arm64") && ARM64_PACKAGES),
+  ...(suites.includes("musl") && MUSL_PACKAGES),
 });
 const lines: string[] = [];
 let failed = 0;

@@ -1,7 +1,7 @@
 /** Measures a row with hyperfine. */
-import { readFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Row } from "./row.ts";
+import { MEASUREMENTS, type Measurement, type Row } from "./row.ts";
 
 const RUNS = 20;
 
@@ -17,8 +17,8 @@ interface Measured {
   mean: number;
 }
 
-/** Prints medians and ratios. */
-export async function measure({ title, commands, prepare = {}, runs = RUNS }: Row, folder: string): Promise<void> {
+/** Prints medians and ratios, and keeps them. */
+export async function measure({ name: row, title, commands, prepare = {}, runs = RUNS, budget, wanted }: Row, folder: string): Promise<void> {
   const out = join(folder, "result.json");
   for (const [name, command] of Object.entries(commands)) {
     const { exitCode, stderr } = Bun.spawnSync([...WITHOUT_HYBRID, "sh", "-c", `${prepare[name] ?? "true"}; ${command}`]);
@@ -36,10 +36,17 @@ export async function measure({ title, commands, prepare = {}, runs = RUNS }: Ro
   }
   const { results } = JSON.parse(readFileSync(out, "utf8")) as { results: Measured[] };
   const berth = results[0]?.median ?? 1;
-  console.log(`${title}, median of ${runs}`);
+  const kept: Measurement = { name: row, title, runs, budget, wanted, results: {} };
+  for (const { command, median, stddev, user, system } of results) kept.results[command] = { median, stddev, cpu: user + system };
+  appendFileSync(join(folder, MEASUREMENTS), `${JSON.stringify(kept)}\n`);
+  console.log(`${title}, median of ${runs}${budget === undefined ? "" : `, may take ${budget} ms`}`);
   for (const { command, median, stddev, user, system, mean } of results) {
     const time = `${(median * 1000).toFixed(1).padStart(7)} ms ± ${(stddev * 1000).toFixed(1).padStart(5)}`;
-    console.log(`  ${command.padEnd(8)} ${time}   ${(median / berth).toFixed(2).padStart(5)}   ${((user + system) / mean).toFixed(2)} CPUs`);
+    const target = wanted?.[command];
+    const verdict = target === undefined ? "" : `   wanted ${target}`;
+    console.log(
+      `  ${command.padEnd(8)} ${time}   ${(median / berth).toFixed(2).padStart(5)}   ${((user + system) / mean).toFixed(2)} CPUs${verdict}`,
+    );
   }
   if (names[0] !== "berth" || !prepare.berth) return;
   Bun.spawnSync(["sh", "-c", prepare.berth]);

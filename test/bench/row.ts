@@ -13,7 +13,24 @@ export interface Row {
   prepare?: Record<string, string>;
   /** Fewer than usual for long jobs. */
   runs?: number;
+  /** Milliseconds that berth may take. */
+  budget?: number;
+  /** How many times as long the others are to take. */
+  wanted?: Record<string, number>;
 }
+
+/** What came of a row: seconds, medians with their deviations, by who did the job. */
+export interface Measurement {
+  name: string;
+  title: string;
+  runs: number;
+  budget?: number | undefined;
+  wanted?: Record<string, number> | undefined;
+  results: Record<string, { median: number; stddev: number; cpu: number }>;
+}
+
+/** In a benchmark's folder, a line of JSON for each row: rows are measured by several processes. */
+export const MEASUREMENTS = "measurements.jsonl";
 
 /** The beginning of a shell command that calls a peer. */
 export function shellCommand({ command, env }: Peer): string {

@@ -1,15 +1,17 @@
 // Measures berth beside its peers: hyperfine runs the commands of a row in turn, and the
-// ratios count, not the milliseconds of a shared machine. `npm run bench [-- ROW…]`.
+// ratios count, not the milliseconds of a shared machine. `npm run bench [-- ROW…]`; with
+// --write they go into docs/benchmarks.md, with --check it fails where they got worse.
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { measure } from "./measure.ts";
+import { lostGround, readMeasurements, writeReport } from "./report.ts";
 import { BERTH, type Row } from "./row.ts";
-import { ociRow, runRow } from "./rows/containers.ts";
 import { type Engines, startEngines } from "./rows/engines.ts";
 import { idleRows, measureIdle } from "./rows/idle.ts";
 import { type ImageRows, imageRows } from "./rows/images.ts";
 import { logRows } from "./rows/logs.ts";
+import { ociRow } from "./rows/oci.ts";
 
 const PACKAGES: Record<string, string> = {
   "/usr/bin/hyperfine": "hyperfine",
@@ -31,7 +33,9 @@ const NETWORK_PACKAGES: Record<string, string> = {
 };
 /** Several rows at once, in a network namespace of their own. */
 const NETWORK_ROW = "network";
-const CONTAINER_ROWS: Record<string, (folder: string) => Row> = { oci: ociRow, run: runRow };
+const CONTAINER_ROWS: Record<string, (folder: string) => Row> = { oci: ociRow };
+/** In a network namespace of their own as well. */
+const LIFE_ROWS = ["run", "run-none", "run-port", "run-d", "rm", "exec", "cp", "show", "many", "ps", "run-beside"];
 const LOG_ROWS = ["log", "log-rotated", "log-read", "stdout"];
 /** Several rows beside a hundred containers. */
 const IDLE_ROW = "idle";
@@ -52,8 +56,10 @@ async function installPeers(packages: Record<string, string>): Promise<void> {
   if ((await install.exited) !== 0) throw new Error(`cannot install ${missing.join(" ")}`);
 }
 
-const wanted = process.argv.slice(2);
-const known = [...Object.keys(CONTAINER_ROWS), NETWORK_ROW, ...LOG_ROWS, IDLE_ROW, ...IMAGE_ROWS];
+const FLAGS = ["--write", "--check"];
+const flags = process.argv.slice(2).filter((word) => FLAGS.includes(word));
+const wanted = process.argv.slice(2).filter((word) => !FLAGS.includes(word));
+const known = [...Object.keys(CONTAINER_ROWS), ...LIFE_ROWS, NETWORK_ROW, ...LOG_ROWS, IDLE_ROW, ...IMAGE_ROWS];
 const unknown = wanted.find((name) => !known.includes(name));
 if (unknown !== undefined) {
   console.error(`bench: unknown row ${unknown}: expected ${known.join(", ")}`);
@@ -63,18 +69,24 @@ if (!existsSync(BERTH)) {
   console.error("bench: dist/berth is missing: run `npm run build` first");
   process.exit(2);
 }
+async function inOwnNetwork(program: string, rows: string[] = []): Promise<void> {
+  const command = ["unshare", "-n", "-m", process.execPath, join(import.meta.dir, program), folder, ...rows];
+  const child = Bun.spawn(command, { stdout: "inherit", stderr: "inherit" });
+  await child.exited;
+}
+
 const isWanted = (name: string) => wanted.length === 0 || wanted.includes(name);
 let images: ImageRows | undefined;
 try {
   await installPeers(PACKAGES);
   for (const [name, make] of Object.entries(CONTAINER_ROWS)) if (isWanted(name)) await measure(make(folder), folder);
+  if (LIFE_ROWS.some(isWanted)) {
+    await installPeers({ ...NETWORK_PACKAGES, ...ENGINE_PACKAGES });
+    await inOwnNetwork("lives.ts", LIFE_ROWS.filter(isWanted));
+  }
   if (isWanted(NETWORK_ROW)) {
-    await installPeers({ ...NETWORK_PACKAGES, "/usr/sbin/dockerd": "docker.io" });
-    const rows = Bun.spawn(["unshare", "-n", "-m", process.execPath, join(import.meta.dir, "network.ts"), folder], {
-      stdout: "inherit",
-      stderr: "inherit",
-    });
-    await rows.exited;
+    await installPeers({ ...NETWORK_PACKAGES, ...ENGINE_PACKAGES });
+    await inOwnNetwork("network.ts");
   }
   if ([...LOG_ROWS, IDLE_ROW].some(isWanted)) {
     await installPeers(ENGINE_PACKAGES);
@@ -92,6 +104,11 @@ try {
     images = await imageRows(folder);
     for (const name of IMAGE_ROWS) if (isWanted(name)) await measure((images.rows[name] as () => Row)(), folder);
   }
+  const measured = readMeasurements(folder);
+  if (flags.includes("--write")) writeReport(measured);
+  const lost = flags.includes("--check") ? lostGround(measured) : [];
+  for (const line of lost) console.error(`bench: ${line}`);
+  if (lost.length > 0) process.exitCode = 1;
 } finally {
   await images?.stop();
   rmSync(folder, { recursive: true, force: true });

@@ -46,7 +46,9 @@ export default defineCommand({
             Labels: Object.entries(config?.labels ?? {})
               .map(([key, value]) => `${key}=${value}`)
               .join(","),
-            CreatedAt: goTime(createdAt),
+            get CreatedAt() {
+              return goTime(createdAt);
+            },
           },
           config?.labels ?? {},
         ),

@@ -20,16 +20,17 @@ export function imageRows(image: ImageRecord, truncate: boolean, wanted: string 
     ID: truncate ? image.id.slice(7, 19) : image.id,
     Digest: "<none>",
     CreatedSince: created === 0 ? "N/A" : `${humanDuration(Date.now() - created)} ago`,
-    CreatedAt: goTime(created),
     Size: humanSize(image.size),
   };
-  if (image.names.length === 0) return wanted === undefined ? [{ ...common, Repository: "<none>", Tag: "<none>" }] : [];
+  // Looked for only where it is shown: the first local time of a process costs it the tables of all zones.
+  const withTime = (row: Record<string, unknown>) => Object.defineProperty(row, "CreatedAt", { get: () => goTime(created), enumerable: true });
+  if (image.names.length === 0) return wanted === undefined ? [withTime({ ...common, Repository: "<none>", Tag: "<none>" })] : [];
   return image.names
     .filter((name) => wanted === undefined || isNamed(name, wanted))
     .map((name) => {
       const { repository, tag } = familiarName(name);
       const digest = image.digests.find((d) => d.startsWith(`${name.slice(0, name.lastIndexOf(":"))}@`));
-      return { ...common, Repository: repository, Tag: tag, ...(digest && { Digest: digest.slice(digest.indexOf("@") + 1) }) };
+      return withTime({ ...common, Repository: repository, Tag: tag, ...(digest && { Digest: digest.slice(digest.indexOf("@") + 1) }) });
     });
 }
 

@@ -2,7 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { makeBusyboxTar } from "../../fixtures/busybox.ts";
-import { type Peer, podmanPeer, startDockerd } from "../../fixtures/peers.ts";
+import { type Peer, podmanPeer, startDockerd, WITHOUT_NETWORKS } from "../../fixtures/peers.ts";
 import { BERTH, shellCommand } from "../row.ts";
 
 export const IMAGE = "bb:v1";
@@ -14,13 +14,16 @@ export interface Engines extends AsyncDisposable {
   sh(script: string): string;
 }
 
-export async function startEngines(folder: string): Promise<Engines> {
+/** @param networks whether they may make some: in a network namespace of their own */
+export async function startEngines(folder: string, networks = false): Promise<Engines> {
   mkdirSync(folder, { recursive: true });
   const tar = join(folder, "bb.tar");
   makeBusyboxTar(tar);
-  const dockerd = await startDockerd(folder);
+  const dockerd = await startDockerd(folder, networks ? ["--bip", "172.29.0.1/16"] : WITHOUT_NETWORKS);
+  const podman = podmanPeer(folder);
+  if (networks) podman.command.push("--network-config-dir", join(folder, "networks"));
   const berth: Peer = { command: [BERTH], env: { BERTH_ROOT: join(folder, "berth") } };
-  const peers: Record<string, Peer> = { berth, docker: dockerd, podman: podmanPeer(folder) };
+  const peers: Record<string, Peer> = { berth, docker: dockerd, podman };
   const each: Engines["each"] = (command) =>
     Object.fromEntries(Object.entries(peers).map(([name, peer]) => [name, command(name).replaceAll("{}", shellCommand(peer))]));
   const sh = (script: string) => {

@@ -1,10 +1,9 @@
-/** Rows of containers' lives. */
+/** Rows of the OCI runtime. */
 import { symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { defaultSpec } from "../../../src/runtime/container/describe.ts";
-import { makeBusyboxRoot, makeBusyboxTar } from "../../fixtures/busybox.ts";
-import { podmanPeer, runner } from "../../fixtures/peers.ts";
-import { BERTH, type Row, shellCommand } from "../row.ts";
+import { makeBusyboxRoot } from "../../fixtures/busybox.ts";
+import { BERTH, type Row } from "../row.ts";
 
 // A ready bundle, on which every runtime is given the same to do.
 export function ociRow(folder: string): Row {
@@ -29,20 +28,5 @@ export function ociRow(folder: string): Row {
     name: "oci",
     title: "create, start and delete of a ready bundle",
     commands: { berth: life(link), runc: life("runc"), crun: life("crun --cgroup-manager=disabled") },
-  };
-}
-
-export function runRow(folder: string): Row {
-  const root = join(folder, "engine");
-  const tar = join(folder, "bb.tar");
-  makeBusyboxTar(tar);
-  const berth = shellCommand({ command: [BERTH], env: { BERTH_ROOT: root } });
-  const podman = podmanPeer(folder);
-  for (const { code, err } of [runner([BERTH], { BERTH_ROOT: root })("import", tar, "bb"), runner(podman.command, podman.env)("import", tar, "bb")])
-    if (code !== 0) throw new Error(err);
-  return {
-    name: "run",
-    title: "run --rm, no network, true",
-    commands: { berth: `${berth} run --rm --network none bb true`, podman: `${shellCommand(podman)} run --rm --network none bb true` },
   };
 }

@@ -46,21 +46,28 @@ export function writeSync(descriptor: number, data: string | Uint8Array, offset 
   return bytes.length === 0 ? 0 : call("write", descriptor, bytes, bytes.length);
 }
 
+// Most files fit, and what does not is copied out of it at once.
+const first = Buffer.allocUnsafeSlow(FIRST_READ);
+
 export function readFileSync(path: string): Buffer;
 export function readFileSync(path: string, encoding: BufferEncoding): string;
 export function readFileSync(path: string, encoding?: BufferEncoding): Buffer | string {
-  using file = fd.openat(AT_FDCWD, path, fd.O_RDONLY);
-  let buffer = Buffer.allocUnsafe(FIRST_READ);
-  let length = 0;
-  for (;;) {
-    const n = readSync(file.fd, buffer, length);
-    if (n === 0) break;
-    length += n;
-    // The size is asked for only where a file is larger than most, and files of /proc have none.
-    if (length === buffer.length) buffer = Buffer.concat([buffer], Math.max(2 * length, Number(fd.statat(file.fd, "").size) + 1));
+  const file = call("openat", AT_FDCWD, path, fd.O_RDONLY | fd.O_CLOEXEC);
+  try {
+    let buffer = first;
+    let length = 0;
+    for (;;) {
+      const n = call("read", file, length === 0 ? buffer : buffer.subarray(length), buffer.length - length);
+      if (n === 0) break;
+      length += n;
+      // The size is asked for only where a file is larger than most, and files of /proc have none.
+      if (length === buffer.length) buffer = Buffer.concat([buffer], Math.max(2 * length, Number(fd.statat(file, "").size) + 1));
+    }
+    if (encoding !== undefined) return buffer.toString(encoding, 0, length);
+    return buffer === first ? Buffer.from(first.subarray(0, length)) : buffer.subarray(0, length);
+  } finally {
+    tryCall("close", file);
   }
-  const bytes = buffer.subarray(0, length);
-  return encoding === undefined ? bytes : bytes.toString(encoding);
 }
 
 export function writeFileSync(path: string, data: string | Uint8Array, { mode, flag = "w" }: { mode?: number; flag?: Flag } = {}): void {

@@ -106,29 +106,42 @@ export function cString(text: string): Buffer {
  * @throws {SyscallError} where the kernel answers with an errno. EINTR is retried.
  */
 export function call(name: SyscallName, ...args: Argument[]): number {
-  const result = tryCall(name, ...args);
+  const [a, b, c, d, e, f] = args;
+  const result = tryCall(name, a, b, c, d, e, f);
   if (result >= 0) return result;
   throw new SyscallError(name, errnoName(-result), args.map(describe));
 }
 
+// What the kernel reads of is kept alive here meanwhile.
+const inUse: unknown[] = [];
+
+function wordOf(arg: Argument): number | bigint {
+  if (typeof arg === "number" || typeof arg === "bigint") return arg;
+  if (arg === null) return 0;
+  const bytes = typeof arg === "string" ? cString(arg) : arg;
+  if (bytes.byteLength === 0) return 0;
+  inUse.push(bytes);
+  return ptr(bytes) as number;
+}
+
 /** As {@link call}, but gives the negative errno instead of throwing. */
-export function tryCall(name: SyscallName, ...args: Argument[]): number {
-  // `memory` keeps strings alive while the kernel reads them.
-  const memory: NodeJS.TypedArray[] = [];
-  const words = args.map((arg) => {
-    if (typeof arg === "number" || typeof arg === "bigint") return arg;
-    if (arg === null) return 0;
-    const bytes = typeof arg === "string" ? cString(arg) : arg;
-    if (bytes.byteLength === 0) return 0;
-    memory.push(bytes);
-    return ptr(bytes) as number;
-  });
+export function tryCall(
+  name: SyscallName,
+  a: Argument = 0,
+  b: Argument = 0,
+  c: Argument = 0,
+  d: Argument = 0,
+  e: Argument = 0,
+  f: Argument = 0,
+): number {
   const number = syscallNumber(name);
+  const [x, y, z, u, v, w] = [wordOf(a), wordOf(b), wordOf(c), wordOf(d), wordOf(e), wordOf(f)];
   for (;;) {
-    const result = Number(symbols.syscall(number, words[0] ?? 0, words[1] ?? 0, words[2] ?? 0, words[3] ?? 0, words[4] ?? 0, words[5] ?? 0));
-    if (result !== -1) return result;
-    const errno = read.i32(errnoLocation as never, 0);
-    if (errno !== EINTR) return -errno;
+    const result = Number(symbols.syscall(number, x, y, z, u, v, w));
+    const errno = result === -1 ? read.i32(errnoLocation as never, 0) : 0;
+    if (errno === EINTR) continue;
+    inUse.length = 0;
+    return errno === 0 ? result : -errno;
   }
 }
 

@@ -25,6 +25,9 @@ const SCRIPTS = {
   nested: `berth run --privileged --network none --rm -m 512m -v /bin/berth:/bin/berth:ro -v /bb.tar:/bb.tar:ro --tmpfs /run --tmpfs /var/lib bb sh -c '
     unset BERTH_ROOT; berth import /bb.tar bb >/dev/null && berth run --network none --rm -m 32m --pids-limit 20 bb sh -c "cd /sys/fs/cgroup; cat memory.max pids.max"
     berth run --network none -d --name in bb sleep 100 >/dev/null; berth exec in echo inside; berth pause in; berth unpause in; berth rm -f in'`,
+  nestedExec: `berth run -d --name n --privileged --network none -v /bin/berth:/bin/berth:ro -v /bb.tar:/bb.tar:ro --tmpfs /run --tmpfs /var/lib bb sh -c '
+    unset BERTH_ROOT; berth import /bb.tar bb >/dev/null; berth run --network none --rm bb echo inner; touch /done; sleep 100' >/dev/null
+    until berth exec n test -e /done; do sleep 0.2; done; berth exec n echo joined; berth logs n; berth rm -f n`,
   delegated: `cd /sys/fs/cgroup; echo +memory +pids +cpu > cgroup.subtree_control; mkdir users; echo +memory +pids +cpu > users/cgroup.subtree_control
     mkdir users/one; mkdir -p /etc; printf 'root:x:0:0::/:/bin/sh\\nuser:x:1000:1000::/tmp/home:/bin/sh\\n' > /etc/passwd; chmod 777 /tmp; chown 1000:1000 users/one users/one/*; mkdir -p /tmp/home /tmp/run; chown 1000:1000 /tmp/home /tmp/run; chmod 700 /tmp/run
     cat > /tmp/user.sh <<'END'
@@ -74,6 +77,8 @@ test("weights, reservations, CPUs; pause, stats and update", () => {
 });
 
 test("berth inside berth: limits below those of the one around it", () => expect(said("nested")).toBe("33554432\n20\ninside\nin\nin\nin\nexit 0\n"));
+
+test("exec into a container that has cgroups of its own making", () => expect(said("nestedExec")).toBe("joined\ninner\nn\nexit 0\n"));
 
 test("a user namespace, where no mount can map the owners of this kernel's tmpfs", () => {
   expect(said("userns")).toBe("0\n0\nmade\n 0 1879048192 65536\nexit 0\n");

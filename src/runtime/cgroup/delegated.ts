@@ -22,13 +22,17 @@ export function enterDelegated(): string | undefined {
   const folder = join(v2.path, parent);
   try {
     accessSync(join(folder, "cgroup.procs"), W_OK);
-    mkdirSync(join(folder, SUPERVISORS), { recursive: true });
-    // His shell, too: one process that stays would keep limits from all below.
-    for (const pid of readPids(folder)) move(pid, join(folder, SUPERVISORS));
+    emptyCgroup(folder);
     return parent;
   } catch {
     return undefined; // the host's
   }
+}
+
+/** Moves the processes of a cgroup below it, a shell among them, too: one that stays would keep limits from all others below. */
+export function emptyCgroup(folder: string): void {
+  mkdirSync(join(folder, SUPERVISORS), { recursive: true });
+  for (const pid of readPids(folder)) move(pid, join(folder, SUPERVISORS));
 }
 
 function move(pid: number, folder: string): void {

@@ -76,7 +76,8 @@ export function removeFolder(path: string): void {
   }
 }
 
-function foldersIn(path: string): string[] {
+/** Names of the cgroups below one. */
+export function foldersIn(path: string): string[] {
   try {
     return readFolder(path).flatMap(({ name, type }) => (type === S_IFDIR ? [name] : []));
   } catch (error) {

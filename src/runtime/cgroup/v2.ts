@@ -8,8 +8,9 @@ import { hasCode, reasonOf } from "../../../ffi/libc.ts";
 import { kill } from "../../../ffi/signal.ts";
 import type { DeviceRule, Resources } from "../spec.ts";
 import { type Cgroup, CgroupError, type Usage } from "./cgroup.ts";
+import { emptyCgroup } from "./delegated.ts";
 import { compileDeviceRules } from "./device-program.ts";
-import { killUntilEmpty, makeFolder, readKeyed, readNumber, readPids, removeFolder, writeControl, writeLimit } from "./files.ts";
+import { foldersIn, killUntilEmpty, makeFolder, readKeyed, readNumber, readPids, removeFolder, writeControl, writeLimit } from "./files.ts";
 import type { CgroupMount } from "./hierarchy.ts";
 
 const CONTROLLERS = ["cpu", "cpuset", "hugetlb", "io", "memory", "pids"];
@@ -38,6 +39,8 @@ export class CgroupV2 implements Cgroup {
   create(): void {
     // A controller reaches a folder only if every folder above hands it down.
     let above = this.#mount.path;
+    // In a container that is allowed to, what we see as the root is its own cgroup, and its processes are in it.
+    if (existsSync(`${above}/cgroup.type`) && readPids(above).length > 0) emptyCgroup(above);
     for (const name of this.#folder.slice(this.#mount.path.length + 1).split("/")) {
       this.#delegate(above);
       above += `/${name}`;
@@ -68,7 +71,10 @@ export class CgroupV2 implements Cgroup {
     try {
       writeControl(`${this.#folder}/cgroup.procs`, String(pid));
     } catch (error) {
-      throw new CgroupError(`cannot move process ${pid} into ${this.#folder}: ${reasonOf(error)}`);
+      // Cgroups were made inside: its processes are below it, and so must others be.
+      const below = hasCode(error, "EBUSY") ? foldersIn(this.#folder).find((name) => readPids(`${this.#folder}/${name}`).length > 0) : undefined;
+      if (below === undefined) throw new CgroupError(`cannot move process ${pid} into ${this.#folder}: ${reasonOf(error)}`);
+      writeControl(`${this.#folder}/${below}/cgroup.procs`, String(pid));
     }
   }
 

@@ -3,7 +3,8 @@ import { mkdirSync, readFileSync, rmSync, statIfThere, writeFileSync } from "../
 import { openInRoot } from "../../../ffi/in-root.ts";
 import { reasonOf } from "../../../ffi/libc.ts";
 import { join, resolve } from "../../../ffi/path.ts";
-import { type BuildOptions, buildImage, type RunRequest, temporaryFolder } from "../../engine/build/build-image.ts";
+import { buildImage } from "../../engine/build/build-image.ts";
+import { type BuildOptions, type RunRequest, temporaryFolder } from "../../engine/build/steps.ts";
 import { unpackFolder } from "../../engine/copy-files.ts";
 import type { ContainerOptions } from "../../engine/create-container.ts";
 import type { Engine } from "../../engine/engine.ts";

@@ -1,0 +1,154 @@
+/** `COPY` and `ADD`. */
+import * as fd from "../../../ffi/fd.ts";
+import { rmSync } from "../../../ffi/files.ts";
+import { openInRoot } from "../../../ffi/in-root.ts";
+import { keepingMounts } from "../../../ffi/namespace.ts";
+import { resolve } from "../../../ffi/path.ts";
+import { DockerfileError, expandText, type Instruction, jsonList, type Lookup, shellWord, shellWords } from "../../image/dockerfile.ts";
+import { readRange } from "../../image/file-range.ts";
+import { decompress } from "../../image/unpack.ts";
+import { resolveUser } from "../../runtime/process/user.ts";
+import { openContainerFiles } from "../container-root.ts";
+import { atPlace, unpackAt, writeAt } from "../copy-files.ts";
+import { EngineError, NotFound } from "../errors.ts";
+import { commitStep } from "../export-container.ts";
+import { resolveImage } from "../resolve-image.ts";
+import { download, isUnpacked, makeFile } from "./added-files.ts";
+import { findSources, type Source, type SourceRoot, writeSources } from "./context.ts";
+import { type BuildOfSteps, type State, withContainer } from "./steps.ts";
+
+/**
+ * Copies files of the context, of another stage or image, of the Dockerfile itself, or from the web.
+ *
+ * @param scratch a folder that is this step's own, for those that come from nowhere else; removed again
+ */
+export async function copyStep(build: BuildOfSteps, state: State, instruction: Instruction, lookup: Lookup, scratch: string): Promise<void> {
+  const { options } = build;
+  const { name, rest, flags, heredocs, line } = instruction;
+  const fail = (why: string) => new DockerfileError(`line ${line}: ${name}: ${why}`);
+  const flag = (wanted: string) => {
+    const value = flags.find((f) => f.name === wanted)?.value;
+    return value === undefined ? undefined : shellWord(value, lookup);
+  };
+  const words = jsonList(rest)?.map((word) => shellWord(word, lookup)) ?? shellWords(rest, lookup);
+  const target = words.pop();
+  if (target === undefined || words.length === 0) throw fail("requires at least two arguments");
+  const from = flag("from");
+  if (name === "ADD" && from !== undefined) throw fail("unknown flag: from");
+  const workdir = state.config.config?.WorkingDir || "/";
+  const ending = /(^|\/)\.?$/.test(target) ? "/" : "";
+  const path = resolve("/", workdir, target).replace(/\/$/, "") + (ending || (resolve("/", workdir, target) === "/" ? "/" : ""));
+  const chmod = flag("chmod");
+  if (chmod !== undefined && !/^[0-7]{3,4}$/.test(chmod)) throw fail(`invalid chmod ${chmod}: expected an octal mode, such as 755`);
+  const mode = chmod === undefined ? undefined : Number.parseInt(chmod, 8);
+
+  try {
+    const documents = new Map(heredocs.map((heredoc) => [heredoc.name, heredoc]));
+    const plain: string[] = [];
+    const made: string[] = [];
+    for (const word of words) {
+      const heredoc = documents.get(/^<<-?(\w+)$/.exec(word)?.[1] ?? "");
+      if (heredoc) made.push(makeFile(scratch, heredoc.name, heredoc.expands ? expandText(heredoc.text, lookup) : heredoc.text));
+      else if (name === "ADD" && /^https?:\/\//.test(word)) made.push(await download(scratch, word));
+      else plain.push(word);
+    }
+    const isFolder = path.endsWith("/") || words.length > 1;
+    const place = isFolder && !path.endsWith("/") ? `${path}/` : path;
+    const copy = async (root: SourceRoot | undefined) => {
+      using own = made.length > 0 ? fd.openat(fd.AT_FDCWD, scratch, fd.O_RDONLY | fd.O_DIRECTORY) : undefined;
+      const batches: { root: SourceRoot; sources: Source[] }[] = [];
+      if (root && plain.length > 0) batches.push({ root, sources: plain.flatMap((pattern) => findSources(root, pattern)) });
+      if (own)
+        batches.push({
+          root: { root: own, ignore: undefined, name: "the Dockerfile" },
+          sources: made.map((file) => ({ path: file, isFolder: false })),
+        });
+      const owner = await ownerOf(build, state, flag("chown"));
+      const hasher = new Bun.CryptoHasher("sha256");
+      for (const batch of batches)
+        writeSources((bytes) => hasher.update(bytes), batch.root, batch.sources, undefined, { ...owner, mode, timeless: true });
+      const part = `${name} ${hasher.digest("hex")} ${owner.uid}:${owner.gid} ${chmod ?? ""} ${JSON.stringify(words)} ${place}`;
+      await build.take(state, part, () => addLayer(build, state, instruction, place, batches, { ...owner, mode }));
+    };
+    if (from !== undefined) return await fromStage(build, from, copy);
+    if (plain.length === 0) return await copy(undefined);
+    if (options.context === undefined) throw fail("this build has no context to copy from");
+    using root = fd.openat(fd.AT_FDCWD, options.context, fd.O_RDONLY | fd.O_DIRECTORY);
+    await copy({ root, ignore: options.ignore, name: "the build context" });
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+// Files of another stage, or of any image.
+async function fromStage(build: BuildOfSteps, text: string, copy: (root: SourceRoot) => Promise<void>): Promise<void> {
+  const { engine, options } = build;
+  const done = build.stage(text);
+  if (!done) await options.fetch(text, options.platform);
+  const image = done ? done.image : resolveImage(engine, text).image;
+  if (!image) throw new NotFound(`stage ${text} has no files`);
+  await withContainer(build, image, (record) =>
+    keepingMounts(async () => {
+      using files = openContainerFiles(build.engine, record);
+      using root = fd.openat(files.root.fd, ".", fd.O_RDONLY | fd.O_DIRECTORY);
+      await copy({ root, ignore: undefined, name: text });
+    }),
+  );
+}
+
+async function ownerOf(build: BuildOfSteps, state: State, text: string | undefined): Promise<{ uid: number; gid: number }> {
+  if (text === undefined) return { uid: 0, gid: 0 };
+  const [, uid, gid] = /^(\d+)(?::(\d+))?$/.exec(text) ?? [];
+  if (uid !== undefined) return { uid: Number(uid), gid: Number(gid ?? uid) };
+  const { image } = state;
+  if (!image) throw new EngineError(`--chown=${text}: FROM scratch knows no names, only numbers`);
+  return await withContainer(build, image, (record) =>
+    keepingMounts(() => {
+      using files = openContainerFiles(build.engine, record);
+      const read = (path: string) => {
+        try {
+          using file = openInRoot(files.root.fd, path, fd.O_RDONLY);
+          return fd.readExactly(file.fd, Math.min(Number(fd.statat(file.fd, "").size), 1 << 20)).toString();
+        } catch {
+          return "";
+        }
+      };
+      const [user = "", group = user] = text.split(":");
+      const resolved = resolveUser({ user: `${user}:${group}`, groups: [] }, read("etc/passwd"), read("etc/group"));
+      return { uid: resolved.uid, gid: resolved.gid };
+    }),
+  );
+}
+
+// The layer of a COPY or ADD.
+async function addLayer(
+  build: BuildOfSteps,
+  state: State,
+  { name, rest }: Instruction,
+  place: string,
+  batches: { root: SourceRoot; sources: Source[] }[],
+  change: { uid: number; gid: number; mode: number | undefined },
+): Promise<string> {
+  const config = state.config.config ?? {};
+  const base = state.image ?? build.emptyImage();
+  return await withContainer(build, base, async (record) => {
+    await keepingMounts(async () => {
+      for (const { root, sources } of batches) {
+        const archives = name === "ADD" && root.name !== "the Dockerfile" ? sources.filter((source) => isUnpacked(root, source)) : [];
+        for (const source of archives)
+          await atPlace(build.engine, record, place.endsWith("/") ? place : `${place}/`, change, async (at) => {
+            using file = openInRoot(root.root.fd, source.path, fd.O_RDONLY);
+            const { size } = fd.statat(file.fd, "");
+            await unpackAt(at, decompress(readRange({ fd: file.fd, offset: 0, size: Number(size) })));
+          });
+        const others = sources.filter((source) => !archives.includes(source));
+        if (others.length === 0) continue;
+        const isFolder = others.length > 1 || others.some((source) => source.isFolder);
+        await atPlace(build.engine, record, isFolder && !place.endsWith("/") ? `${place}/` : place, change, (at) =>
+          writeAt(at, (write) => writeSources(write, root, others, at.name, change)),
+        );
+      }
+    });
+    return await commitStep(build.engine, record, base, { config, createdBy: `${name} ${rest}`, author: state.config.author ?? "" });
+  });
+}

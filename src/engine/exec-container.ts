@@ -3,6 +3,7 @@ import { joinCgroup } from "../runtime/cgroup/enter.ts";
 import { openCgroup } from "../runtime/cgroup/open.ts";
 import { RuntimeFailure } from "../runtime/errors.ts";
 import { prepareProcess, type RunningProcess, type Stdio } from "../runtime/spawn.ts";
+import { writeTransaction } from "../store/database.ts";
 import { addContainerEvent } from "../store/events.ts";
 import { containerCgroup } from "../store/layout.ts";
 import { absoluteIn, buildCapabilities, buildProcess, hasUserNamespace } from "./container-spec.ts";
@@ -45,11 +46,8 @@ export function execInContainer(engine: Engine, text: string, options: ExecOptio
   };
   process.env = [...process.env, ...options.env];
   if (options.consoleSize) process.consoleSize = options.consoleSize;
-  const cgroup = openCgroup(containerCgroup(record));
   const execID = randomId();
   const command = options.args.join(" ");
-  addContainerEvent(engine.db, record.id, `exec_create: ${command}`, { execID });
-  addContainerEvent(engine.db, record.id, `exec_start: ${command}`, { execID });
   try {
     const running = prepareProcess(
       {
@@ -62,7 +60,13 @@ export function execInContainer(engine: Engine, text: string, options: ExecOptio
       },
       {
         stdio: options.stdio,
-        onSpawned: (pid) => joinCgroup(cgroup, hasUserNamespace(config), pid),
+        onSpawned(pid) {
+          // Init starts up meanwhile.
+          writeTransaction(engine.db, () => {
+            for (const moment of ["exec_create", "exec_start"]) addContainerEvent(engine.db, record.id, `${moment}: ${command}`, { execID });
+          });
+          return joinCgroup(openCgroup(containerCgroup(record)), hasUserNamespace(config), pid);
+        },
         onReady: () => {},
       },
     ).release();

@@ -3,6 +3,7 @@ import { decodeName, encodeName } from "../../ffi/file-name.ts";
 import { cString } from "../../ffi/libc.ts";
 import { parseDevice, parseMount, parseTmpfs, parseUlimit, parseVolume } from "../../src/cli/mount-flags.ts";
 import { parseDuration, parseSize, parseTime, splitCsv } from "../../src/cli/values.ts";
+import { testOfFilters } from "../../src/engine/filters.ts";
 
 test("sizes", () => {
   for (const [text, bytes] of [
@@ -87,4 +88,15 @@ test("names of files that are no UTF-8 survive", () => {
   }
   expect(decodeName(Buffer.from("caf\u00e9"))).toBe("caf\u00e9");
   expect(cString(decodeName(Buffer.of(0xe9)))).toEqual(Buffer.of(0xe9, 0));
+});
+
+test("filters: of one key any, of several keys all, of labels all", () => {
+  const rows = ["a1", "a2", "b1", "b2"];
+  const isWanted = (...filters: string[]) =>
+    rows.filter(testOfFilters<string>(filters, (key, value) => (row) => (key === "first" ? row[0] === value : row.includes(value))));
+  expect(isWanted()).toEqual(rows);
+  expect(isWanted("first=a")).toEqual(["a1", "a2"]);
+  expect(isWanted("first=a", "first=b", "number=2")).toEqual(["a2", "b2"]);
+  expect(isWanted("label=a", "label=2")).toEqual(["a2"]);
+  expect(() => isWanted("first")).toThrow("bad format of filter");
 });

@@ -1,4 +1,5 @@
 import type { Engine } from "../../engine/engine.ts";
+import { type FilterTest, testOfFilters } from "../../engine/filters.ts";
 import { hasLabel } from "../../engine/list-containers.ts";
 import { resolveImage } from "../../engine/resolve-image.ts";
 import { familiarName } from "../../image/reference.ts";
@@ -30,8 +31,8 @@ export default defineCommand({
   },
   args: { min: 0, max: 1 },
   async run({ engine }, flags, [wanted]) {
-    const tests = flags.filter.map((filter) => parseFilter(engine, filter));
-    const images = [...listImages(engine.db), ...(flags.all ? listBuildCache(engine.db) : [])].filter((image) => tests.every((test) => test(image)));
+    const isWanted = testOfFilters<ImageRecord>(flags.filter, (key, value) => testOf(engine, key, value));
+    const images = [...listImages(engine.db), ...(flags.all ? listBuildCache(engine.db) : [])].filter(isWanted);
     if (flags.tree) {
       for (const name of ["quiet", "digests", "no-trunc", "format"] as const)
         if (flags[name]) throw new CommandFailure(`--${name} is not supported with --tree`, 1);
@@ -64,8 +65,7 @@ function printTree(engine: Engine, images: ImageRecord[]): void {
   printBlocking(alignTable(["IMAGE\tID\tDISK USAGE\tCONTENT SIZE\tEXTRA", ...lines]));
 }
 
-function parseFilter(engine: Engine, filter: string): (image: ImageRecord) => boolean {
-  const [, key, value = ""] = /^([^=]+)=(.*)$/.exec(filter) ?? [];
+function testOf(engine: Engine, key: string, value: string): FilterTest<ImageRecord> {
   const created = (image: ImageRecord) => Date.parse(image.config.created ?? "") || 0;
   switch (key) {
     case "before": {
@@ -88,7 +88,7 @@ function parseFilter(engine: Engine, filter: string): (image: ImageRecord) => bo
       return (image) => image.names.some((name) => fits(name, value));
     default:
       throw new CommandFailure(
-        `invalid filter '${filter}': expected before=IMAGE, dangling=true|false, label=NAME[=VALUE], reference=PATTERN, since=IMAGE or until=TIME`,
+        `invalid filter '${key}=${value}': expected before=IMAGE, dangling=true|false, label=NAME[=VALUE], reference=PATTERN, since=IMAGE or until=TIME`,
         1,
       );
   }

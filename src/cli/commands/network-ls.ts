@@ -1,3 +1,4 @@
+import { type FilterTest, testOfFilters } from "../../engine/filters.ts";
 import { hasLabel } from "../../engine/list-containers.ts";
 import { allNetworks } from "../../engine/list-networks.ts";
 import type { NetworkRecord } from "../../store/networks.ts";
@@ -30,9 +31,9 @@ export default defineCommand({
   },
   args: { min: 0, max: 0 },
   async run({ engine }, flags) {
-    const tests = flags.filter.map(parseFilter);
+    const isWanted = testOfFilters(flags.filter, testOf);
     const rows = allNetworks(engine)
-      .filter((network) => tests.every((test) => test(network)))
+      .filter(isWanted)
       .map(({ id, name, driver, config, createdAt }) =>
         withLabels(
           {
@@ -58,8 +59,7 @@ export default defineCommand({
   },
 });
 
-function parseFilter(filter: string): (network: Listed) => boolean {
-  const [, key, value = ""] = /^([^=]+)=(.*)$/.exec(filter) ?? [];
+function testOf(key: string, value: string): FilterTest<Listed> {
   switch (key) {
     case "driver":
       return ({ driver }) => driver === value;
@@ -74,6 +74,6 @@ function parseFilter(filter: string): (network: Listed) => boolean {
     case "label":
       return ({ config }) => hasLabel(config?.labels ?? {}, value);
     default:
-      throw new CommandFailure(`invalid filter '${filter}': expected driver, id, label, name, scope or type`, 1);
+      throw new CommandFailure(`invalid filter '${key}=${value}': expected driver, id, label, name, scope or type`, 1);
   }
 }

@@ -1,3 +1,4 @@
+import { type FilterTest, testOfFilters } from "../../engine/filters.ts";
 import { hasLabel } from "../../engine/list-containers.ts";
 import { type PodState, podStates } from "../../engine/pods.ts";
 import { defineCommand } from "../command.ts";
@@ -29,10 +30,10 @@ export default defineCommand({
   },
   args: { min: 0, max: 0 },
   async run({ engine }, flags) {
-    const tests = flags.filter.map(testOf);
+    const isWanted = testOfFilters(flags.filter, testOf);
     const short = (id: string) => (flags["no-trunc"] ? id : id.slice(0, 12));
     const rows = podStates(engine)
-      .filter((state) => tests.every((test) => test(state)))
+      .filter(isWanted)
       .map(({ pod, status, containers }) => ({
         ID: short(pod.id),
         Id: short(pod.id),
@@ -51,8 +52,7 @@ export default defineCommand({
   },
 });
 
-function testOf(filter: string): (state: PodState) => boolean {
-  const [, key, value = ""] = /^([^=]+)=(.*)$/.exec(filter) ?? [];
+function testOf(key: string, value: string): FilterTest<PodState> {
   switch (key) {
     case "id":
       return ({ pod }) => pod.id.startsWith(value);
@@ -63,6 +63,6 @@ function testOf(filter: string): (state: PodState) => boolean {
     case "status":
       return ({ status }) => status.toLowerCase() === value.toLowerCase();
     default:
-      throw new CommandFailure(`invalid filter '${filter}': expected id=, label=, name= or status=`, 125);
+      throw new CommandFailure(`invalid filter '${key}=${value}': expected id=, label=, name= or status=`, 125);
   }
 }

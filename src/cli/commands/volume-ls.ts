@@ -1,8 +1,9 @@
+import { testOfFilters } from "../../engine/filters.ts";
 import { inspectVolume, volumeTest } from "../../engine/volumes.ts";
+import type { VolumeRecord } from "../../store/volumes.ts";
 import { listVolumes } from "../../store/volumes.ts";
 import { clientSetting } from "../client-config.ts";
 import { defineCommand } from "../command.ts";
-import { UsageError } from "../errors.ts";
 import { printListing, withLabels } from "../format/output.ts";
 import { CLUSTER } from "../swarm.ts";
 
@@ -18,13 +19,9 @@ export default defineCommand({
   },
   args: { min: 0, max: 0 },
   async run({ engine }, flags) {
-    const tests = flags.filter.map((filter) => {
-      const [, key, value = ""] = /^([^=]+)=(.*)$/.exec(filter) ?? [];
-      if (key === undefined) throw new UsageError(`invalid argument "${filter}" for "-f, --filter" flag: bad format of filter (expected name=value)`);
-      return volumeTest(engine, key, value);
-    });
+    const isWanted = testOfFilters<VolumeRecord>(flags.filter, (key, value) => volumeTest(engine, key, value));
     const rows = listVolumes(engine.db)
-      .filter((volume) => tests.every((test) => test(volume)))
+      .filter(isWanted)
       .map((volume) => {
         const { Driver, Mountpoint, Name, Scope } = inspectVolume(engine, volume);
         const labels = Object.entries(volume.labels).map(([key, value]) => `${key}=${value}`);

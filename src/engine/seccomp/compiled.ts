@@ -50,11 +50,14 @@ function read(path: string): CompiledSeccomp | undefined {
 function keep(folder: string, path: string, { program, flags }: CompiledSeccomp): void {
   const head = Buffer.alloc(FLAGS);
   head.writeUInt32LE(flags);
+  const beside = `${path}.${process.pid}`;
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const names = readdirSync(folder);
     if (names.length >= MAX_KEPT) for (const name of names) rmSync(join(folder, name), { force: true });
-    writeFileSync(`${path}.${process.pid}`, Buffer.concat([head, Buffer.from(program, "base64")]), { mode: 0o600 });
-    renameSync(`${path}.${process.pid}`, path);
-  } catch {} // a full disk: the next one compiles it again
+    writeFileSync(beside, Buffer.concat([head, Buffer.from(program, "base64")]), { mode: 0o600 });
+    renameSync(beside, path);
+  } catch {
+    rmSync(beside, { force: true }); // a full disk: the next one compiles it again
+  }
 }

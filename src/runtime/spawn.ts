@@ -106,7 +106,12 @@ export function prepareProcess(request: CreateRequest | ExecRequest, options: Sp
     const fifo = request.type === "create" && request.startFifo !== undefined ? [openat(AT_FDCWD, request.startFifo, O_RDONLY | O_NONBLOCK)] : [];
     const hasOpenedBinds = request.type === "create" && userNamespaceOf(request) !== undefined && hasMountSetattr();
     const told = { ...request, ...(hasOpenedBinds && { hasOpenedBinds }), cgroupFiles };
-    sendWith(channel, told, fifo, ready ? options.stdio : []);
+    try {
+      sendWith(channel, told, fifo, ready ? options.stdio : []);
+    } catch (error) {
+      if (hasCode(error, "EPIPE")) nextReport(channel); // throws what it said before it ended
+      throw error;
+    }
     setOomScore(pid, request);
     for (;;) {
       const report = nextReport(channel);
@@ -228,13 +233,19 @@ let early: StartedInit | undefined;
  */
 export function startInitEarly(): void {
   if (inUserNamespace()) return;
+  try {
+    early = startEarly();
+  } catch {} // whoever asks for one is told why there can be none
+}
+
+function startEarly(): StartedInit {
   const [ours, theirs] = socketPair();
   using self = openReadOnlySelf();
   const child = forPidNamespace("", () =>
     spawnProgram(self?.path ?? SELF, ["berth-init", "init", "3", "early"], ["ignore", "ignore", "ignore", theirs.fd]),
   );
   theirs.close();
-  early = { pid: child.pid, child, channel: new Channel(ours) };
+  return { pid: child.pid, child, channel: new Channel(ours) };
 }
 
 function takeEarlyInit(request: CreateRequest | ExecRequest): StartedInit | undefined {

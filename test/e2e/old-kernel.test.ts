@@ -64,3 +64,10 @@ test.each(["4.19", "5.4", "5.10"])("what Linux %s has is enough", async (version
   await ok("rmi", "made");
   await ok("volume", "rm", "data");
 });
+
+test("a kernel without namespaces: said, and nothing is left", async () => {
+  const unshare = process.arch === "arm64" ? 97 : 272;
+  const { stderr, exitCode } = await $({ env: engine.env, nothrow: true, quiet: true })`${program} ${unshare} -- ${BERTH} run --rm bb true`;
+  expect({ stderr, exitCode }).toMatchObject({ stderr: expect.stringMatching(/^berth: .*function not implemented\n$/), exitCode: 125 });
+  expect(await engine.leftovers()).toEqual([]);
+});

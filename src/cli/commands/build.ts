@@ -221,7 +221,7 @@ async function readContext(
 
 async function readStandardInput(): Promise<Buffer> {
   const input = openInput("-");
-  return "fd" in input ? readFileSync("/proc/self/fd/0") : Buffer.concat(await Array.fromAsync(input));
+  return "fd" in input ? fd.readExactly(input.fd, input.size) : Buffer.concat(await Array.fromAsync(input));
 }
 
 type Read = (path: string) => string;

@@ -3,6 +3,7 @@
 import { basename } from "../ffi/path.ts";
 import { mark, startTrace } from "../ffi/trace.ts";
 
+const ONE_COMPILER = "BUN_JSC_useConcurrentJIT";
 const TAKE_OVER = "take-over";
 const RUNTIME_NAMES = ["berth-runtime", "runc", "crun"];
 
@@ -13,6 +14,13 @@ if (process.pid === 1) {
 }
 
 const role = process.argv[2];
+const isOciRuntime = role === "runtime" || RUNTIME_NAMES.includes(basename(process.argv0));
+// What the loader does before Bun starts (ffi/loader.c, which says why); the targets for musl have none.
+if ((isOciRuntime || process.argv.slice(2, 9).includes("exec")) && process.env[ONE_COMPILER] === undefined) {
+  const { execve } = await import("../ffi/process.ts");
+  const variables = Object.entries({ ...process.env, [ONE_COMPILER]: "0" }).map(([name, value]) => `${name}=${value}`);
+  execve("/proc/self/exe", [process.argv0, ...process.argv.slice(2)], variables);
+}
 startTrace(["init", "monitor"].includes(role ?? "") ? (role as string) : "command line");
 if (role === "init") {
   const { runInit } = await import("./runtime/init.ts");
@@ -31,7 +39,7 @@ if (role === "init") {
 } else if (role === "digest") {
   const { runDigester } = await import("./store/file-digester.ts");
   await runDigester();
-} else if (role === "runtime" || RUNTIME_NAMES.includes(basename(process.argv0))) {
+} else if (isOciRuntime) {
   const { runOciRuntime } = await import("./cli/oci/main.ts");
   await runOciRuntime(process.argv.slice(role === "runtime" ? 3 : 2));
 } else {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
-import { TestEngine, until } from "./engine.ts";
+import { readdirSync, readFileSync } from "node:fs";
+import { BERTH, TestEngine, until } from "./engine.ts";
 
 let engine: TestEngine;
 beforeAll(async () => {
@@ -82,4 +82,13 @@ describe("exec", () => {
     await engine.ok("rm", "-f", "short");
     expect((await run).exitCode).toBe(137);
   });
+});
+
+// Such a thread cannot be started while children go to the container's PID namespace: Bun would abort.
+test("what enters containers has no compilers in threads of their own", async () => {
+  const exec = Bun.spawn([BERTH, "exec", "a", "sleep", "1"], { env: { ...engine.env, LAST: "variable" } });
+  await Bun.sleep(500);
+  const threads = readdirSync(`/proc/${exec.pid}/task`).map((task) => readFileSync(`/proc/${exec.pid}/task/${task}/comm`, "utf8").trim());
+  expect(threads.filter((name) => name.startsWith("JIT"))).toEqual([]);
+  expect(await exec.exited).toBe(0);
 });

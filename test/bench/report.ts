@@ -39,7 +39,7 @@ export function writeReport(measured: Measurement[]): void {
   const when = `${new Date().toISOString().slice(0, 10)}, ${say([BERTH, "version", "--format", "{{.Client.GitCommit}}"])}`;
   const titles = measured.map(({ title }) => title);
   const all = [...readKept().filter(({ title }) => !titles.includes(title)), ...measured.map((row) => ({ ...row, when }))];
-  writeFileSync(DATA, `${JSON.stringify(all, null, 1)}\n`);
+  writeFileSync(DATA, `${JSON.stringify(all, null, 2)}\n`);
   writeFileSync(join(DOCS, "benchmarks.md"), describe(all));
 }
 

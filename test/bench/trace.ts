@@ -66,6 +66,7 @@ function draw(spans: Span[], title: string): string {
   });
   const height = 62 + processes.length * ROW;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="11">
+<title>${escaped(title)}</title>
 <rect width="${WIDTH}" height="${height}" fill="#fff"/>
 <text x="4" y="18" font-size="13">${escaped(title)}</text>
 ${[...ticks, ...names, ...bars].join("\n")}

@@ -18,6 +18,8 @@ const SCRIPTS = {
   devices: "berth run --network none --rm --cap-add MKNOD bb sh -c 'mknod /tmp/mem c 1 1 && cat /tmp/mem 2>&1; echo ok >/dev/null && echo $?'",
   exec: `berth run --network none -d --name a bb sleep 100 >/dev/null; berth exec a cat /proc/self/cgroup
     cat /sys/fs/cgroup/berth/*/cgroup.procs | busybox wc -l; berth rm -f a`,
+  stop: `berth run --network none -d --name s bb sh -c 'trap "echo told; exit 3" TERM; echo up; while :; do sleep 0.1; done' >/dev/null
+    until berth logs s | grep -q up; do sleep 0.1; done; berth stop s; berth logs s; berth wait s; berth rm s`,
   blockIO: `berth run --network none --rm --blkio-weight 100 --memory-reservation 32m --cpuset-cpus 0 bb sh -c 'cd /sys/fs/cgroup; cat memory.low cpuset.cpus'`,
   userns: `berth run --network none --rm --userns auto -v v:/v bb sh -c 'id -u; stat -c %u /bin/busybox; touch /made /v/x && echo made; cat /proc/self/uid_map' | tr -s ' '`,
   pause: `berth run --network none -d --name p bb sleep 100 >/dev/null; berth pause p; berth ps --format '{{.State}}'; berth unpause p
@@ -70,6 +72,8 @@ test("a fifth of a CPU", () => {
 test("device rules", () => expect(said("devices")).toBe("cat: can't open '/tmp/mem': Operation not permitted\n0\nexit 0\n"));
 
 test("exec joins the container's cgroup", () => expect(said("exec")).toBe("0::/\n1\na\nexit 0\n"));
+
+test("logs, and a stop that the container answers", () => expect(said("stop")).toBe("s\nup\ntold\n3\ns\nexit 0\n"));
 
 test("weights, reservations, CPUs; pause, stats and update", () => {
   expect(said("blockIO")).toMatch(/^(33554432\n0\nexit 0|berth: cannot limit blkio weight.*\nexit 125)\n$/);

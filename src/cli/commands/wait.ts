@@ -10,7 +10,10 @@ export default defineCommand({
   examples: ["berth wait web", "berth wait --condition healthy db"],
   async run({ engine }, flags, args) {
     const conditions = flags.condition.map(parseCondition);
-    return forEach(args, (name) => console.log(waitContainer(engine, name, conditions.length > 0 ? conditions : ["stopped"])));
+    return forEach(args, (name) =>
+      // A number would be coloured on a terminal.
+      console.log(String(waitContainer(engine, name, conditions.length > 0 ? conditions : ["stopped"]))),
+    );
   },
 });
 

@@ -1,5 +1,5 @@
 /** berth, docker and podman, each with the busybox image, for rows that need nothing else. */
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeBusyboxTar } from "../../fixtures/busybox.ts";
 import { type Peer, podmanPeer, startDockerd, WITHOUT_NETWORKS } from "../../fixtures/peers.ts";
@@ -12,6 +12,19 @@ export interface Engines extends AsyncDisposable {
   each(command: (tool: string) => string): Record<string, string>;
   /** Runs a shell command. @throws where it fails. */
   sh(script: string): string;
+}
+
+// podman's containers cannot be removed where the mount of their network namespace was another mount namespace's.
+function endMonitors(folder: string): void {
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    try {
+      if (!readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(folder) || !readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("conmon")) continue;
+      const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean);
+      for (const child of [...children, pid]) process.kill(Number(child), "SIGKILL");
+    } catch {
+      // it has ended meanwhile
+    }
+  }
 }
 
 /** @param networks whether they may make some: in a network namespace of their own */
@@ -38,6 +51,7 @@ export async function startEngines(folder: string, networks = false): Promise<En
     async [Symbol.asyncDispose]() {
       const all = each((tool) => `ids=$({} ps -aq); [ -z "$ids" ] || {} rm -f ${tool === "podman" ? "-t 0" : ""} $ids`);
       for (const command of Object.values(all)) Bun.spawnSync(["sh", "-c", command]);
+      endMonitors(folder);
       await dockerd.stop();
     },
   };

@@ -4,6 +4,7 @@
  */
 import * as fd from "./fd.ts";
 import { call, hasCode, tryCall } from "./libc.ts";
+import { dirname } from "./path.ts";
 import { removeAt } from "./remove.ts";
 
 const { AT_FDCWD } = fd;
@@ -11,7 +12,6 @@ const O_TRUNC = 0o1000;
 const O_APPEND = 0o2000;
 const DEFAULT_MODE = 0o666;
 const FIRST_READ = 8192; // bytes
-const [EEXIST, ENOENT] = [-17, -2];
 
 /** fopen(3)'s, as far as they are used; `x`: it must not be there. */
 const FLAGS = {
@@ -137,16 +137,16 @@ export const [W_OK, X_OK] = [2, 1];
 export const accessSync = (path: string, mode: number): void => void call("faccessat", AT_FDCWD, path, mode);
 
 export function mkdirSync(path: string, { recursive = false, mode = 0o777 }: { recursive?: boolean; mode?: number } = {}): void {
-  const result = tryCall("mkdirat", AT_FDCWD, path, mode);
-  if (result >= 0) return;
-  if (recursive && result === EEXIST && statIfThere(path)?.isDirectory()) return;
-  const above = path.replace(/\/+[^/]*\/*$/, "");
-  if (!recursive || result !== ENOENT || above === "" || above === path) {
-    call("mkdirat", AT_FDCWD, path, mode);
-    return;
+  try {
+    fd.mkdirat(AT_FDCWD, path, mode);
+  } catch (error) {
+    if (!recursive) throw error;
+    if (hasCode(error, "EEXIST") && statIfThere(path)?.isDirectory()) return;
+    const above = dirname(path);
+    if (!hasCode(error, "ENOENT") || above === path || above === ".") throw error;
+    mkdirSync(above, { recursive, mode });
+    mkdirSync(path, { recursive, mode });
   }
-  mkdirSync(above, { recursive, mode });
-  mkdirSync(path, { recursive, mode });
 }
 
 export { readdirSync, readFolder } from "./folder.ts";

@@ -1,19 +1,18 @@
 /** Removes what a name stands for, with all below it; by descriptor, so that no symlink is followed. */
 import * as fd from "./fd.ts";
 import { entriesOf } from "./folder.ts";
-import { call, hasCode, tryCall } from "./libc.ts";
+import { hasCode } from "./libc.ts";
 
-const EISDIR = -21;
 /** Folders below each other that are open at once; what is deeper, node:fs removes. */
 const MAX_DEPTH = 64;
 
 /** @throws {SyscallError} ENOENT where it is not there; what somebody else removes below it meanwhile is no matter */
 export function removeAt(folder: number, name: string, depth = 0): void {
-  const result = tryCall("unlinkat", folder, name, 0);
-  if (result === 0) return;
-  if (result !== EISDIR) {
-    call("unlinkat", folder, name, 0);
+  try {
+    fd.unlinkat(folder, name);
     return;
+  } catch (error) {
+    if (!hasCode(error, "EISDIR")) throw error;
   }
   if (depth === MAX_DEPTH) {
     const { rmSync } = require("node:fs") as typeof import("node:fs");

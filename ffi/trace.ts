@@ -2,8 +2,9 @@
  * Where the time of a command goes: with BERTH_TRACE=FILE each of its processes appends spans in Chrome's trace format
  * (chrome://tracing, Perfetto), all on one clock. Times are microseconds since 1970.
  */
-import { openSync, writeSync } from "./files.ts";
-import { hasCode } from "./libc.ts";
+import { writeAll } from "./fd.ts";
+import { openSync, writeFileSync } from "./files.ts";
+import { hasCode, reasonOf } from "./libc.ts";
 
 const VARIABLE = "BERTH_TRACE";
 
@@ -25,15 +26,18 @@ export function startTrace(role: string): void {
   if (!path) return;
   const start = performance.timeOrigin * 1000;
   const pid = Math.round(start % 1e9);
-  trace = { fd: openTrace(path), events: [{ name: "process_name", ph: "M", pid, tid: 0, args: { name: role } }], pid, last: start };
+  try {
+    trace = { fd: openTrace(path), events: [{ name: "process_name", ph: "M", pid, tid: 0, args: { name: role } }], pid, last: start };
+  } catch (error) {
+    console.error(`WARNING: nothing is traced: ${VARIABLE}=${path}: ${reasonOf(error)}`);
+  }
   mark("start up");
 }
 
 // The list has no end: readers of the format want none, and processes come and go.
 function openTrace(path: string): number {
   try {
-    const fd = openSync(path, "wx");
-    writeSync(fd, "[\n");
+    writeFileSync(path, "[\n", { flag: "wx" });
   } catch (error) {
     if (!hasCode(error, "EEXIST")) throw error;
   }
@@ -51,8 +55,11 @@ export function mark(name: string): void {
 /** Writes what was marked: right before the process ends, or becomes another program. */
 export function endTrace(): void {
   if (trace === undefined) return;
-  writeSync(trace.fd, trace.events.map((event) => `${JSON.stringify(event)},\n`).join(""));
+  const { fd, events } = trace;
   trace = undefined;
+  try {
+    writeAll(fd, Buffer.from(events.map((event) => `${JSON.stringify(event)},\n`).join("")));
+  } catch {} // a full disk: the command ends as it would
 }
 
 /** What a process of ours needs in its environment to be part of the trace. */

@@ -73,16 +73,16 @@ const CLONE_FLAGS: Record<NamespaceType, number> = {
 export function runInit(channelFd: number, isEarly: boolean): never {
   const channel = new Channel(new fd.OwnedFd(channelFd));
   try {
-    if (isEarly) makeNamespaces(flagsOf(EARLY_NAMESPACES));
-    mark("early namespaces");
     // Nobody inside may look into this process or reach the host's executable through it (CVE-2019-5736).
     prctl(PR_SET_DUMPABLE, 0);
     umask(0);
+    if (isEarly) makeNamespaces(flagsOf(EARLY_NAMESPACES));
+    mark("early namespaces");
     const received = channel.receive<InitRequest>();
     const request = received?.message;
     if (!received || !request) process.exit(1); // the parent died first
     mark("wait for the request");
-    if (request.type === "create" && isEarly) takeStdio(received.fds);
+    if (isEarly) takeStdio(received.fds);
     if (request.type === "create") createContainer(channel, request, received.fds, isEarly);
     else joinContainer(channel, request);
   } catch (error) {

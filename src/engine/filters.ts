@@ -18,9 +18,10 @@ export type FilterTest<T> = (item: T) => boolean;
 
 /**
  * What `KEY=VALUE` filters let through: of one key any of them, of several keys all. Labels are the exception: all of them
- * must be there.
+ * must be there, or must not (`label!`).
  */
 export function testOfFilters<T>(filters: string[], testOf: (key: string, value: string) => FilterTest<T>): FilterTest<T> {
   const groups = [...filtersByKey(filters)].map(([key, values]) => ({ key, tests: values.map((value) => testOf(key, value)) }));
-  return (item) => groups.every(({ key, tests }) => (key === "label" ? tests.every((test) => test(item)) : tests.some((test) => test(item))));
+  return (item) =>
+    groups.every(({ key, tests }) => (["label", "label!"].includes(key) ? tests.every((test) => test(item)) : tests.some((test) => test(item))));
 }

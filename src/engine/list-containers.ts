@@ -5,7 +5,7 @@ import { endpointsOf } from "../store/networks.ts";
 import { containerState } from "./container-state.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
-import { filtersByKey } from "./filters.ts";
+import { type FilterTest, filtersByKey, testOfFilters } from "./filters.ts";
 import { listReconciled } from "./reconcile.ts";
 import { resolveContainer } from "./resolve-container.ts";
 import { resolveImage } from "./resolve-image.ts";
@@ -21,78 +21,69 @@ export interface ListOptions {
 
 const STATES = ["created", "restarting", "running", "removing", "paused", "exited", "dead"];
 
-type Test = (record: ContainerRecord) => boolean;
-
 /** Containers, the newest first. Throws {@link EngineError} on a filter it does not know. */
 export function listContainers(engine: Engine, options: ListOptions): ContainerRecord[] {
-  const byKey = filtersByKey(options.filters);
-  const tests = [...byKey].map(([key, values]) => testFor(engine, key, values));
+  const isWanted = testOfFilters(options.filters, (key, value) => testOf(engine, key, value));
   // A filter on states asks for those that do not run too.
-  const all = options.all || options.last !== undefined || byKey.has("status") || byKey.has("exited");
+  const all = options.all || options.last !== undefined || ["status", "exited"].some((key) => filtersByKey(options.filters).has(key));
   const running = (record: ContainerRecord) => record.status === "running" || record.status === "paused" || isRestarting(record);
-  const found = listReconciled(engine).filter((record) => (all || running(record)) && tests.every((test) => test(record)));
+  const found = listReconciled(engine).filter((record) => (all || running(record)) && isWanted(record));
   return options.last === undefined ? found : found.slice(0, options.last);
 }
 
-function testFor(engine: Engine, key: string, values: string[]): Test {
-  const any =
-    (test: (record: ContainerRecord, value: string) => boolean): Test =>
-    (record) =>
-      values.some((value) => test(record, value));
+function testOf(engine: Engine, key: string, value: string): FilterTest<ContainerRecord> {
   switch (key) {
     case "id":
-      return any((record, value) => record.id.startsWith(value));
+      return ({ id }) => id.startsWith(value);
     case "name":
-      return any((record, value) => new RegExp(value).test(record.name) || new RegExp(value).test(`/${record.name}`));
+      return ({ name }) => new RegExp(value).test(name) || new RegExp(value).test(`/${name}`);
     case "label":
-      // Labels are the exception: all of them must be there.
-      return (record) => values.every((value) => hasLabel(record.config.labels, value));
+      return ({ config }) => hasLabel(config.labels, value);
     case "status":
-      for (const value of values)
-        if (!STATES.includes(value)) throw new EngineError(`invalid filter 'status=${value}': expected one of ${STATES.join(", ")}`);
-      return any((record, value) => containerState(record) === value);
+      if (!STATES.includes(value)) throw new EngineError(`invalid filter 'status=${value}': expected one of ${STATES.join(", ")}`);
+      return (record) => containerState(record) === value;
     case "health":
-      return any((record, value) => (record.config.healthcheck ? (getHealth(engine.db, record.id)?.status ?? "none") : "none") === value);
+      return ({ id, config }) => (config.healthcheck ? (getHealth(engine.db, id)?.status ?? "none") : "none") === value;
     case "exited":
-      for (const value of values) if (!/^-?\d+$/.test(value)) throw new EngineError(`invalid filter 'exited=${value}': expected an exit code`);
-      return any((record, value) => record.status === "exited" && record.exitCode === Number(value));
+      if (!/^-?\d+$/.test(value)) throw new EngineError(`invalid filter 'exited=${value}': expected an exit code`);
+      return ({ status, exitCode }) => status === "exited" && exitCode === Number(value);
     case "ancestor": {
-      const ids = values.map((value) => {
-        try {
-          return resolveImage(engine, value).image.id;
-        } catch {
-          return value;
-        }
-      });
-      return (record) => record.imageId !== undefined && ids.includes(record.imageId);
+      const ancestor = imageIdOf(engine, value);
+      return ({ imageId }) => imageId === ancestor;
     }
     case "before": {
-      const limits = values.map((value) => resolveContainer(engine, value).createdAt);
-      return (record) => limits.some((limit) => record.createdAt < limit);
+      const limit = resolveContainer(engine, value).createdAt;
+      return ({ createdAt }) => createdAt < limit;
     }
     case "since": {
-      const limits = values.map((value) => resolveContainer(engine, value).createdAt);
-      return (record) => limits.some((limit) => record.createdAt > limit);
+      const limit = resolveContainer(engine, value).createdAt;
+      return ({ createdAt }) => createdAt > limit;
     }
     case "volume":
-      return any((record, value) =>
-        record.config.mounts.some(
+      return ({ config }) =>
+        config.mounts.some(
           (mount) => mount.target === value || (mount.type === "volume" && mount.name === value) || (mount.type === "bind" && mount.source === value),
-        ),
-      );
+        );
     case "network":
-      return any((record, value) => {
-        const networks = endpointsOf(engine.db, record.id).map(({ network }) => network);
-        return record.config.network === value || networks.some(({ id, name }) => name === value || id.startsWith(value));
-      });
+      return ({ id: container, config }) =>
+        config.network === value || endpointsOf(engine.db, container).some(({ network: { id, name } }) => name === value || id.startsWith(value));
     default:
       throw new EngineError(`invalid filter '${key}': expected ancestor, before, exited, health, id, label, name, network, since, status or volume`);
+  }
+}
+
+// As it was given where it is gone: containers know the id of theirs.
+function imageIdOf(engine: Engine, text: string): string {
+  try {
+    return resolveImage(engine, text).image.id;
+  } catch {
+    return text;
   }
 }
 
 /** Whether labels have `NAME`, or `NAME=VALUE`. */
 export function hasLabel(labels: Record<string, string>, wanted: string): boolean {
   const equals = wanted.indexOf("=");
-  if (equals < 0) return wanted in labels;
+  if (equals < 0) return Object.hasOwn(labels, wanted);
   return labels[wanted.slice(0, equals)] === wanted.slice(equals + 1);
 }

@@ -5,6 +5,7 @@ import { writeTransaction } from "../store/database.ts";
 import { containersOfVolume, deleteVolume, getVolume, insertVolume, listVolumes, type VolumeRecord } from "../store/volumes.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError, NotFound } from "./errors.ts";
+import type { FilterTest } from "./filters.ts";
 import { folderSize } from "./folder-size.ts";
 import { hasLabel } from "./list-containers.ts";
 import { randomId } from "./random-id.ts";
@@ -57,10 +58,8 @@ export function removeVolume(engine: Engine, name: string): void {
   rmSync(dirname(engine.layout.volume(name)), { recursive: true, force: true });
 }
 
-type Test = (volume: VolumeRecord) => boolean;
-
 /** A test for one of `volume ls`'s filters. Throws {@link EngineError} where it knows none. */
-export function volumeTest({ db }: Engine, key: string, value: string): Test {
+export function volumeTest({ db }: Engine, key: string, value: string): FilterTest<VolumeRecord> {
   switch (key) {
     case "dangling": {
       const wanted = ["true", "1"].includes(value);
@@ -80,7 +79,7 @@ export function volumeTest({ db }: Engine, key: string, value: string): Test {
 }
 
 /** Removes volumes that no container uses, of those that nobody named unless `all`. Gives names and bytes. */
-export function pruneVolumes(engine: Engine, all: boolean, isWanted: Test): { names: string[]; bytes: number } {
+export function pruneVolumes(engine: Engine, all: boolean, isWanted: FilterTest<VolumeRecord>): { names: string[]; bytes: number } {
   reconcileAll(engine);
   const result = { names: [] as string[], bytes: 0 };
   for (const volume of listVolumes(engine.db)) {

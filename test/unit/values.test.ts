@@ -4,6 +4,7 @@ import { cString } from "../../ffi/libc.ts";
 import { parseDevice, parseMount, parseTmpfs, parseUlimit, parseVolume } from "../../src/cli/mount-flags.ts";
 import { parseDuration, parseSize, parseTime, splitCsv } from "../../src/cli/values.ts";
 import { testOfFilters } from "../../src/engine/filters.ts";
+import { hasLabel } from "../../src/engine/list-containers.ts";
 
 test("sizes", () => {
   for (const [text, bytes] of [
@@ -98,5 +99,7 @@ test("filters: of one key any, of several keys all, of labels all", () => {
   expect(isWanted("first=a")).toEqual(["a1", "a2"]);
   expect(isWanted("first=a", "first=b", "number=2")).toEqual(["a2", "b2"]);
   expect(isWanted("label=a", "label=2")).toEqual(["a2"]);
+  expect(isWanted("label!=a", "label!=2")).toEqual(["a2"]);
+  expect(hasLabel({ a: "b" }, "a") && !hasLabel({ a: "b" }, "constructor")).toBe(true);
   expect(() => isWanted("first")).toThrow("bad format of filter");
 });

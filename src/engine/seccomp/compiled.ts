@@ -10,7 +10,8 @@ import type { Profile } from "./profile.ts";
 
 /** Filters that are kept; a host that needs more of them compiles some again. */
 const MAX_KEPT = 100;
-const FLAGS = 4; // bytes before the program
+const DIGEST = 32; // bytes, of what follows: a power cut can leave a file of zeros
+const PROGRAM_AT = DIGEST + 4; // behind the flags
 
 /**
  * What init installs, out of the run folder where it was needed before; nothing for a privileged or unconfined container.
@@ -28,7 +29,7 @@ export function compiledSeccomp(
   const { ino, mtime } = statat(AT_FDCWD, "/proc/self/exe", true);
   const key = [ino, mtime, release(), ...capabilities, wanted === undefined ? "default" : JSON.stringify(wanted.profile)].join("\0");
   const folder = join(layout.run, "seccomp");
-  const path = join(folder, new Bun.CryptoHasher("sha256").update(key).digest("hex"));
+  const path = join(folder, sha256(Buffer.from(key)).toString("hex"));
   const kept = read(path);
   if (kept) return { seccomp: kept };
   const { DEFAULT_PROFILE, resolveProfile } = require("./profile.ts") as typeof import("./profile.ts");
@@ -38,24 +39,28 @@ export function compiledSeccomp(
   return { seccomp };
 }
 
+const sha256 = (bytes: Uint8Array) => new Bun.CryptoHasher("sha256").update(bytes).digest();
+
 function read(path: string): CompiledSeccomp | undefined {
   try {
     const bytes = readFileSync(path);
-    return { flags: bytes.readUInt32LE(0), program: bytes.toString("base64", FLAGS) };
+    if (!sha256(bytes.subarray(DIGEST)).equals(bytes.subarray(0, DIGEST))) return undefined;
+    return { flags: bytes.readUInt32LE(DIGEST), program: bytes.toString("base64", PROGRAM_AT) };
   } catch {
     return undefined;
   }
 }
 
 function keep(folder: string, path: string, { program, flags }: CompiledSeccomp): void {
-  const head = Buffer.alloc(FLAGS);
+  const head = Buffer.alloc(PROGRAM_AT - DIGEST);
   head.writeUInt32LE(flags);
+  const content = Buffer.concat([head, Buffer.from(program, "base64")]);
   const beside = `${path}.${process.pid}`;
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const names = readdirSync(folder);
     if (names.length >= MAX_KEPT) for (const name of names) rmSync(join(folder, name), { force: true });
-    writeFileSync(beside, Buffer.concat([head, Buffer.from(program, "base64")]), { mode: 0o600 });
+    writeFileSync(beside, Buffer.concat([sha256(content), content]), { mode: 0o600 });
     renameSync(beside, path);
   } catch {
     rmSync(beside, { force: true }); // a full disk: the next one compiles it again

@@ -88,7 +88,7 @@ describe("at a terminal", () => {
 test("through pipes: input, output, exit code; several see the same; --no-stdin", async () => {
   await engine.ok("run", "-di", "--name", "c", ...N, "bb", "sh", "-c", "while read line; do echo got $line; [ $line = end ] && exit 5; done");
   const reader = attachPipe("--no-stdin", "c");
-  await Bun.sleep(200);
+  await Bun.sleep(1000);
   const writer = attachPipe("c");
   writer.stdin.write("a\nend\n");
   await writer.stdin.end();
@@ -101,7 +101,7 @@ test("signals are passed on, but for --sig-proxy=false", async () => {
   await engine.ok("run", "-d", "--name", "c", ...N, "bb", "sh", "-c", "trap 'echo term; exit 3' TERM; while :; do sleep 0.05; done");
   const deaf = attachPipe("--sig-proxy=false", "c");
   const reader = attachPipe("c");
-  await Bun.sleep(300);
+  await Bun.sleep(1000);
   deaf.kill("SIGTERM");
   await deaf.exited;
   expect(await engine.inspect("c", "{{.State.Running}}")).toBe("true");
@@ -123,7 +123,7 @@ test("one that does not read holds up neither the container nor the log, and is 
   );
   const reader = attachPipe("c");
   const output = new Response(reader.stdout).text();
-  await Bun.sleep(300);
+  await Bun.sleep(1000);
   reader.kill("SIGSTOP");
   await engine.ok("exec", "c", "touch", "/go");
   await until("all is in the log", async () => (await engine.ok("logs", "--tail", "1", "c")) === "last", 30);

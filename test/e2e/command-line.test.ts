@@ -104,7 +104,7 @@ test("formats of the user's docker configuration; --config says where it is", as
 test("stats goes on; a label's column has its name above", async () => {
   await engine.ok("run", "-d", "--name", "watched", "--label", "com.example.my-app=x", ...N, "bb", "sleep", "1000");
   const child = Bun.spawn([BERTH, "stats", "watched"], { env: engine.env, stdout: "pipe", stderr: "pipe" });
-  await Bun.sleep(2500);
+  await Bun.sleep(4500);
   child.kill("SIGINT");
   expect(await new Response(child.stderr).text()).toBe("");
   expect((await new Response(child.stdout).text()).match(/CONTAINER ID/g)?.length ?? 0).toBeGreaterThan(1);

@@ -118,14 +118,14 @@ test("several followers see each event once, in order, at once, and wake for not
   const followers = [1, 2].map(() =>
     Bun.spawn([BERTH, "events", "--format", "{{.Action}} {{.Actor.Attributes.name}}"], { env: engine.env, stdout: "pipe" }),
   );
-  await Bun.sleep(200);
+  await Bun.sleep(1000);
   const switches = (pid: number) => Number(/^voluntary_ctxt_switches:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
   const before = followers.map(({ pid }) => switches(pid));
   await Bun.sleep(1000);
   expect(followers.map(({ pid }) => switches(pid))).toEqual(before);
   const names = Array.from({ length: 20 }, (_, i) => `f${i}`);
   await Promise.all(names.map((name) => engine.ok("create", "--name", name, ...N, "bb", "true")));
-  await Bun.sleep(50);
+  await Bun.sleep(500);
   for (const follower of followers) follower.kill();
   const [one, two] = await Promise.all(followers.map((follower) => new Response(follower.stdout).text()));
   expect(one).toBe(two as string);

@@ -78,7 +78,7 @@ describe("exec", () => {
   test("ends with its container", async () => {
     await engine.ok("run", "-d", "--name", "short", "bb", "sleep", "100");
     const run = engine.start("exec", "short", "sleep", "50");
-    await Bun.sleep(200);
+    await until("it runs", async () => (await engine.ok("top", "short")).includes("sleep 50"));
     await engine.ok("rm", "-f", "short");
     expect((await run).exitCode).toBe(137);
   });
@@ -86,8 +86,8 @@ describe("exec", () => {
 
 // Such a thread cannot be started while children go to the container's PID namespace: Bun would abort.
 test("what enters containers has no compilers in threads of their own", async () => {
-  const exec = Bun.spawn([BERTH, "exec", "a", "sleep", "1"], { env: { ...engine.env, LAST: "variable" } });
-  await Bun.sleep(500);
+  const exec = Bun.spawn([BERTH, "exec", "a", "sleep", "2"], { env: { ...engine.env, LAST: "variable" } });
+  await Bun.sleep(1000);
   const threads = readdirSync(`/proc/${exec.pid}/task`).map((task) => readFileSync(`/proc/${exec.pid}/task/${task}/comm`, "utf8").trim());
   expect(threads.filter((name) => name.startsWith("JIT"))).toEqual([]);
   expect(await exec.exited).toBe(0);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { Header } from "tar";
-import { busybox, TestEngine } from "./engine.ts";
+import { busybox, TestEngine, until } from "./engine.ts";
 
 let engine: TestEngine;
 beforeAll(async () => {
@@ -192,8 +192,7 @@ describe("import", () => {
       stdout: "ignore",
       stderr: "ignore",
     });
-    await Bun.sleep(500);
-    expect(layers().length).toBe(before.length + 1);
+    await until("half a layer", () => layers().length === before.length + 1);
     const pid = Bun.spawnSync(["pgrep", "-P", String(run.pid), "-f", "import"])
       .stdout.toString()
       .trim()

@@ -53,7 +53,7 @@ test.skipIf(!onV1 || !disk)("a rate of writing to a disk is kept", async () => {
   );
   const [, minutes, seconds] = /real\s+(\d+)m ([\d.]+)s/.exec(stdout + stderr) ?? [];
   expect(60 * Number(minutes) + Number(seconds)).toBeGreaterThan(2.5);
-  expect(60 * Number(minutes) + Number(seconds)).toBeLessThan(3.6);
+  expect(60 * Number(minutes) + Number(seconds)).toBeLessThan(10);
 });
 
 test.skipIf(!onV1)("a cgroup below another one; the host's cgroups to be seen", async () => {

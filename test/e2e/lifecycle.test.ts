@@ -49,7 +49,7 @@ describe("a container in the background", () => {
   });
 
   test("stop sends the stop signal, then SIGKILL after the timeout", async () => {
-    await engine.ok("run", "-d", "--name", "obeys", "bb", "sh", "-c", "trap 'exit 3' TERM; while :; do sleep 0.05; done");
+    await engine.ok("run", "-d", "--name", "obeys", "bb", "sh", "-c", "trap 'exit 3' TERM; echo ready; while :; do sleep 0.05; done");
     await engine.ok(
       "run",
       "-d",
@@ -60,10 +60,10 @@ describe("a container in the background", () => {
       "bb",
       "sh",
       "-c",
-      "trap 'exit 4' USR1; while :; do sleep 0.05; done",
+      "trap 'exit 4' USR1; echo ready; while :; do sleep 0.05; done",
     );
     await engine.ok("run", "-d", "--name", "stubborn", "--stop-timeout", "1", "bb", "sleep", "100");
-    await Bun.sleep(100);
+    for (const name of ["obeys", "custom"]) await until("its traps", async () => (await engine.ok("logs", name)) === "ready");
     expect(await engine.ok("stop", "obeys", "custom", "stubborn")).toBe("obeys\ncustom\nstubborn");
     expect(await engine.inspect("obeys", "{{.State.ExitCode}}")).toBe("3");
     expect(await engine.inspect("custom", "{{.State.ExitCode}}")).toBe("4");
@@ -73,8 +73,8 @@ describe("a container in the background", () => {
   });
 
   test("kill sends any signal and says which containers do not run", async () => {
-    await engine.ok("run", "-d", "--name", "k", "bb", "sh", "-c", "trap 'echo got USR1' USR1; while :; do sleep 0.05; done");
-    await Bun.sleep(100);
+    await engine.ok("run", "-d", "--name", "k", "bb", "sh", "-c", "trap 'echo got USR1' USR1; echo ready; while :; do sleep 0.05; done");
+    await until("its trap", async () => (await engine.ok("logs", "k")) === "ready");
     for (const signal of ["USR1", "SIGUSR1", "10"]) await engine.ok("kill", "-s", signal, "k");
     await until("the trap", async () => (await engine.ok("logs", "k")).includes("got USR1"));
     expect(await engine.fails(1, "kill", "-s", "NOPE", "k")).toContain("Invalid signal: NOPE");
@@ -85,10 +85,11 @@ describe("a container in the background", () => {
   });
 
   test("wait gives exit codes, also of what removes itself", async () => {
-    await engine.ok("run", "-d", "--name", "w1", "bb", "sh", "-c", "sleep 0.2; exit 5");
-    await engine.ok("run", "-d", "--rm", "--name", "w2", "bb", "sh", "-c", "sleep 0.3; exit 6");
+    await engine.ok("run", "-d", "--name", "w1", "bb", "sh", "-c", "exit 5");
+    await engine.ok("run", "-d", "--rm", "--name", "w2", "bb", "sh", "-c", "sleep 2; exit 6");
     expect(await engine.ok("wait", "w1", "w2")).toBe("5\n6");
     expect(await engine.ok("wait", "w1")).toBe("5");
+    await until("w2 is gone", async () => (await engine.run("inspect", "w2")).exitCode === 1);
     expect(await engine.fails(1, "wait", "w2")).toContain("No such container: w2");
     await engine.ok("rm", "w1");
   });
@@ -151,7 +152,7 @@ describe("a container in the background", () => {
 
 describe("logs", () => {
   test("streams, timestamps, tail, since, until", async () => {
-    await engine.ok("run", "--name", "l", "bb", "sh", "-c", "echo one; echo two >&2; echo three; sleep 0.3; echo four; printf end");
+    await engine.ok("run", "--name", "l", "bb", "sh", "-c", "echo one; echo two >&2; echo three; sleep 1; echo four; printf end");
     expect(await engine.run("logs", "l")).toEqual({ stdout: "one\nthree\nfour\nend", stderr: "two\n", exitCode: 0 });
     expect(await engine.ok("logs", "--tail", "2", "l")).toBe("four\nend");
     expect(await engine.ok("logs", "-n0", "l")).toBe("");
@@ -159,7 +160,7 @@ describe("logs", () => {
     expect(stamped.split("\n")[0]).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z one$/);
     const middle = stamped.split("\n").at(-2)?.split(" ")[0] ?? "";
     expect(await engine.ok("logs", "--since", middle, "l")).toBe("four\nend");
-    const before = new Date(Date.parse(middle) - 100).toISOString();
+    const before = new Date(Date.parse(middle) - 300).toISOString();
     expect(await engine.ok("logs", "--until", before, "l")).toBe("one\nthree");
     expect(await engine.fails(125, "logs", "--tail", "many", "l")).toContain('invalid argument "many" for "-n, --tail" flag');
     expect(await engine.fails(125, "logs", "--since", "yesterday", "l")).toContain("expected a time");

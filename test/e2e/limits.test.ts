@@ -66,7 +66,7 @@ test("shares, cpuset, reservation and swap reach the kernel", async () => {
 
 test.each(["none", "bridge"])("an idle monitor holds at most 4 MB of its own, network %s", async (network) => {
   await engine.ok("run", "-d", "--name", "idle", "--network", network, "bb", "sleep", "1000");
-  await Bun.sleep(800);
+  await Bun.sleep(1500);
   const pid = await engine.inspect("idle", "{{.State.Pid}}");
   const monitor = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ")[1];
   // Anonymous memory only: pages of the executable are in the cache for everybody.

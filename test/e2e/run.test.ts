@@ -101,7 +101,7 @@ describe("run", () => {
   });
 
   test("--init reaps, hands on signals, and reports as without it", async () => {
-    const out = await engine.ok("run", "--rm", "--init", "bb", "sh", "-c", "(sleep 0.1 & exec true) & sleep 0.3; ps -o pid,comm | tail -n +2");
+    const out = await engine.ok("run", "--rm", "--init", "bb", "sh", "-c", "(sleep 0.1 & exec true) & sleep 1; ps -o pid,comm | tail -n +2");
     expect(out).not.toContain("sleep");
     expect((await engine.run("run", "--rm", "--init", "bb", "sh", "-c", "exit 9")).exitCode).toBe(9);
     expect(await engine.fails(127, "run", "--rm", "--init", "bb", "nope")).toContain("not found");
@@ -126,7 +126,7 @@ describe("run", () => {
         "trap 'exit 42' INT; trap 'exit 43' TERM; trap 'exit 44' HUP; echo ready; while :; do sleep 0.05; done",
       );
       for await (const line of run.stdout) if (String(line).includes("ready")) break;
-      await Bun.sleep(50);
+      await Bun.sleep(200);
       await run.kill(signal);
       expect((await run).exitCode).toBe(code);
     }

@@ -27,20 +27,20 @@ describe("a terminal", () => {
     terminal.resize(70, 20);
     await until("the new size", async () => {
       terminal.type("stty size");
-      await Bun.sleep(100);
+      await Bun.sleep(500);
       return /^20 70$/m.test(terminal.screen());
     });
     terminal.type("sleep 1000");
-    await Bun.sleep(200);
+    await Bun.sleep(500);
     terminal.key("C-c");
     terminal.type("echo code $?");
     await terminal.shows(/^code 130$/m);
     terminal.type("sleep 1000");
-    await Bun.sleep(200);
+    await Bun.sleep(500);
     terminal.key("C-z");
     await terminal.shows(/Stopped/);
     terminal.type("fg");
-    await Bun.sleep(200);
+    await Bun.sleep(500);
     terminal.key("C-c");
     terminal.type("exit 6");
     await terminal.shows(/^host>$/m);
@@ -59,7 +59,7 @@ describe("a terminal", () => {
     await terminal.shows(/30 100/);
     await terminal.shows(/sleep 1000/);
     terminal.type("cat");
-    await Bun.sleep(200);
+    await Bun.sleep(500);
     terminal.key("C-c");
     terminal.type("exit 4");
     await terminal.shows(/^host>$/m);

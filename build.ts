@@ -186,6 +186,16 @@ async function compileFreestanding(compiler: string, source: string, ...more: st
   }
 }
 
+/** Compiles ffi/stub.c; gives code that runs at any address and starts with its table of entries. */
+async function compileStub(compiler: string, arch: Target["arch"]): Promise<Buffer> {
+  const outline = arch === "arm64" ? ["-mno-outline-atomics"] : [];
+  const elf = await compileFreestanding(compiler, "stub.c", "-fpie", "-fno-reorder-functions", "-Wl,-Ttext=0", ...outline);
+  const [segment, ...more] = readProgramHeaders(elf).filter((h) => h.type === PT_LOAD);
+  if (!segment || more.length > 0 || segment.memsz !== segment.filesz) throw new Error("ffi/stub.c must have no writable data");
+  if (segment.vaddr !== 0n || elf.readBigUInt64LE(24) !== 0n) throw new Error("ffi/stub.c must start with its table of entries");
+  return elf.subarray(Number(segment.offset), Number(segment.offset + segment.filesz));
+}
+
 /** Compiles the loader to run at `address`, with `params` right before it; gives its bytes and where it starts. */
 async function compileLoader(compiler: string, address: bigint): Promise<{ code: Buffer; entry: bigint }> {
   const text = `0x${(address + PARAMS_SIZE).toString(16)}`;
@@ -274,6 +284,7 @@ async function build(name: string, out: string, { version, commit }: Build): Pro
   const [reaper, userns, exec, firstStage] = await Promise.all(
     ["reaper.c", "userns.c", "exec.c", "first-stage.c"].map((source) => compileFreestanding(compiler, source)),
   );
+  const stub = await compileStub(compiler, target.arch);
   const folder = mkdtempSync(join(tmpdir(), "berth-build-"));
   try {
     const plain = join(folder, "berth");
@@ -298,6 +309,7 @@ async function build(name: string, out: string, { version, commit }: Build): Pro
       ...define("BERTH_REAPER", (reaper as Buffer).toString("base64")),
       ...define("BERTH_USERNS", (userns as Buffer).toString("base64")),
       ...define("BERTH_EXEC", (exec as Buffer).toString("base64")),
+      ...define("BERTH_STUB", stub.toString("base64")),
       ...define("BERTH_FIRST_STAGE", (firstStage as Buffer).toString("base64")),
       "--outfile",
       plain,

@@ -100,6 +100,36 @@ export function cString(text: string): Buffer {
   return text.isWellFormed() ? Buffer.from(`${text}\0`) : Buffer.concat([encodeName(text), Buffer.of(0)]);
 }
 
+/** Somebody else who carries out what this thread would call. */
+export interface Carrier {
+  /**
+   * As syscall(2).
+   *
+   * @param name of the call, for messages
+   * @param mayFail whether whoever calls goes on where it fails
+   * @param memory what the words point to; to be kept for as long as it is needed
+   * @returns its result, or an errno as a negative number
+   */
+  carry(name: SyscallName, number: number, words: Words, mayFail: boolean, memory: readonly unknown[]): number;
+}
+
+/** What a register takes. */
+export type Word = number | bigint;
+type Words = [Word, Word, Word, Word, Word, Word];
+
+let carrier: Carrier | undefined;
+
+/** Calls back; until it returns, system calls of this file's are the carrier's, or this thread's again (undefined). */
+export function carriedBy<T>(by: Carrier | undefined, action: () => T): T {
+  const before = carrier;
+  carrier = by;
+  try {
+    return action();
+  } finally {
+    carrier = before;
+  }
+}
+
 /**
  * Makes a system call and gives its result.
  *
@@ -107,15 +137,20 @@ export function cString(text: string): Buffer {
  */
 export function call(name: SyscallName, ...args: Argument[]): number {
   const [a, b, c, d, e, f] = args;
-  const result = tryCall(name, a, b, c, d, e, f);
+  const result = perform(name, false, a, b, c, d, e, f);
   if (result >= 0) return result;
   throw new SyscallError(name, errnoName(-result), args.map(describe));
+}
+
+/** As {@link call}, but gives the negative errno instead of throwing. */
+export function tryCall(name: SyscallName, a?: Argument, b?: Argument, c?: Argument, d?: Argument, e?: Argument, f?: Argument): number {
+  return perform(name, true, a, b, c, d, e, f);
 }
 
 // What the kernel reads of is kept alive here meanwhile.
 const inUse: unknown[] = [];
 
-function wordOf(arg: Argument): number | bigint {
+function wordOf(arg: Argument): Word {
   if (typeof arg === "number" || typeof arg === "bigint") return arg;
   if (arg === null) return 0;
   const bytes = typeof arg === "string" ? cString(arg) : arg;
@@ -124,9 +159,9 @@ function wordOf(arg: Argument): number | bigint {
   return ptr(bytes) as number;
 }
 
-/** As {@link call}, but gives the negative errno instead of throwing. */
-export function tryCall(
+function perform(
   name: SyscallName,
+  mayFail: boolean,
   a: Argument = 0,
   b: Argument = 0,
   c: Argument = 0,
@@ -137,12 +172,16 @@ export function tryCall(
   const number = syscallNumber(name);
   const [x, y, z, u, v, w] = [wordOf(a), wordOf(b), wordOf(c), wordOf(d), wordOf(e), wordOf(f)];
   for (;;) {
-    const result = Number(symbols.syscall(number, x, y, z, u, v, w));
-    const errno = result === -1 ? read.i32(errnoLocation as never, 0) : 0;
-    if (errno === EINTR) continue;
+    const result = carrier ? carrier.carry(name, number, [x, y, z, u, v, w], mayFail, inUse) : syscall(number, x, y, z, u, v, w);
+    if (result === -EINTR) continue;
     inUse.length = 0;
-    return errno === 0 ? result : -errno;
+    return result;
   }
+}
+
+function syscall(number: number, a: Word, b: Word, c: Word, d: Word, e: Word, f: Word): number {
+  const result = Number(symbols.syscall(number, a, b, c, d, e, f));
+  return result === -1 ? -read.i32(errnoLocation as never, 0) : result;
 }
 
 function describe(arg: Argument): string {
@@ -152,7 +191,9 @@ function describe(arg: Argument): string {
   return `<${arg.byteLength} bytes>`;
 }
 
-/** The address of memory, for structs that hold pointers. The caller keeps the memory alive. */
+/** The address of memory, for structs that hold pointers. It is kept alive until the next call has returned. */
 export function addressOf(memory: NodeJS.TypedArray): bigint {
-  return memory.byteLength === 0 ? 0n : BigInt(ptr(memory) as number);
+  if (memory.byteLength === 0) return 0n;
+  inUse.push(memory);
+  return BigInt(ptr(memory) as number);
 }

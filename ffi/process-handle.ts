@@ -4,11 +4,6 @@ import { AT_FDCWD, O_DIRECTORY, O_RDONLY, OwnedFd, openat, POLLIN, poll } from "
 import { readFileSync } from "./files.ts";
 import { call, hasCode, tryCall } from "./libc.ts";
 
-const ENOSYS = 38;
-
-/** Whether the kernel has pidfd_open(2) (Linux 5.3). */
-export const hasPidfds = (): boolean => tryCall("pidfd_open", -1, 0) !== -ENOSYS;
-
 /** Milliseconds between looks where the kernel tells nobody. */
 const LOOK_INTERVAL = 5;
 

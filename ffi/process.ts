@@ -1,11 +1,13 @@
 /** Processes: execve(2), prctl(2), resource limits, the identity of a process. */
 
+import { type Pointer, toArrayBuffer } from "bun:ffi";
 import { readFileSync } from "./files.ts";
 import { addressOf, call, cString, tryCall } from "./libc.ts";
 import { endTrace } from "./trace.ts";
 
 /** linux/prctl.h */
 export const PR_SET_DUMPABLE = 4;
+export const PR_SET_NAME = 15;
 export const PR_SET_KEEPCAPS = 8;
 export const PR_CAPBSET_READ = 23;
 export const PR_CAPBSET_DROP = 24;
@@ -14,7 +16,7 @@ export const PR_CAP_AMBIENT = 47;
 export const PR_CAP_AMBIENT_RAISE = 2;
 export const PR_CAP_AMBIENT_CLEAR_ALL = 4;
 
-export function prctl(option: number, a = 0, b = 0, c = 0, d = 0): number {
+export function prctl(option: number, a: number | string = 0, b = 0, c = 0, d = 0): number {
   return call("prctl", option, a, b, c, d);
 }
 
@@ -23,7 +25,8 @@ export function tryPrctl(option: number, a = 0, b = 0, c = 0, d = 0): number {
   return tryCall("prctl", option, a, b, c, d);
 }
 
-function pointers(strings: string[]): { array: BigUint64Array; memory: Buffer } {
+// A NULL-terminated array of pointers to strings.
+function pointers(strings: string[]): BigUint64Array {
   // One block for all strings: arguments can be many and megabytes long.
   const encoded = strings.map(cString);
   const memory = Buffer.concat(encoded);
@@ -33,7 +36,7 @@ function pointers(strings: string[]): { array: BigUint64Array; memory: Buffer } 
     array[i] = at;
     at += BigInt(bytes.length);
   });
-  return { array, memory };
+  return array;
 }
 
 /**
@@ -42,11 +45,9 @@ function pointers(strings: string[]): { array: BigUint64Array; memory: Buffer } 
  * @throws {SyscallError} where it cannot; it returns in no other case
  */
 export function execve(path: string, argv: string[], env: string[]): never {
-  const args = pointers(argv);
-  const vars = pointers(env);
   endTrace();
-  call("execve", path, args.array, vars.array);
-  throw new Error(`unreachable: ${args.memory.length + vars.memory.length}`);
+  call("execve", path, pointers(argv), pointers(env));
+  throw new Error("unreachable");
 }
 
 /**
@@ -61,14 +62,10 @@ export function exitNow(code: number): never {
   throw new Error("unreachable");
 }
 
-/** execveat(2) of an open file. As {@link execve}. */
-export function execveDescriptor(fd: number, argv: string[], env: string[]): never {
+/** execveat(2) of an open file. As {@link execve}; returns where somebody else carries it out later. */
+export function execveDescriptor(fd: number, argv: string[], env: string[]): void {
   const AT_EMPTY_PATH = 0x1000;
-  const args = pointers(argv);
-  const vars = pointers(env);
-  endTrace();
-  call("execveat", fd, Buffer.from("\0"), args.array, vars.array, AT_EMPTY_PATH);
-  throw new Error(`unreachable: ${args.memory.length + vars.memory.length}`);
+  call("execveat", fd, Buffer.from("\0"), pointers(argv), pointers(env), AT_EMPTY_PATH);
 }
 
 /** A session keyring of its own for what this process becomes (keyctl(2)); nothing where the kernel has no keys. */
@@ -146,19 +143,38 @@ export function fchdir(fd: number): void {
 }
 
 /**
+ * Hides this process's command line behind a name, until the result is called: everybody can read it (proc(5), cmdline),
+ * also in a PID namespace where a process has it that shares this one's memory.
+ */
+export function coverCommandLine(name: string): () => void {
+  // Where it lies: arg_start and arg_end, fields 48 and 49.
+  const [start = 0, end = 0] = fieldsOf("self").slice(45, 47).map(Number);
+  if (start === 0) return () => {};
+  const line = new Uint8Array(toArrayBuffer(start as Pointer, 0, end - start));
+  const before = line.slice();
+  line.fill(0);
+  line.set(Buffer.from(name).subarray(0, line.length - 1));
+  return () => line.set(before);
+}
+
+// From the third on: the command name before them stands in parentheses and may hold anything.
+function fieldsOf(pid: number | "self"): string[] {
+  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+}
+
+/**
  * When a process started, in clock ticks after boot: with its number and the boot
  * id it names one process for ever (field 22 of /proc/PID/stat, proc(5)).
  *
  * @returns undefined where there is no such process, or only its zombie
  */
 export function processStartTime(pid: number): number | undefined {
-  let stat: string;
+  let fields: string[];
   try {
-    stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    fields = fieldsOf(pid);
   } catch {
     return undefined;
   }
-  // The command name stands in parentheses and may hold anything.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return fields[0] === "Z" || fields[0] === "X" ? undefined : Number(fields[19]);
 }

@@ -40,9 +40,9 @@ export function signalNumber(text: string): number | undefined {
 const SIG_IGN = 1n;
 
 /**
- * Puts ignored signals back to their default and blocks none, as a program expects
- * after execve(2): it resets handlers by itself, but ignoring is inherited, and Bun
- * ignores SIGPIPE and SIGXFSZ. Handlers stay: the collector suspends threads with one.
+ * Puts ignored signals back to their default, as a program expects after execve(2): it
+ * resets handlers by itself, but ignoring is inherited, and Bun ignores SIGPIPE and
+ * SIGXFSZ. Handlers stay: the collector suspends threads with one.
  */
 export function resetSignals(): void {
   const ignored = new BigUint64Array(4); // struct sigaction of the kernel: handler, flags, restorer, mask
@@ -50,6 +50,10 @@ export function resetSignals(): void {
   for (let n = 1; n <= SIGRTMAX; n++) {
     if (tryCall("rt_sigaction", n, null, ignored, 8) === 0 && ignored[0] === SIG_IGN) tryCall("rt_sigaction", n, defaults, null, 8);
   }
+}
+
+/** Blocks no signal any more. */
+export function unblockSignals(): void {
   call("rt_sigprocmask", 2 /* SIG_SETMASK */, new BigUint64Array([0n]), null, 8);
 }
 

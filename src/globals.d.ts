@@ -7,5 +7,7 @@ declare const BERTH_REAPER: string;
 declare const BERTH_USERNS: string;
 /** The compiled ffi/exec.c, in base64. */
 declare const BERTH_EXEC: string;
+/** The compiled ffi/stub.c, in base64. */
+declare const BERTH_STUB: string;
 /** The compiled ffi/first-stage.c, in base64. */
 declare const BERTH_FIRST_STAGE: string;

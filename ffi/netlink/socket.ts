@@ -24,7 +24,8 @@ const NLM_F_ACK_TLVS = 0x200;
 const NLMSGERR_ATTR_MSG = 1;
 const NLA_F_NESTED = 0x8000;
 const NLA_TYPE_MASK = 0x3fff;
-const RECEIVE_BUFFER = 1 << 16;
+// One for all: messages are copied out of it, and of its pages only those are touched that they fill.
+const received = Buffer.allocUnsafeSlow(1 << 16);
 
 /** A request: its type, NLM_F_* besides NLM_F_REQUEST, and what follows the header. */
 export interface Message {
@@ -67,6 +68,13 @@ export function nested(type: number, attributes: Uint8Array[]): Buffer {
 export function u32(value: number): Buffer {
   const b = Buffer.alloc(4);
   b.writeUInt32LE(value >>> 0);
+  return b;
+}
+
+/** A number in network byte order, 4 bytes. */
+export function be32(value: number): Buffer {
+  const b = Buffer.alloc(4);
+  b.writeInt32BE(value | 0);
   return b;
 }
 
@@ -183,8 +191,8 @@ export class NetlinkSocket implements Disposable {
   }
 
   #receive(): { type: number; flags: number; sequence: number; payload: Buffer }[] {
-    const buffer = Buffer.alloc(RECEIVE_BUFFER);
-    const n = call("recvfrom", this.#socket.fd, buffer, buffer.length, 0, null, null);
+    const n = call("recvfrom", this.#socket.fd, received, received.length, 0, null, null);
+    const buffer = Buffer.from(received.subarray(0, n));
     const messages = [];
     for (let at = 0; at + HEADER <= n; ) {
       const length = buffer.readUInt32LE(at);

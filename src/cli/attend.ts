@@ -1,7 +1,7 @@
 /** A process that is our child, its output passed on and our input to it, until it ends. */
 
+import type { Child } from "../../ffi/child.ts";
 import type { OwnedFd } from "../../ffi/fd.ts";
-import { endCode } from "../runtime/spawn.ts";
 import type { ContainerStdio } from "../runtime/stdio.ts";
 import { type Outcome, relayInput } from "./relay-input.ts";
 import { OutputStream } from "./streams.ts";
@@ -18,7 +18,7 @@ export interface AttendOptions {
 }
 
 /** Stays with a process to its end, or until its user leaves it. */
-export async function attendProcess(stdio: ContainerStdio, child: Bun.Subprocess, { tty, stdin, detachKeys }: AttendOptions): Promise<Outcome> {
+export async function attendProcess(stdio: ContainerStdio, child: Child, { tty, stdin, detachKeys }: AttendOptions): Promise<Outcome> {
   const out = new OutputStream(1);
   const err = new OutputStream(2);
   const raw = tty && stdin ? holdRawMode() : undefined;
@@ -47,7 +47,7 @@ export async function attendProcess(stdio: ContainerStdio, child: Bun.Subprocess
   last = performance.now();
   while (!finished && (busy > 0 || performance.now() - last < LINGER)) await Promise.race([output, Bun.sleep(10)]);
   raw?.restore();
-  return endCode(child, code);
+  return code;
 }
 
 // Somebody must have the terminal open for as long as the process does: its end would be a hangup.

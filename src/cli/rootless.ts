@@ -33,11 +33,12 @@ export function enterRootless(): never {
   const self = fd.openat(fd.AT_FDCWD, "/proc/self/exe", fd.O_RDONLY);
   for (const file of [alive, namespace, self]) fd.dup2(file.fd, file.fd);
   const env = { ...process.env, [ROOTLESS_UID]: String(uid), [ROOTLESS_ALIVE]: join(folder, FIFO) };
-  return execveDescriptor(
+  execveDescriptor(
     program.fd,
     ["berth-userns", "enter", String(namespace.fd), String(self.fd), process.argv0, ...process.argv.slice(2)],
     Object.entries(env).map(([name, value]) => `${name}=${value}`),
   );
+  throw new Error("unreachable");
 }
 
 // Nobody else may have made it: what is in it says which namespace is entered.

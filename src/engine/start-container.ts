@@ -38,6 +38,7 @@ const MONITOR_ENVIRONMENT = {
   BUN_JSC_useConcurrentGC: "0",
   BUN_JSC_numberOfGCMarkers: "1",
   BUN_JSC_useDFGJIT: "0",
+  BUN_JSC_thresholdForJITAfterWarmUp: "20000",
   MIMALLOC_PURGE_DELAY: "0",
 };
 
@@ -52,9 +53,9 @@ function rootlessEnvironment(): Record<string, string> {
  * ends with it. It takes a while to start up: whoever knows early that there will be a
  * container launches it before making that.
  */
-export function launchMonitor(job?: "take-over"): OwnedFd {
+export function launchMonitor(): OwnedFd {
   const [ours, theirs] = socketPair();
-  const child = Bun.spawn(["/proc/self/exe", "monitor", ...(job === undefined ? [] : [job])], {
+  const child = Bun.spawn(["/proc/self/exe", "monitor"], {
     argv0: MONITOR_NAME,
     cwd: "/",
     env: { ...MONITOR_ENVIRONMENT, ...rootlessEnvironment(), ...traceEnvironment() },

@@ -4,7 +4,7 @@ import { AT_FDCWD, O_RDWR, openat, pipe } from "../../ffi/fd.ts";
 import { kill } from "../../ffi/signal.ts";
 import { joinCgroup } from "../runtime/cgroup/enter.ts";
 import { openCgroup } from "../runtime/cgroup/open.ts";
-import { endCode, prepareProcess, type RunningProcess } from "../runtime/spawn.ts";
+import { prepareProcess, type RunningProcess } from "../runtime/spawn.ts";
 import { getContainer } from "../store/containers.ts";
 import { type Health, type Probe, putHealth } from "../store/health.ts";
 import type { HealthRequest, StartRequest } from "./protocol.ts";
@@ -106,7 +106,7 @@ export class HealthMonitor {
       return finish(-1, `Health check exceeded timeout (${timeout / 1000}s)${said.text()}`);
     }
     await Promise.race([said.end, Bun.sleep(100)]); // what it started may hold its output
-    return finish(endCode(running.child, ended), said.text());
+    return finish(ended, said.text());
   }
 
   #spawn(output: number): RunningProcess {

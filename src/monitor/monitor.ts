@@ -18,8 +18,7 @@ import { type Cgroup, CgroupError } from "../runtime/cgroup/cgroup.ts";
 import { enterCgroup } from "../runtime/cgroup/enter.ts";
 import { openCgroup } from "../runtime/cgroup/open.ts";
 import { RuntimeFailure } from "../runtime/errors.ts";
-import { runHooks } from "../runtime/hooks.ts";
-import { endCode, type PendingProcess, prepareProcess, type RunningProcess } from "../runtime/spawn.ts";
+import { type PendingProcess, prepareProcess, type RunningProcess } from "../runtime/spawn.ts";
 import type { State } from "../runtime/spec.ts";
 import { ContainerStdio, type OutputReceiver } from "../runtime/stdio.ts";
 import {
@@ -56,6 +55,9 @@ import {
 } from "./protocol.ts";
 import { restartDelay, startAgain } from "./restart.ts";
 
+// Seldom needed.
+const loadHooks = () => require("../runtime/hooks.ts") as typeof import("../runtime/hooks.ts");
+
 /** The descriptor on which a monitor talks to whoever started it. */
 export const MONITOR_CONNECTION_FD = 3;
 
@@ -73,6 +75,8 @@ export async function runMonitor(): Promise<void> {
   const alive = process.env[ROOTLESS_ALIVE];
   if (alive !== undefined) openat(AT_FDCWD, alive, O_WRONLY);
   let monitor: Monitor | undefined;
+  // While whoever started it makes the container. What loading left behind, a start would otherwise leave its own beside.
+  Bun.gc(true);
   process.on(CONTAINER_CHANGED, () => void monitor?.changed());
   const client: FrameSocket = await FrameSocket.over(new OwnedFd(MONITOR_CONNECTION_FD), {
     frame(type, payload) {
@@ -180,7 +184,7 @@ class Monitor {
     this.#client.sendJson(FrameType.started, { pid, warnings: this.#warnings });
     if (attach || stdin === "once") this.#audience.add({ socket: this.#client, stdout: attach, stderr: attach, isWaitedFor: true });
     else this.#client.close();
-    const ended = child.exited.then((code) => ({ exitCode: endCode(child, code), error: "" }));
+    const ended = child.exited.then((exitCode) => ({ exitCode, error: "" }));
     await this.#supervise(db, log, { pid, startTime, ended });
   }
 
@@ -263,7 +267,7 @@ class Monitor {
           },
         }),
         ...(userNetwork && { onNamespaces: (pid: number) => this.#startUserNetwork(db, pid, userNetwork) }),
-        onMounted: (pid) => runHooks("createRuntime", spec.hooks?.createRuntime ?? [], { ...this.#hookState(), pid }),
+        onMounted: (pid) => loadHooks().runHooks("createRuntime", spec.hooks?.createRuntime ?? [], { ...this.#hookState(), pid }),
         onReady: () => this.#cgroup?.apply(resources),
       },
     );

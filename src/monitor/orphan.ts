@@ -1,4 +1,5 @@
 /** The end of a container that another monitor started: not our child, so nobody tells us. */
+import { exitCodeOf } from "../../ffi/child.ts";
 import { readFileSync } from "../../ffi/files.ts";
 import { hasCode } from "../../ffi/libc.ts";
 import { processStartTime } from "../../ffi/process.ts";
@@ -34,12 +35,6 @@ export async function awaitOrphan(pid: number, startTime: number): Promise<Orpha
     if (!hasCode(error, "ESRCH", "EINVAL")) throw error;
     return unknown;
   }
-}
-
-// As a shell has it, of what wait(2) gives.
-function exitCodeOf(status: number): number {
-  const signal = status & 0x7f;
-  return signal === 0 ? (status >> 8) & 0xff : 128 + signal;
 }
 
 // A zombie still tells it: the last field of /proc/PID/stat (proc(5), exit_code).

@@ -1,7 +1,9 @@
 /** Bridges on the host, and what the host must do for them. */
+
 import { readdirSync, readFileSync, writeFileSync } from "../../ffi/files.ts";
 import { hasCode, reasonOf } from "../../ffi/libc.ts";
 import { type Link, type RouteSocket, route } from "../../ffi/netlink/route.ts";
+import { randomBytes } from "../../ffi/random.ts";
 import type { NetworkRecord, Pool } from "../store/networks.ts";
 import { type Address, parseAddress, subnetOf } from "./address.ts";
 import { NetworkError } from "./errors.ts";
@@ -79,7 +81,7 @@ export function removeLink(routes: RouteSocket, { config }: NetworkRecord): void
 }
 
 function makeBridge(routes: RouteSocket, { name, config }: NetworkRecord, hasFirewall: boolean): void {
-  const mac = Buffer.concat([Buffer.from([0x02, 0x42]), crypto.getRandomValues(new Uint8Array(4))]);
+  const mac = Buffer.concat([Buffer.from([0x02, 0x42]), randomBytes(4)]);
   try {
     if (!routes.link(config.bridge)) routes.request(route.addBridge(config.bridge, config.mtu ?? uplinkMtu(routes), mac));
   } catch (error) {

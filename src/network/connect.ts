@@ -1,4 +1,5 @@
 /** Gives a container that starts what it is to have of the network: addresses, links, published ports. */
+
 import type { Database } from "bun:sqlite";
 import { writeFileSync } from "../../ffi/files.ts";
 import { reasonOf } from "../../ffi/libc.ts";
@@ -6,6 +7,7 @@ import { inNetworkOf } from "../../ffi/namespace.ts";
 import { type Link, RouteSocket, route } from "../../ffi/netlink/route.ts";
 import { NetlinkError } from "../../ffi/netlink/socket.ts";
 import { join } from "../../ffi/path.ts";
+import { randomBytes } from "../../ffi/random.ts";
 import { bindPort } from "../../ffi/socket.ts";
 import { getContainer } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";
@@ -90,7 +92,7 @@ function needsRelay({ hostIp, containerIp, protocol }: PublishedPort, hasFirewal
 function plug(routes: RouteSocket, { network, mac }: Endpoint, position: number, pid: number): string {
   const bridge = routes.link(network.config.bridge) as Link;
   const name = `eth${position}`;
-  const host = `${VETH_PREFIX}${Buffer.from(crypto.getRandomValues(new Uint8Array(4))).toString("hex")}`;
+  const host = `${VETH_PREFIX}${randomBytes(4).toString("hex")}`;
   const address = Buffer.from((mac ?? "").replaceAll(":", ""), "hex");
   const { driver, mode } = network.config;
   if (driver !== "bridge") {

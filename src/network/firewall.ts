@@ -1,12 +1,14 @@
 /** The engine's nf_tables tables, kept in step with the store; see ruleset.ts for what is in them. */
 import type { Database } from "bun:sqlite";
-import { Nftable, NftSocket, type SetElement } from "../../ffi/netlink/nftables.ts";
+import { HOOK_FORWARD, NFPROTO_IPV4, NFPROTO_IPV6, Nftable, NftSocket } from "../../ffi/netlink/nftables.ts";
 import { type Message, NetlinkError } from "../../ffi/netlink/socket.ts";
 import { DEFAULT_DATA } from "../store/layout.ts";
 import { allPorts, listNetworks, type NetworkRecord, type PublishedPort } from "../store/networks.ts";
 import { NetworkError } from "./errors.ts";
-import { passForeignFirewalls } from "./foreign-firewalls.ts";
-import { type Family, frame, IPV4, IPV6, networkElements, portElements } from "./ruleset.ts";
+
+// Most containers publish nothing, and find all in place.
+const loadRules = () => require("./ruleset.ts") as typeof import("./ruleset.ts");
+const loadForeign = () => require("./foreign-firewalls.ts") as typeof import("./foreign-firewalls.ts");
 
 /** The name of an engine's tables, after its folder where that is not the usual one. */
 function tableName(data: string): string {
@@ -14,7 +16,7 @@ function tableName(data: string): string {
 }
 
 interface Table {
-  family: Family;
+  family: "IPV4" | "IPV6";
   nft: Nftable;
 }
 
@@ -30,8 +32,8 @@ export class Firewall implements Disposable {
   constructor(db: Database, data: string) {
     this.#db = db;
     this.#name = tableName(data);
-    this.#ipv4 = { family: IPV4, nft: new Nftable(IPV4.number, this.#name) };
-    this.#ipv6 = { family: IPV6, nft: new Nftable(IPV6.number, this.#name) };
+    this.#ipv4 = { family: "IPV4", nft: new Nftable(NFPROTO_IPV4, this.#name) };
+    this.#ipv6 = { family: "IPV6", nft: new Nftable(NFPROTO_IPV6, this.#name) };
     this.#socket = NftSocket.open();
   }
 
@@ -50,7 +52,10 @@ export class Firewall implements Disposable {
       return;
     }
     try {
-      this.#do(tables.flatMap((table) => addPorts(table, ports, networks)));
+      if (ports.length > 0) {
+        const rules = loadRules();
+        this.#do(tables.flatMap(({ family, nft }) => rules.addPorts(nft, rules[family], ports, networks)));
+      }
       this.#passOthers(networks);
     } catch (error) {
       if (!(error instanceof NetworkError)) throw error;
@@ -64,11 +69,8 @@ export class Firewall implements Disposable {
     const networks = listNetworks(this.#db);
     const tables = this.#wanted(networks).filter(({ nft }) => this.#has(nft));
     try {
-      this.#do(
-        tables.flatMap(({ family, nft }) =>
-          [...portElements(family, ports, networks)].flatMap(([set, elements]) => elements.map(({ key }) => nft.deleteElements(set, [{ key }]))),
-        ),
-      );
+      const rules = loadRules();
+      this.#do(tables.flatMap(({ family, nft }) => rules.deletePorts(nft, rules[family], ports, networks)));
     } catch (error) {
       if (!(error instanceof NetworkError)) throw error;
       this.rebuild();
@@ -79,10 +81,14 @@ export class Firewall implements Disposable {
   rebuild(): void {
     const networks = listNetworks(this.#db);
     const ports = allPorts(this.#db);
-    const messages = this.#wanted(networks).flatMap((table): Message[] => {
-      const { family, nft } = table;
-      const elements = [...networks.flatMap((network) => networkElements(nft, family, network)), ...addPorts(table, ports, networks)];
-      return [nft.add(), nft.delete(), nft.add(), ...frame(nft, family), ...elements];
+    const rules = loadRules();
+    const messages = this.#wanted(networks).flatMap(({ family: name, nft }): Message[] => {
+      const family = rules[name];
+      const elements = [
+        ...networks.flatMap((network) => rules.networkElements(nft, family, network)),
+        ...rules.addPorts(nft, family, ports, networks),
+      ];
+      return [nft.add(), nft.delete(), nft.add(), ...rules.frame(nft, family), ...elements];
     });
     if (!hasIPv6(networks) && this.#has(this.#ipv6.nft)) messages.push(this.#ipv6.nft.delete());
     this.#do(messages);
@@ -113,7 +119,10 @@ export class Firewall implements Disposable {
 
   // Where another firewall of the host drops what it does not know, our bridges are made known to it.
   #passOthers(networks: NetworkRecord[]): void {
-    this.#speak((socket) => passForeignFirewalls(socket, this.#name, networks));
+    this.#speak((socket) => {
+      const closed = socket.baseChains().filter(({ hook, type, drops }) => hook === HOOK_FORWARD && type === "filter" && drops);
+      if (closed.length > 0) loadForeign().passForeignFirewalls(socket, closed, this.#name, networks);
+    });
   }
 
   #speak<T>(action: (socket: NftSocket) => T): T | undefined {
@@ -126,13 +135,3 @@ export class Firewall implements Disposable {
 }
 
 const hasIPv6 = (networks: NetworkRecord[]) => networks.some(({ config }) => config.ipv6 !== undefined);
-
-function addPorts({ family, nft }: Table, ports: PublishedPort[], networks: NetworkRecord[]): Message[] {
-  return [...portElements(family, ports, networks)].flatMap(([set, elements]) => inBatches(elements).map((batch) => nft.addElements(set, batch)));
-}
-
-// An attribute holds 64 KiB.
-function inBatches(elements: SetElement[]): SetElement[][] {
-  const BATCH = 500;
-  return Array.from({ length: Math.ceil(elements.length / BATCH) }, (_, i) => elements.slice(i * BATCH, (i + 1) * BATCH));
-}

@@ -4,16 +4,16 @@
  * says. At the end of such a chain each of our bridges gets its rules, so that their own
  * come first.
  */
-import { type BaseChain, expr, HOOK_FORWARD, interfaceName, NFPROTO_IPV6, Nftable, type NftSocket, REG_1 } from "../../ffi/netlink/nftables.ts";
+import { expr, interfaceName, REG_1 } from "../../ffi/netlink/nft-expressions.ts";
+import { type BaseChain, NFPROTO_IPV6, Nftable, type NftSocket } from "../../ffi/netlink/nftables.ts";
 import type { NetworkRecord } from "../store/networks.ts";
 
 const MARK = "berth ";
 
-/** Lets the networks' bridges pass, where need be, and takes away rules of ours for others of this engine. */
-export function passForeignFirewalls(socket: NftSocket, engine: string, networks: NetworkRecord[]): void {
+/** Lets the networks' bridges pass chains that drop, and takes away rules of ours for others of this engine. */
+export function passForeignFirewalls(socket: NftSocket, chains: BaseChain[], engine: string, networks: NetworkRecord[]): void {
   const own = networks.filter(({ config }) => config.driver === "bridge");
-  for (const chain of socket.baseChains()) {
-    if (chain.hook !== HOOK_FORWARD || chain.type !== "filter" || !chain.drops) continue;
+  for (const chain of chains) {
     const affected = chain.family === NFPROTO_IPV6 ? own.filter(({ config }) => config.ipv6) : own;
     const bridges = affected.map(({ config }) => config.bridge);
     pass(socket, chain, `${MARK}${engine} `, bridges);

@@ -1,5 +1,7 @@
 /** Which subnets networks get: docker's pools, without what the host or another network uses. */
+
 import { RouteSocket } from "../../ffi/netlink/route.ts";
+import { randomBytes } from "../../ffi/random.ts";
 import { nthAddress, overlaps, type Subnet } from "./address.ts";
 import { NetworkError } from "./errors.ts";
 
@@ -30,6 +32,6 @@ export const defaultGateway = (subnet: Subnet) => nthAddress(subnet, 1n);
 export function chooseSubnet6(): Subnet {
   const base = Buffer.alloc(16);
   base[0] = 0xfd;
-  base.set(crypto.getRandomValues(new Uint8Array(5)), 1);
+  base.set(randomBytes(5), 1);
   return { base, prefix: 64 };
 }

@@ -5,7 +5,8 @@
 import type { Database } from "bun:sqlite";
 import { readFileSync } from "../../ffi/files.ts";
 import { inNetworkOf } from "../../ffi/namespace.ts";
-import { expr, NFPROTO_IPV4, Nftable, NftSocket, REG_1, REG_2 } from "../../ffi/netlink/nftables.ts";
+import { expr, REG_1, REG_2 } from "../../ffi/netlink/nft-expressions.ts";
+import { NFPROTO_IPV4, Nftable, NftSocket } from "../../ffi/netlink/nftables.ts";
 import { addressesOfNeighbour, endpointsOf, nameOfNeighbour, type Protocol } from "../store/networks.ts";
 import { isIPv6, parseAddress } from "./address.ts";
 import { buildAnswer, encodeDomain, parseQuery, type Question, RCODE, reversedAddress, TYPE } from "./dns-message.ts";

@@ -10,14 +10,11 @@ import {
   expr,
   IPS_DST_NAT,
   interfaceName,
-  NFPROTO_IPV4,
-  NFPROTO_IPV6,
-  type Nftable,
   REG_1,
   REG_2,
   REG32_00,
-  type SetElement,
-} from "../../ffi/netlink/nftables.ts";
+} from "../../ffi/netlink/nft-expressions.ts";
+import { NFPROTO_IPV4, NFPROTO_IPV6, type Nftable, type SetElement } from "../../ffi/netlink/nftables.ts";
 import { type Message, u32 } from "../../ffi/netlink/socket.ts";
 import type { NetworkRecord, Pool, Protocol, PublishedPort } from "../store/networks.ts";
 import { type Address, contains, fromNumber, isIPv6, nthAddress, parseAddress, subnetOf, toNumber } from "./address.ts";
@@ -148,8 +145,8 @@ export function networkElements(t: Nftable, family: Family, network: NetworkReco
   return messages;
 }
 
-/** Elements for published ports, by their sets; those of the other family, or that lead to it, are left out. */
-export function portElements(family: Family, ports: PublishedPort[], networks: NetworkRecord[]): Map<string, SetElement[]> {
+// By their sets; those of the other family, or that lead to it, are left out.
+function portElements(family: Family, ports: PublishedPort[], networks: NetworkRecord[]): Map<string, SetElement[]> {
   const isOwn = (text: string) => isIPv6(text) === (family.length === 16);
   const routed = networks.flatMap((network) => {
     const pool = family.poolOf(network);
@@ -173,3 +170,19 @@ export function portElements(family: Family, ports: PublishedPort[], networks: N
 }
 
 const port = (value: number) => Buffer.from([value >> 8, value & 0xff, 0, 0]);
+
+/** What adds published ports to a table. */
+export function addPorts(t: Nftable, family: Family, ports: PublishedPort[], networks: NetworkRecord[]): Message[] {
+  return [...portElements(family, ports, networks)].flatMap(([set, elements]) => inBatches(elements).map((batch) => t.addElements(set, batch)));
+}
+
+/** What takes published ports out of a table. */
+export function deletePorts(t: Nftable, family: Family, ports: PublishedPort[], networks: NetworkRecord[]): Message[] {
+  return [...portElements(family, ports, networks)].flatMap(([set, elements]) => elements.map(({ key }) => t.deleteElements(set, [{ key }])));
+}
+
+// An attribute holds 64 KiB.
+function inBatches(elements: SetElement[]): SetElement[][] {
+  const BATCH = 500;
+  return Array.from({ length: Math.ceil(elements.length / BATCH) }, (_, i) => elements.slice(i * BATCH, (i + 1) * BATCH));
+}

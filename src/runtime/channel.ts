@@ -6,7 +6,7 @@ import type { FailureKind } from "./errors.ts";
 import type { Root } from "./rootfs/root.ts";
 import type { Seccomp } from "./seccomp/compile.ts";
 import type { CompiledSeccomp } from "./seccomp/install.ts";
-import type { NamespaceType, Process, Spec, State } from "./spec.ts";
+import type { Process, Spec, State } from "./spec.ts";
 
 /** Names to be looked up in the container's own /etc/passwd and /etc/group. */
 export interface NamedUser {
@@ -51,9 +51,6 @@ export interface ExecRequest {
   pid: number;
   startTime: number;
 }
-
-/** What an init that was started before its request made already. Its 0, 1 and 2 come first of what is passed. */
-export const EARLY_NAMESPACES: readonly NamespaceType[] = ["mount", "uts", "ipc", "network"];
 
 /** What a parent knows only once init exists. */
 export interface CgroupFiles {

@@ -1,6 +1,6 @@
 /**
- * The init role: this executable, started again by its parent inside a new (or
- * joined) PID namespace. It builds the container around itself and becomes its command.
+ * Init: the process inside a new (or joined) PID namespace that builds the container around itself and becomes its command.
+ * Its parent carries this out on a stub's behalf (ffi/stub.ts); or it is this executable, started again in the init role.
  */
 
 import * as fd from "../../ffi/fd.ts";
@@ -22,26 +22,22 @@ import {
   umask,
 } from "../../ffi/process.ts";
 import { bringLoopbackUp } from "../../ffi/socket.ts";
-import { mark } from "../../ffi/trace.ts";
+import { endTrace, mark } from "../../ffi/trace.ts";
 import {
   type CgroupFiles,
   Channel,
   type CreateRequest,
-  EARLY_NAMESPACES,
   type ExecRequest,
   type GoOn,
+  type InitReport,
   type InitRequest,
   type NamedUser,
 } from "./channel.ts";
 import { RuntimeFailure } from "./errors.ts";
-import { runHooks } from "./hooks.ts";
-import { openProfileFile, requestProfile } from "./process/apparmor.ts";
-import { becomeCommand, DEFAULT_PATH, findCommand } from "./process/command.ts";
+import { DEFAULT_PATH, findCommand, prepareCommand } from "./process/command.ts";
 import { applyRlimits } from "./process/limits.ts";
 import { dropPrivileges } from "./process/privileges.ts";
 import { openExec, openReaper } from "./process/programs.ts";
-import { setIoPriority, setPersonality, setScheduler } from "./process/scheduling.ts";
-import { openTerminal } from "./process/terminal.ts";
 import { readContainerFile, resolveUser } from "./process/user.ts";
 import { noteOwnControllers } from "./rootfs/cgroup-mounts.ts";
 import { DEFAULT_DEVICES, makeDeviceLinks, makeDevices } from "./rootfs/devices.ts";
@@ -52,6 +48,12 @@ import { mountRoot } from "./rootfs/root.ts";
 import type { Seccomp } from "./seccomp/compile.ts";
 import { type CompiledSeccomp, prepareSeccomp } from "./seccomp/install.ts";
 import type { NamespaceType, Process, Spec, State } from "./spec.ts";
+
+// Seldom needed.
+const loadScheduling = () => require("./process/scheduling.ts") as typeof import("./process/scheduling.ts");
+const loadHooks = () => require("./hooks.ts") as typeof import("./hooks.ts");
+const loadAppArmor = () => require("./process/apparmor.ts") as typeof import("./process/apparmor.ts");
+const loadTerminal = () => require("./process/terminal.ts") as typeof import("./process/terminal.ts");
 
 const CLONE_FLAGS: Record<NamespaceType, number> = {
   pid: ns.CLONE_NEWPID,
@@ -64,27 +66,43 @@ const CLONE_FLAGS: Record<NamespaceType, number> = {
   user: ns.CLONE_NEWUSER,
 };
 
+/** Whoever started init. */
+export interface InitParent {
+  /** Tells how far init is. Waits where the stage says so; gives the descriptors that come with the word to go on. */
+  report(report: InitReport, fds?: number[]): fd.OwnedFd[];
+  /** Init's end of the socket between them. */
+  readonly channel: number;
+}
+
+/** What is left to do once all is set up. */
+export interface LastSteps {
+  /** Gives up what was needed until then. */
+  prepare(): void;
+  /** Becomes the command, by calls whose results nobody needs to know: a stub makes them alone. Returns only there. */
+  become(): void;
+}
+
 /**
  * Runs the role; returns only by ending the process.
  *
  * @param channelFd the descriptor on which it talks to its parent
- * @param isEarly whether it was started before its request was there, and makes what nearly all of them ask for
  */
-export function runInit(channelFd: number, isEarly: boolean): never {
+export function runInit(channelFd: number): never {
   const channel = new Channel(new fd.OwnedFd(channelFd));
   try {
     // Nobody inside may look into this process or reach the host's executable through it (CVE-2019-5736).
     prctl(PR_SET_DUMPABLE, 0);
-    umask(0);
-    if (isEarly) makeNamespaces(flagsOf(EARLY_NAMESPACES));
-    mark("early namespaces");
     const received = channel.receive<InitRequest>();
     const request = received?.message;
     if (!received || !request) process.exit(1); // the parent died first
     mark("wait for the request");
-    if (isEarly) takeStdio(received.fds);
-    if (request.type === "create") createContainer(channel, request, received.fds, isEarly);
-    else joinContainer(channel, request);
+    const last = buildContainer(new DistantParent(channel), request, received.fds);
+    channel.send({ stage: "ready" });
+    if (request.type === "exec" || request.startFifo === undefined) waitForGo(channel);
+    mark("wait for the record");
+    last.prepare();
+    endTrace();
+    last.become();
   } catch (error) {
     const failure = error instanceof RuntimeFailure ? error : new RuntimeFailure(error instanceof Error ? error.message : String(error));
     channel.send({ stage: "failed", kind: failure.kind, message: failure.message });
@@ -92,26 +110,49 @@ export function runInit(channelFd: number, isEarly: boolean): never {
   process.exit(1);
 }
 
-// Started before anybody knew them.
-function takeStdio(passed: fd.OwnedFd[]): void {
-  for (const [number, file] of passed.splice(0, 3).entries()) {
-    fd.dup2(file.fd, number);
-    file.close();
+/** At the other end of a channel. */
+class DistantParent implements InitParent {
+  readonly #channel: Channel;
+
+  constructor(channel: Channel) {
+    this.#channel = channel;
+  }
+
+  get channel(): number {
+    return this.#channel.fd;
+  }
+
+  report(report: InitReport, fds: number[] = []): fd.OwnedFd[] {
+    this.#channel.send(report, fds);
+    return waitsForGo(report) ? waitForGo(this.#channel) : [];
   }
 }
 
-function createContainer(channel: Channel, request: CreateRequest & CgroupFiles, passed: fd.OwnedFd[], isEarly: boolean): never {
+/** Whether init waits for {@link GoOn} where it has told this. */
+export const waitsForGo = ({ stage }: InitReport): boolean => stage === "namespaces" || stage === "mounted";
+
+/**
+ * Builds the container, or joins it, up to the last steps before the command.
+ *
+ * @param passed descriptors that came with the request
+ * @throws {RuntimeFailure}
+ */
+export function buildContainer(parent: InitParent, request: InitRequest, passed: fd.OwnedFd[]): LastSteps {
+  umask(0);
+  return request.type === "create" ? createContainer(parent, request, passed) : joinContainer(parent, request);
+}
+
+function createContainer(parent: InitParent, request: CreateRequest & CgroupFiles, passed: fd.OwnedFd[]): LastSteps {
   const { spec } = request;
   setsid();
   const profile = openProfile(spec.process);
   if (!request.noNewKeyring) joinNewKeyring();
   const fifo = request.startFifo ? passed.shift() : undefined;
-  enterNamespaces(spec, isEarly ? EARLY_NAMESPACES : []);
+  enterNamespaces(spec);
   joinCgroup(openCgroupFiles(request));
   mark("namespaces");
-  channel.send({ stage: "namespaces" });
-  const opened = waitForGo(channel);
-  mark("wait for the network");
+  const opened = parent.report({ stage: "namespaces" });
+  mark("network");
   // We are in the container's cgroup by now, so its namespace begins there.
   if (spec.linux.cgroupsPath) noteOwnControllers(spec.linux.cgroupsPath);
   if (spec.linux.namespaces.some((n) => n.type === "cgroup" && !n.path)) ns.unshare(ns.CLONE_NEWCGROUP);
@@ -120,24 +161,24 @@ function createContainer(channel: Channel, request: CreateRequest & CgroupFiles,
     if (spec.hostname) sethostname(spec.hostname);
     if (spec.domainname) setdomainname(spec.domainname);
   });
-  buildRoot(channel, request, opened);
+  buildRoot(parent, request, opened);
   mark("devices, enter the root");
   applySysctls(spec.linux.sysctl ?? {});
   mark("sysctls");
   protect(spec.linux.readonlyPaths ?? []); // /proc/sys among them, so after the sysctls
   mark("protect paths");
   if (spec.process.terminal) {
-    using master = openTerminal(spec.process.consoleSize, true);
-    channel.send({ stage: "terminal" }, [master.fd]);
+    using master = loadTerminal().openTerminal(spec.process.consoleSize, true);
+    parent.report({ stage: "terminal" }, [master.fd]);
   }
-  return startCommand(channel, spec.process, { ...request, seccomp: spec.linux.seccomp, fifo, profile }, () => {
+  return startCommand(parent, spec.process, { ...request, seccomp: spec.linux.seccomp, fifo, profile }, () => {
     if (spec.root.readonly) remountReadOnly();
-    if (spec.linux.personality)
-      step("set the personality", () => setPersonality(spec.linux.personality as NonNullable<Spec["linux"]["personality"]>));
+    const { personality } = spec.linux;
+    if (personality) step("set the personality", () => loadScheduling().setPersonality(personality));
   });
 }
 
-function joinContainer(channel: Channel, request: ExecRequest & CgroupFiles): never {
+function joinContainer(parent: InitParent, request: ExecRequest & CgroupFiles): LastSteps {
   setsid();
   const profile = openProfile(request.process);
   const cgroup = openCgroupFiles(request);
@@ -163,19 +204,19 @@ function joinContainer(channel: Channel, request: ExecRequest & CgroupFiles): ne
     throw error;
   }
   if (request.process.terminal) {
-    using master = openTerminal(request.process.consoleSize, false);
-    channel.send({ stage: "terminal" }, [master.fd]);
+    using master = loadTerminal().openTerminal(request.process.consoleSize, false);
+    parent.report({ stage: "terminal" }, [master.fd]);
   }
-  return startCommand(channel, request.process, { ...request, reap: false, profile }, () => joinCgroup(cgroup));
+  return startCommand(parent, request.process, { ...request, reap: false, profile }, () => joinCgroup(cgroup));
 }
 
 // What both kinds have in common: everything about the process itself.
 function startCommand(
-  channel: Channel,
+  { channel }: InitParent,
   process: Process,
-  { namedUser, reap, seccomp, preserveFds = 0, ...request }: CommandOptions,
+  { namedUser, reap, seccomp, preserveFds = 0, fifo, ...request }: CommandOptions,
   lastWithRoot: () => void,
-): never {
+): LastSteps {
   const user = namedUser && resolveUser(namedUser, readContainerFile("/etc/passwd"), readContainerFile("/etc/group"));
   const identity: Process = user ? { ...process, user: { ...process.user, ...user } } : process;
   const env = completeEnvironment(process, user?.home ?? homeOf(process));
@@ -186,20 +227,27 @@ function startCommand(
   const filter = seccomp && prepareSeccomp(seccomp);
   mark("filter");
   // Whoever creates now and starts later is to hear of a missing command now.
-  if (request.fifo) findCommand(process.args, env);
-  if (process.scheduler) setScheduler(process.scheduler);
-  if (process.ioPriority) setIoPriority(process.ioPriority);
-  channel.send({ stage: "ready" });
-  if (request.fifo) waitForStart(request.fifo);
-  else waitForGo(channel);
-  mark("wait for the record");
-  if (request.state) runHooks("startContainer", request.spec?.hooks?.startContainer ?? [], { ...request.state, status: "created" });
-  const program = reap ? openReaper() : openExec();
-  umask(process.user.umask ?? 0o022);
-  if (request.profile) requestProfile(request.profile, process.apparmorProfile ?? "");
-  dropPrivileges(identity, filter);
-  mark("drop privileges");
-  return becomeCommand(process.args, env, { program, isReaper: reap, channel: channel.fd, keep: preserveFds });
+  if (fifo) findCommand(process.args, env);
+  if (process.scheduler) loadScheduling().setScheduler(process.scheduler);
+  if (process.ioPriority) loadScheduling().setIoPriority(process.ioPriority);
+  const hooks = request.spec?.hooks?.startContainer ?? [];
+  let lastSteps: (() => void)[] = [];
+  return {
+    prepare() {
+      if (fifo && hooks.length > 0) waitForStart(fifo);
+      if (request.state && hooks.length > 0) loadHooks().runHooks("startContainer", hooks, { ...request.state, status: "created" });
+      const program = reap ? openReaper() : openExec();
+      umask(process.user.umask ?? 0o022);
+      if (request.profile) loadAppArmor().requestProfile(request.profile, process.apparmorProfile ?? "");
+      const limitPrivileges = dropPrivileges(identity, filter);
+      lastSteps = [limitPrivileges, prepareCommand(process.args, env, { program, isReaper: reap, channel, keep: preserveFds })];
+      mark("drop privileges");
+    },
+    become() {
+      if (fifo && hooks.length === 0) waitForStart(fifo);
+      for (const step of lastSteps) step();
+    },
+  };
 }
 
 interface CommandOptions {
@@ -215,7 +263,7 @@ interface CommandOptions {
   profile?: fd.OwnedFd | undefined;
 }
 
-const openProfile = ({ apparmorProfile }: Process) => (apparmorProfile ? openProfileFile(apparmorProfile) : undefined);
+const openProfile = ({ apparmorProfile }: Process) => (apparmorProfile ? loadAppArmor().openProfileFile(apparmorProfile) : undefined);
 
 // Blocks until `start` writes; a container that is deleted before is killed.
 function waitForStart(fifo: fd.OwnedFd): void {
@@ -254,17 +302,14 @@ function step<T>(what: string, action: () => T): T {
   }
 }
 
-const flagsOf = (types: readonly NamespaceType[]) => types.reduce((flags, type) => flags | CLONE_FLAGS[type], 0);
-
 function makeNamespaces(flags: number): void {
   step("make namespaces", () => ns.unshare(flags));
   if (flags & ns.CLONE_NEWNET) bringLoopbackUp();
 }
 
-function enterNamespaces(spec: Spec, done: readonly NamespaceType[]): void {
+function enterNamespaces(spec: Spec): void {
   let fresh = 0;
   for (const { type, path } of spec.linux.namespaces) {
-    if (done.includes(type)) continue;
     // The parent did PID and user before it started us; cgroup comes once we are in the group.
     if (type === "pid" || type === "user" || (type === "cgroup" && !path)) continue;
     if (path === undefined) fresh |= CLONE_FLAGS[type];
@@ -286,7 +331,7 @@ function setTimeOffsets(offsets: NonNullable<Spec["linux"]["timeOffsets"]>): voi
   if (lines.length > 0) writeFileSync("/proc/self/timens_offsets", lines.join("\n"));
 }
 
-function buildRoot(channel: Channel, { spec, root, mountPoint, state, noPivot, hasOpenedBinds }: CreateRequest, passed: fd.OwnedFd[]): void {
+function buildRoot(parent: InitParent, { spec, root, mountPoint, state, noPivot, hasOpenedBinds }: CreateRequest, passed: fd.OwnedFd[]): void {
   const { linux } = spec;
   const { rootfsPropagation = "" } = linux;
   const propagation = PROPAGATION[rootfsPropagation];
@@ -310,9 +355,8 @@ function buildRoot(channel: Channel, { spec, root, mountPoint, state, noPivot, h
   step("mask paths", () => maskPaths(folder.fd, linux.maskedPaths ?? []));
   const { prestart, createRuntime, createContainer } = spec.hooks ?? {};
   if (state && (prestart || createRuntime || createContainer)) {
-    channel.send({ stage: "mounted" });
-    waitForGo(channel);
-    runHooks("createContainer", createContainer ?? [], state);
+    parent.report({ stage: "mounted" });
+    loadHooks().runHooks("createContainer", createContainer ?? [], state);
   }
   step("enter the root", () => enterRoot(folder, mountPoint, noPivot === true));
   if (propagation !== undefined) mount(null, "/", null, propagation);

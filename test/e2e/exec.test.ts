@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { BERTH, TestEngine, until } from "./engine.ts";
 
 let engine: TestEngine;
@@ -84,11 +84,17 @@ describe("exec", () => {
   });
 });
 
-// Such a thread cannot be started while children go to the container's PID namespace: Bun would abort.
-test("what enters containers has no compilers in threads of their own", async () => {
-  const exec = Bun.spawn([BERTH, "exec", "a", "sleep", "2"], { env: { ...engine.env, LAST: "variable" } });
-  await Bun.sleep(1000);
-  const threads = readdirSync(`/proc/${exec.pid}/task`).map((task) => readFileSync(`/proc/${exec.pid}/task/${task}/comm`, "utf8").trim());
-  expect(threads.filter((name) => name.startsWith("JIT"))).toEqual([]);
-  expect(await exec.exited).toBe(0);
+test("who is inside sees nothing of what comes in but its command", async () => {
+  const look = "while [ ! -e /tmp/end ]; do cat /proc/[0-9]*/cmdline; cat /proc/[0-9]*/environ; ls -l /proc/[0-9]*/exe; done";
+  await engine.ok("run", "-d", "--name", "looks", "bb", "sh", "-c", `(${look}) 2>/dev/null | tr '\\0' '\\n' | sort -u; echo that was all`);
+  const secret = { HOST_SECRET: "of-the-host" };
+  for (let i = 0; i < 20; i++) {
+    const exec = Bun.spawn([BERTH, "exec", "-e", "OWN=of-its-own", "looks", "true", "seen"], { env: { ...engine.env, ...secret } });
+    expect(await exec.exited).toBe(0);
+  }
+  await engine.ok("exec", "looks", "touch", "/tmp/end");
+  await until("the list", async () => (await engine.ok("logs", "looks")).includes("that was all"));
+  const seen = await engine.ok("logs", "looks");
+  for (const text of ["of-the-host", BERTH, engine.root]) expect(seen).not.toContain(text);
+  await engine.ok("rm", "-f", "looks");
 });

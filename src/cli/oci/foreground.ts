@@ -1,7 +1,7 @@
 /** A container or exec of the OCI runtime in the foreground: our own streams are its, or a terminal between. */
 import { signalNumber } from "../../../ffi/signal.ts";
 import { isTerminal } from "../../../ffi/tty.ts";
-import { endCode, type RunningProcess, type Stdio } from "../../runtime/spawn.ts";
+import type { RunningProcess, Stdio } from "../../runtime/spawn.ts";
 import { ContainerStdio } from "../../runtime/stdio.ts";
 import { attendProcess } from "../attend.ts";
 
@@ -12,8 +12,8 @@ const FORWARDED = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2
 
 /** Waits for the end; gives the exit code. */
 export async function attend(running: RunningProcess): Promise<number> {
-  for (const name of FORWARDED) process.on(name, () => running.child.kill(signalNumber(name)));
-  if (!running.terminal) return endCode(running.child, await running.child.exited);
+  for (const name of FORWARDED) process.on(name, () => running.child.kill(signalNumber(name) ?? 0));
+  if (!running.terminal) return running.child.exited;
   const stdio = new ContainerStdio({ terminal: true, stdin: true });
   stdio.started(running);
   const outcome = await attendProcess(stdio, running.child, { tty: true, stdin: isTerminal(0) });

@@ -1,8 +1,6 @@
-/** Picks the driver for this host's cgroups. */
+/** Picks the driver for this host's cgroups, and loads no other. */
 import type { Cgroup } from "./cgroup.ts";
 import { cgroupMode, findHierarchies } from "./hierarchy.ts";
-import { CgroupV1 } from "./v1.ts";
-import { CgroupV2 } from "./v2.ts";
 
 /**
  * The cgroup at `path` (absolute, as `/berth/ID`) of this host's hierarchies.
@@ -12,10 +10,14 @@ import { CgroupV2 } from "./v2.ts";
 export function openCgroup(path: string): Cgroup | undefined {
   const hierarchies = findHierarchies();
   switch (cgroupMode(hierarchies)) {
-    case "v1":
+    case "v1": {
+      const { CgroupV1 } = require("./v1.ts") as typeof import("./v1.ts");
       return new CgroupV1(hierarchies, path);
-    case "v2":
+    }
+    case "v2": {
+      const { CgroupV2 } = require("./v2.ts") as typeof import("./v2.ts");
       return hierarchies.v2 ? new CgroupV2(hierarchies.v2, path) : undefined;
+    }
     default:
       return undefined;
   }

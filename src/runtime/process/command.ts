@@ -3,7 +3,7 @@ import { closeOnExecFrom, dup2, type OwnedFd } from "../../../ffi/fd.ts";
 import { accessSync, readdirSync, statSync, X_OK } from "../../../ffi/files.ts";
 import { errnoName, hasCode, reasonOf, SyscallError } from "../../../ffi/libc.ts";
 import { execveDescriptor } from "../../../ffi/process.ts";
-import { resetSignals } from "../../../ffi/signal.ts";
+import { resetSignals, unblockSignals } from "../../../ffi/signal.ts";
 import { RuntimeFailure } from "../errors.ts";
 
 /** What docker gives a container whose image says nothing. */
@@ -21,24 +21,27 @@ export interface BecomeOptions {
 }
 
 /**
- * Replaces this process, searching PATH of `env` as execvp(3) does.
+ * Makes all ready for this process to be replaced, searching PATH of `env` as execvp(3) does; the result replaces it.
  *
  * @throws {RuntimeFailure} `not-found` or `not-executable`, with an init between; else the parent hears of that
  */
-export function becomeCommand(args: string[], env: string[], { program, isReaper, channel, keep }: BecomeOptions): never {
+export function prepareCommand(args: string[], env: string[], options: BecomeOptions): () => void {
+  const { program, channel, keep } = options;
   closeOnExecFrom(3 + keep, () => readdirSync("/proc/self/fd").map(Number));
   for (let fd = 3; fd < 3 + keep; fd++) dup2(fd, fd);
+  if (!options.isReaper) dup2(channel, channel);
   resetSignals();
-  if (!isReaper) {
-    dup2(channel, channel);
-    const files = candidates(args, env);
-    return execveDescriptor(program.fd, ["berth-exec", String(channel), String(files.length), ...files, ...args], env);
-  }
-  if (args.length === 0) return execveDescriptor(program.fd, ["pause"], env);
-  return tryCandidates(args, env, (candidate) => {
-    checkExecutable(candidate);
-    return execveDescriptor(program.fd, ["berth-init", candidate, ...args], env);
-  });
+  const argv = argvOf(args, env, options);
+  return () => {
+    unblockSignals();
+    execveDescriptor(program.fd, argv, env);
+  };
+}
+
+function argvOf(args: string[], env: string[], { isReaper, channel }: BecomeOptions): string[] {
+  if (isReaper) return args.length === 0 ? ["pause"] : ["berth-init", findCommand(args, env), ...args];
+  const files = candidates(args, env);
+  return ["berth-exec", String(channel), String(files.length), ...files, ...args];
 }
 
 /** What ffi/exec.c found: the errno of the first file that is there, 0 for none. */
@@ -59,17 +62,14 @@ function candidates([command = ""]: string[], env: string[]): string[] {
   return command.includes("/") ? [command] : path.split(":").map((folder) => `${folder || "."}/${command}`);
 }
 
-/** Fails as {@link becomeCommand} would, without becoming it. */
-export function findCommand(args: string[], env: string[]): void {
-  tryCandidates(args, env, checkExecutable);
-}
-
-function tryCandidates<T>(args: string[], env: string[], attempt: (path: string) => T): T {
+/** Which file it will be. Fails as that would. */
+export function findCommand(args: string[], env: string[]): string {
   const [command = ""] = args;
   let refused: unknown;
   for (const candidate of candidates(args, env)) {
     try {
-      return attempt(candidate);
+      checkExecutable(candidate);
+      return candidate;
     } catch (error) {
       if (hasCode(error, "ENOENT", "ENOTDIR")) continue;
       refused ??= error;

@@ -18,11 +18,11 @@ export function unknownCapabilities(names: CapabilityNames): string[] {
 }
 
 /**
- * Changes user, groups and capabilities of this thread for good.
+ * Changes user and groups of this thread for good; the result its capabilities.
  *
  * @param installFilter called at the last moment at which the kernel still allows it
  */
-export function dropPrivileges(process: Process, installFilter: (() => void) | undefined): void {
+export function dropPrivileges(process: Process, installFilter: (() => void) | undefined): () => void {
   const names: CapabilityNames = process.capabilities ?? {};
   const bounding = capabilityBits(names.bounding ?? []);
   const held = c.getCapabilities().permitted;
@@ -30,12 +30,22 @@ export function dropPrivileges(process: Process, installFilter: (() => void) | u
   const inheritable = capabilityBits(names.inheritable ?? []) & held;
   const effective = capabilityBits(names.effective ?? []) & permitted;
   const { user } = process;
-  try {
+  const attempt = (action: () => void) => {
+    try {
+      action();
+    } catch (error) {
+      const hint = hasCode(error, "EINVAL") && c.inUserNamespace() ? "; the user namespace has no such ids" : "";
+      throw new RuntimeFailure(`cannot become user ${user.uid}:${user.gid}: ${reasonOf(error)}${hint}`, "setup", { cause: error });
+    }
+  };
+  attempt(() => {
     c.limitBoundingSet(bounding);
     c.keepCapabilities();
     if (!c.deniesGroups()) c.setGroups(user.additionalGids ?? []);
     c.setGroup(user.gid);
     c.setUser(user.uid);
+  });
+  const limit = () => {
     // Without no_new_privs a filter needs CAP_SYS_ADMIN, which the next line may take.
     if (!process.noNewPrivileges) {
       if (installFilter) c.setCapabilities({ effective: held, permitted: held, inheritable: 0n });
@@ -47,8 +57,6 @@ export function dropPrivileges(process: Process, installFilter: (() => void) | u
       prctl(PR_SET_NO_NEW_PRIVS, 1);
       installFilter?.();
     }
-  } catch (error) {
-    const hint = hasCode(error, "EINVAL") && c.inUserNamespace() ? "; the user namespace has no such ids" : "";
-    throw new RuntimeFailure(`cannot become user ${user.uid}:${user.gid}: ${reasonOf(error)}${hint}`, "setup", { cause: error });
-  }
+  };
+  return () => attempt(limit);
 }

@@ -1,6 +1,5 @@
 /** The mounts of config.json, made inside the container's root before it becomes `/`. */
 
-import { copyTree } from "../../../ffi/copy.ts";
 import * as fd from "../../../ffi/fd.ts";
 import { lstatSync, readdirSync, statSync } from "../../../ffi/files.ts";
 import { makeInRoot, openInRoot } from "../../../ffi/in-root.ts";
@@ -11,6 +10,9 @@ import { RuntimeFailure } from "../errors.ts";
 import type { Mount } from "../spec.ts";
 import { mountCgroups } from "./cgroup-mounts.ts";
 import { type MountOptions, parseMountOptions } from "./options.ts";
+
+// Seldom needed.
+const loadCopy = () => require("../../../ffi/copy.ts") as typeof import("../../../ffi/copy.ts");
 
 export const isBind = (mount: Mount): boolean => mount.type === "bind" || (parseMountOptions(mount.options ?? []).flags & m.MS_BIND) !== 0;
 
@@ -51,7 +53,7 @@ function mountFileSystem(root: number, mount: Mount, options: MountOptions): voi
     m.mount(source, target.path, type, options.flags & ~m.MS_RDONLY, options.data);
     using mounted = openInRoot(root, mount.destination, fd.O_RDONLY | fd.O_DIRECTORY);
     using below = fd.openat(fd.AT_FDCWD, target.path, fd.O_RDONLY | fd.O_DIRECTORY);
-    copyTree(below.fd, mounted.fd);
+    loadCopy().copyTree(below.fd, mounted.fd);
     if (options.flags & m.MS_RDONLY) m.mount(null, mounted.path, null, options.flags | m.MS_REMOUNT | m.MS_BIND);
   } else {
     m.mount(source, target.path, type, options.flags, options.data);
@@ -186,7 +188,7 @@ function bindOnto(mount: Mount, root: number, target: fd.OwnedFd, options: Mount
 function fillVolume(root: number, volume: fd.OwnedFd, destination: string): void {
   if (readdirSync(volume.path).length > 0) return;
   using from = openInRoot(root, destination, fd.O_RDONLY | fd.O_DIRECTORY);
-  copyTree(from.fd, volume.fd);
+  loadCopy().copyTree(from.fd, volume.fd);
 }
 
 /** Hides paths of the kernel's file systems: files behind /dev/null, folders behind an empty one. */

@@ -12,6 +12,7 @@ let inChroot = false;
 
 /** Keeps the mounts of this new namespace from reaching the host's. */
 export function detachFromHost(): void {
+  inChroot = false;
   try {
     mount(null, "/", null, MS_SLAVE | MS_REC);
     return;

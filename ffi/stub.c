@@ -1,0 +1,180 @@
+// A child that carries out system calls for its parent. It shares the parent's memory
+// (clone(2), CLONE_VM), so that pointers mean the same to both, and nothing else: namespaces,
+// root, descriptors and credentials are its own. What builds a container around it runs on in
+// the parent, without a second Bun to start; see ffi/stub.ts.
+//
+// Freestanding and position independent: these bytes are mapped into the parent. It must touch
+// nothing of the C library, whose memory is the parent's: no errno, no thread-local storage.
+#include "freestanding.h"
+
+#if defined(__x86_64__)
+enum { NR_close = 3, NR_rt_sigaction = 13, NR_rt_sigprocmask = 14, NR_sched_yield = 24, NR_recvfrom = 45, NR_clone = 56, NR_futex = 202, NR_waitid = 247, NR_setns = 308 };
+__asm__(".globl _start\n_start:\n  jmp start\n  .balign 16\n  jmp delegate\n  .balign 16\n  jmp post\n");
+static inline void relax(void) { __asm__ volatile("pause"); }
+#elif defined(__aarch64__)
+enum { NR_close = 57, NR_rt_sigaction = 134, NR_rt_sigprocmask = 135, NR_recvfrom = 207, NR_clone = 220, NR_futex = 98, NR_sched_yield = 124, NR_waitid = 95, NR_setns = 268 };
+__asm__(".globl _start\n_start:\n  b start\n  .balign 16\n  b delegate\n  .balign 16\n  b post\n");
+static inline void relax(void) { __asm__ volatile("yield"); }
+#endif
+
+// The fields, and how large the memory is whose end is the child's stack: ffi/stub.ts, too.
+struct stub {
+  int state;      // a futex
+  int is_asleep;  // the child
+  int is_waiting; // the parent
+  int pid;
+  int channel;    // the child's end of a socket: where its peer is closed, the parent is gone
+  int parent_end; // its peer, of which the child has a copy
+  long number, args[6];
+  long result;
+  long failed; // which of the posted calls
+};
+#define SIZE 32768
+
+// A call that waits its turn.
+struct posted { long number, args[6], may_fail; };
+
+enum { IDLE, CALLED, DONE };
+#define POSTED -1
+#define GONE -4096 // no errno
+#define ROUNDS 60
+#define SPINS 100 // of a round
+#define CLONE_VM 0x100
+#define CLONE_NEWPID 0x20000000
+#define SIGCHLD 17
+#define SIG_SETMASK 2
+#define LAST_SIGNAL 64
+#define FUTEX_WAIT_PRIVATE 128
+#define FUTEX_WAKE_PRIVATE 129
+#define MSG_PEEK_DONTWAIT 0x42
+#define EINTR 4
+#define EAGAIN 11
+#define P_PID 1
+#define WNOHANG_EXITED_NOWAIT 0x1000005
+
+static int state_of(struct stub *s) { return __atomic_load_n(&s->state, __ATOMIC_SEQ_CST); }
+static void set(int *field, int value) { __atomic_store_n(field, value, __ATOMIC_SEQ_CST); }
+
+// Sets the state, and wakes whoever sleeps until it changes.
+static void change_state(struct stub *s, int state, int *sleeper) {
+  set(&s->state, state);
+  if (__atomic_load_n(sleeper, __ATOMIC_SEQ_CST)) call(NR_futex, &s->state, FUTEX_WAKE_PRIVATE, 1, 0);
+}
+
+// Waits a tenth of a second at most.
+static void await_state(struct stub *s, int state, int *sleeper) {
+  // To sleep and be woken takes longer than most calls do. Between the rounds the other one gets this processor, should it have no other.
+  for (int round = 0; round < ROUNDS; round++) {
+    for (int i = 0; i < SPINS; i++) {
+      if (state_of(s) == state) return;
+      relax();
+    }
+    call(NR_sched_yield, 0, 0, 0, 0);
+  }
+  long time[2] = {0, 100000000};
+  set(sleeper, 1);
+  int now = state_of(s);
+  if (now != state) call(NR_futex, &s->state, FUTEX_WAIT_PRIVATE, now, time);
+  set(sleeper, 0);
+}
+
+static long carry_out(long number, const long *a) {
+  long result;
+  do result = syscall6(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+  while (result == -EINTR);
+  return result;
+}
+
+static int has_parent(struct stub *s) {
+  char byte;
+  long got = syscall6(NR_recvfrom, s->channel, (long)&byte, 1, MSG_PEEK_DONTWAIT, 0, 0);
+  return got > 0 || got == -EAGAIN;
+}
+
+__attribute__((used)) static _Noreturn void serve(struct stub *s) {
+  // Handlers of the parent's would run here, in its memory. All signals are blocked until the last call.
+  long by_default[4] = {0, 0, 0, 0};
+  for (long n = 1; n <= LAST_SIGNAL; n++) call(NR_rt_sigaction, n, by_default, 0, 8);
+  call(NR_close, s->parent_end, 0, 0, 0);
+  for (;;) {
+    await_state(s, CALLED, &s->is_asleep);
+    if (state_of(s) != CALLED) {
+      if (!has_parent(s)) end(1);
+      continue;
+    }
+    if (s->number == POSTED) break;
+    s->result = carry_out(s->number, s->args);
+    change_state(s, DONE, &s->is_waiting);
+  }
+  const struct posted *p = (const struct posted *)s->args[0];
+  for (long i = 0; i < s->args[1]; i++) {
+    long result = carry_out(p[i].number, p[i].args);
+    if (result >= 0 || p[i].may_fail) continue;
+    s->result = result;
+    s->failed = i;
+    break;
+  }
+  end(1);
+}
+
+// The child begins in serve(), on the stack at the end of its memory.
+static long clone_into(struct stub *s, long flags) {
+  long *top = (long *)((char *)s + SIZE) - 2;
+  top[0] = top[1] = (long)s;
+#if defined(__x86_64__)
+  long result;
+  register long r10 __asm__("r10") = 0, r8 __asm__("r8") = 0;
+  __asm__ volatile("syscall\n  test %%rax, %%rax\n  jnz 1f\n  pop %%rdi\n  pop %%rdi\n  xor %%ebp, %%ebp\n  call serve\n1:"
+                   : "=a"(result) : "a"(NR_clone), "D"(flags), "S"(top), "d"(0), "r"(r10), "r"(r8) : "rcx", "r11", "memory");
+  return result;
+#elif defined(__aarch64__)
+  register long x8 __asm__("x8") = NR_clone, x0 __asm__("x0") = flags, x1 __asm__("x1") = (long)top, x2 __asm__("x2") = 0, x3 __asm__("x3") = 0,
+                x4 __asm__("x4") = 0;
+  __asm__ volatile("svc 0\n  cbnz x0, 1f\n  ldp x0, x1, [sp], #16\n  mov x29, #0\n  bl serve\n1:"
+                   : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4) : "memory", "x30");
+  return x0;
+#endif
+}
+
+// Starts the child, in a PID namespace where one is given (a descriptor, else -1). Nothing comes between: while this
+// thread's children have another PID namespace than itself, it can start no threads. Gives the child's number or an errno.
+__attribute__((used)) static long start(struct stub *s, long flags, long theirs, long own) {
+  unsigned long all = ~0ul, before;
+  call(NR_rt_sigprocmask, SIG_SETMASK, &all, &before, 8);
+  long result = theirs < 0 ? 0 : call(NR_setns, theirs, CLONE_NEWPID, 0, 0);
+  if (result >= 0) {
+    result = clone_into(s, flags | CLONE_VM | SIGCHLD);
+    // Refused to an ordinary user's process, whose last child this is.
+    if (theirs >= 0) call(NR_setns, own, CLONE_NEWPID, 0, 0);
+  }
+  call(NR_rt_sigprocmask, SIG_SETMASK, &before, 0, 8);
+  if (result > 0) s->pid = result;
+  return result;
+}
+
+static int has_child(struct stub *s) {
+  int info[32] = {0}; // siginfo_t: its signal first, none where nobody has ended
+  syscall6(NR_waitid, P_PID, s->pid, (long)info, WNOHANG_EXITED_NOWAIT, 0, 0);
+  return info[0] == 0;
+}
+
+// Has the child carry out a call; gives its result.
+__attribute__((used)) static long delegate(struct stub *s, long number, long a, long b, long c, long d, long e, long f) {
+  const long args[6] = {a, b, c, d, e, f};
+  s->number = number;
+  memcpy(s->args, args, sizeof args);
+  change_state(s, CALLED, &s->is_asleep);
+  while (state_of(s) != DONE) {
+    await_state(s, DONE, &s->is_waiting);
+    if (state_of(s) != DONE && !has_child(s) && state_of(s) != DONE) return GONE;
+  }
+  return s->result;
+}
+
+// Leaves calls to the child, of which the last is to make another program of it. Where one fails, it ends.
+__attribute__((used)) static void post(struct stub *s, const struct posted *calls, long count) {
+  s->number = POSTED;
+  s->args[0] = (long)calls;
+  s->args[1] = count;
+  change_state(s, CALLED, &s->is_asleep);
+}

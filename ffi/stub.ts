@@ -1,0 +1,175 @@
+/**
+ * A child that carries out system calls for this process, in namespaces of its own (ffi/stub.c). It shares this process's
+ * memory, and starts as fast as clone(2) is: what is to become another program is made ready from here, call by call, half a
+ * microsecond each.
+ */
+import { FFIType, linkSymbols, type Pointer, toArrayBuffer } from "bun:ffi";
+import { Child, listenForEnds } from "./child.ts";
+import { AT_FDCWD, O_CLOEXEC, O_RDONLY, type OwnedFd, openat } from "./fd.ts";
+import { readdirSync } from "./files.ts";
+import { addressOf, type Carrier, call, carriedBy, errnoName, SyscallError, tryCall, type Word } from "./libc.ts";
+import { CLONE_NEWPID } from "./namespace.ts";
+
+/** Of struct stub in ffi/stub.c: bytes, and where its fields are. */
+const SIZE = 32768;
+const CHANNEL = 16;
+const PARENT_END = 20;
+const RESULT = 80;
+const FAILED = 88;
+const GONE = -4096;
+/** 64-bit words of struct posted: number, six arguments, whether it may fail. */
+const POSTED_WORDS = 8;
+
+const PROT_READ = 1;
+const PROT_WRITE = 2;
+const PROT_EXEC = 4;
+const MAP_PRIVATE_ANONYMOUS = 0x22;
+const ESRCH = 3;
+const I64 = FFIType.i64;
+
+/** @returns its address */
+function allocate(bytes: number): number {
+  return call("mmap", 0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
+}
+
+const memoryAt = (address: number, bytes: number) => toArrayBuffer(address as Pointer, 0, bytes);
+
+function load() {
+  const code = Buffer.from(BERTH_STUB, "base64");
+  const address = allocate(code.length);
+  Buffer.from(memoryAt(address, code.length)).set(code);
+  call("mprotect", address, code.length, PROT_READ | PROT_EXEC);
+  // Its table of entries.
+  const at = (entry: number) => (address + 16 * entry) as Pointer;
+  return linkSymbols({
+    start: { ptr: at(0), args: [I64, I64, I64, I64], returns: FFIType.i64_fast },
+    delegate: { ptr: at(1), args: [I64, I64, I64, I64, I64, I64, I64, I64], returns: FFIType.i64_fast },
+    post: { ptr: at(2), args: [I64, I64, I64], returns: FFIType.void },
+  }).symbols;
+}
+
+let loaded: ReturnType<typeof load> | undefined;
+
+/** A new one, that of a path, or this process's. */
+export type PidNamespace = "new" | { path: string } | undefined;
+
+interface StubOptions {
+  /** A socket's two ends: where ours is closed, by the end of this process too, the child ends. */
+  channel: number;
+  ourEnd: number;
+  pidNamespace: PidNamespace;
+}
+
+export class Stub {
+  readonly child: Child;
+  readonly #address: number;
+  readonly #fields: DataView;
+  readonly #carrier: Carrier;
+  /** What was posted, and all that it points to. */
+  #posted: { name: string; memory: readonly unknown[] }[] = [];
+  #calls = new BigInt64Array(0);
+  #isGone = false;
+
+  private constructor(address: number, fields: DataView, pid: number) {
+    this.#address = address;
+    this.#fields = fields;
+    this.child = new Child(pid);
+    const { delegate } = symbolsOf();
+    this.#carrier = {
+      carry: (_name, number, words) => {
+        if (this.#isGone) return -ESRCH;
+        const result = Number(delegate(address, number, ...words));
+        if (result !== GONE) return result;
+        this.#isGone = true;
+        return -ESRCH;
+      },
+    };
+    void this.child.exited.then(() => {
+      this.#isGone = true;
+      tryCall("munmap", address, SIZE);
+    });
+  }
+
+  /** @throws {SyscallError} where there can be no such namespace */
+  static start({ channel, ourEnd, pidNamespace }: StubOptions): Stub {
+    const symbols = symbolsOf();
+    listenForEnds();
+    const address = allocate(SIZE);
+    const fields = new DataView(memoryAt(address, SIZE));
+    fields.setInt32(CHANNEL, channel, true);
+    fields.setInt32(PARENT_END, ourEnd, true);
+    fields.setBigInt64(FAILED, -1n, true);
+    const isJoined = typeof pidNamespace === "object";
+    using theirs = isJoined ? openat(AT_FDCWD, pidNamespace.path, O_RDONLY) : undefined;
+    using own = isJoined ? openat(AT_FDCWD, "/proc/self/ns/pid", O_RDONLY) : undefined;
+    const pid = Number(symbols.start(address, pidNamespace === "new" ? CLONE_NEWPID : 0, theirs?.fd ?? -1, own?.fd ?? -1));
+    if (pid > 0) return new Stub(address, fields, pid);
+    call("munmap", address, SIZE);
+    throw new SyscallError(isJoined ? "setns" : "clone", errnoName(-pid), []);
+  }
+
+  get pid(): number {
+    return this.child.pid;
+  }
+
+  /** Whether it was found dead; from then on its calls fail with ESRCH. */
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  /** Calls back; until it returns, system calls are the child's. Descriptors that are opened meanwhile are the child's, too. */
+  run<T>(action: () => T): T {
+    return carriedBy(this.#carrier, action);
+  }
+
+  /**
+   * Leaves the system calls of an action, whose results nobody can know, to the child alone; of which the last is to make
+   * another program of it. Where one fails that must not, it ends, see {@link failure}.
+   */
+  post(action: () => void): void {
+    if (this.#isGone) return;
+    const words: Word[] = [];
+    const recorder: Carrier = {
+      carry: (name, number, args, mayFail, memory) => {
+        words.push(number, ...args, mayFail ? 1 : 0);
+        this.#posted.push({ name, memory: [...memory] });
+        return 0;
+      },
+    };
+    carriedBy(recorder, action);
+    this.#calls = BigInt64Array.from(words, BigInt);
+    symbolsOf().post(this.#address, Number(addressOf(this.#calls)), words.length / POSTED_WORDS);
+  }
+
+  /**
+   * Gives the child these descriptors as 0, 1, 2 and so on, and closes all others but one; to be called by {@link run}.
+   *
+   * @param numbers with the channel's among them
+   * @param kept open until execve(2)
+   * @returns the numbers of the channel and of what is kept
+   */
+  arrange(numbers: readonly number[], kept?: OwnedFd): { channel: number; kept: number } {
+    const F_DUPFD_CLOEXEC = 1030;
+    const wanted = kept ? [...numbers, kept.fd] : numbers;
+    const channel = numbers.indexOf(this.#fields.getInt32(CHANNEL, true));
+    const moved = wanted.map((fd) => call("fcntl", fd, F_DUPFD_CLOEXEC, wanted.length));
+    for (const [to, from] of moved.entries()) call("dup3", from, to, to < numbers.length ? 0 : O_CLOEXEC);
+    this.#fields.setInt32(CHANNEL, channel, true);
+    if (tryCall("close_range", wanted.length, 0xffffffff, 0) < 0) {
+      for (const fd of readdirSync("/proc/self/fd").map(Number)) if (fd >= wanted.length) tryCall("close", fd);
+    }
+    return { channel, kept: numbers.length };
+  }
+
+  /** Of what was posted, what the kernel refused; once the child has ended, or become another program. */
+  failure(): SyscallError | undefined {
+    if (this.#isGone) return undefined;
+    const failed = this.#posted[Number(this.#fields.getBigInt64(FAILED, true))];
+    return failed && new SyscallError(failed.name, errnoName(-Number(this.#fields.getBigInt64(RESULT, true))), []);
+  }
+}
+
+function symbolsOf() {
+  loaded ??= load();
+  return loaded;
+}

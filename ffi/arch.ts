@@ -100,6 +100,7 @@ const NUMBERS = {
   ioprio_set: [251, 30],
   sched_setattr: [314, 274],
   sched_setaffinity: [203, 122],
+  sched_getaffinity: [204, 123],
   connect: [42, 203],
   accept4: [288, 242],
   inotify_init1: [294, 26],

@@ -1,6 +1,6 @@
 /** Users, groups and capabilities of the calling thread (credentials(7), capabilities(7)). */
 import { readFileSync } from "./files.ts";
-import { call } from "./libc.ts";
+import { call, errnoName, SyscallError } from "./libc.ts";
 import {
   PR_CAP_AMBIENT,
   PR_CAP_AMBIENT_CLEAR_ALL,
@@ -28,6 +28,7 @@ export interface CapabilitySets {
   inheritable: bigint;
 }
 
+const EINVAL = 22;
 const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
 
 /** capget(2) of this thread; one bit a capability. */
@@ -49,9 +50,11 @@ export function setCapabilities(sets: CapabilitySets): void {
 /** Drops from the bounding set what `keep` lacks, also what this kernel has and we have no name for. */
 export function limitBoundingSet(keep: bigint): void {
   for (let n = 0; n < 64; n++) {
-    const present = tryPrctl(PR_CAPBSET_READ, n);
-    if (present < 0) break;
-    if (present === 1 && !(keep & (1n << BigInt(n)))) call("prctl", PR_CAPBSET_DROP, n, 0, 0, 0);
+    if (keep & (1n << BigInt(n))) continue;
+    const result = tryPrctl(PR_CAPBSET_DROP, n);
+    if (result === -EINVAL) break; // no such capability, nor any above
+    // Who may drop none has none left to drop, or must not go on.
+    if (result < 0 && tryPrctl(PR_CAPBSET_READ, n) === 1) throw new SyscallError("prctl", errnoName(-result), ["PR_CAPBSET_DROP", String(n)]);
   }
 }
 

@@ -8,12 +8,12 @@
 #include "freestanding.h"
 
 #if defined(__x86_64__)
-enum { NR_close = 3, NR_rt_sigaction = 13, NR_rt_sigprocmask = 14, NR_sched_yield = 24, NR_recvfrom = 45, NR_clone = 56, NR_futex = 202, NR_waitid = 247, NR_setns = 308 };
-__asm__(".globl _start\n_start:\n  jmp start\n  .balign 16\n  jmp delegate\n  .balign 16\n  jmp post\n");
+enum { NR_close = 3, NR_rt_sigaction = 13, NR_rt_sigprocmask = 14, NR_recvfrom = 45, NR_clone = 56, NR_futex = 202, NR_waitid = 247, NR_setns = 308 };
+__asm__(".globl _start\n_start:\n  jmp start\n  .balign 16\n  jmp begin\n  .balign 16\n  jmp finish\n  .balign 16\n  jmp delegate\n  .balign 16\n  jmp post\n");
 static inline void relax(void) { __asm__ volatile("pause"); }
 #elif defined(__aarch64__)
-enum { NR_close = 57, NR_rt_sigaction = 134, NR_rt_sigprocmask = 135, NR_recvfrom = 207, NR_clone = 220, NR_futex = 98, NR_sched_yield = 124, NR_waitid = 95, NR_setns = 268 };
-__asm__(".globl _start\n_start:\n  b start\n  .balign 16\n  b delegate\n  .balign 16\n  b post\n");
+enum { NR_close = 57, NR_rt_sigaction = 134, NR_rt_sigprocmask = 135, NR_recvfrom = 207, NR_clone = 220, NR_futex = 98, NR_waitid = 95, NR_setns = 268 };
+__asm__(".globl _start\n_start:\n  b start\n  .balign 16\n  b begin\n  .balign 16\n  b finish\n  .balign 16\n  b delegate\n  .balign 16\n  b post\n");
 static inline void relax(void) { __asm__ volatile("yield"); }
 #endif
 
@@ -25,6 +25,7 @@ struct stub {
   int pid;
   int channel;    // the child's end of a socket: where its peer is closed, the parent is gone
   int parent_end; // its peer, of which the child has a copy
+  int spins;      // how often it is looked before somebody sleeps; 0 where the two have one processor
   long number, args[6];
   long result;
   long failed; // which of the posted calls
@@ -37,8 +38,6 @@ struct posted { long number, args[6], may_fail; };
 enum { IDLE, CALLED, DONE };
 #define POSTED -1
 #define GONE -4096 // no errno
-#define ROUNDS 60
-#define SPINS 100 // of a round
 #define CLONE_VM 0x100
 #define CLONE_NEWPID 0x20000000
 #define SIGCHLD 17
@@ -63,13 +62,10 @@ static void change_state(struct stub *s, int state, int *sleeper) {
 
 // Waits a tenth of a second at most.
 static void await_state(struct stub *s, int state, int *sleeper) {
-  // To sleep and be woken takes longer than most calls do. Between the rounds the other one gets this processor, should it have no other.
-  for (int round = 0; round < ROUNDS; round++) {
-    for (int i = 0; i < SPINS; i++) {
-      if (state_of(s) == state) return;
-      relax();
-    }
-    call(NR_sched_yield, 0, 0, 0, 0);
+  // To sleep and be woken takes longer than most calls do.
+  for (int i = 0; i < s->spins; i++) {
+    if (state_of(s) == state) return;
+    relax();
   }
   long time[2] = {0, 100000000};
   set(sleeper, 1);
@@ -158,12 +154,8 @@ static int has_child(struct stub *s) {
   return info[0] == 0;
 }
 
-// Has the child carry out a call; gives its result.
-__attribute__((used)) static long delegate(struct stub *s, long number, long a, long b, long c, long d, long e, long f) {
-  const long args[6] = {a, b, c, d, e, f};
-  s->number = number;
-  memcpy(s->args, args, sizeof args);
-  change_state(s, CALLED, &s->is_asleep);
+// Waits for the call that was begun last; gives its result.
+__attribute__((used)) static long finish(struct stub *s) {
   while (state_of(s) != DONE) {
     await_state(s, DONE, &s->is_waiting);
     if (state_of(s) != DONE && !has_child(s) && state_of(s) != DONE) return GONE;
@@ -171,8 +163,23 @@ __attribute__((used)) static long delegate(struct stub *s, long number, long a, 
   return s->result;
 }
 
+// Has the child carry out a call. One whose result nobody asked for may still go on.
+__attribute__((used)) static long begin(struct stub *s, long number, long a, long b, long c, long d, long e, long f) {
+  const long args[6] = {a, b, c, d, e, f};
+  if (state_of(s) == CALLED && finish(s) == GONE) return GONE;
+  s->number = number;
+  memcpy(s->args, args, sizeof args);
+  change_state(s, CALLED, &s->is_asleep);
+  return 0;
+}
+
+__attribute__((used)) static long delegate(struct stub *s, long number, long a, long b, long c, long d, long e, long f) {
+  return begin(s, number, a, b, c, d, e, f) == GONE ? GONE : finish(s);
+}
+
 // Leaves calls to the child, of which the last is to make another program of it. Where one fails, it ends.
 __attribute__((used)) static void post(struct stub *s, const struct posted *calls, long count) {
+  if (state_of(s) == CALLED) finish(s);
   s->number = POSTED;
   s->args[0] = (long)calls;
   s->args[1] = count;

@@ -14,11 +14,15 @@ import { CLONE_NEWPID } from "./namespace.ts";
 const SIZE = 32768;
 const CHANNEL = 16;
 const PARENT_END = 20;
-const RESULT = 80;
-const FAILED = 88;
+const SPINS = 24;
+const RESULT = 88;
+const FAILED = 96;
 const GONE = -4096;
 /** 64-bit words of struct posted: number, six arguments, whether it may fail. */
 const POSTED_WORDS = 8;
+
+/** Some tens of microseconds. */
+const SPINS_BESIDE = 1500;
 
 const PROT_READ = 1;
 const PROT_WRITE = 2;
@@ -32,6 +36,13 @@ function allocate(bytes: number): number {
   return call("mmap", 0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
 }
 
+/** How many this process may run on. */
+function processors(): number {
+  const mask = new Uint8Array(128); // cpu_set_t
+  const length = call("sched_getaffinity", 0, mask.length, mask);
+  return mask.subarray(0, length).reduce((sum, byte) => sum + byte.toString(2).replaceAll("0", "").length, 0);
+}
+
 const memoryAt = (address: number, bytes: number) => toArrayBuffer(address as Pointer, 0, bytes);
 
 function load() {
@@ -43,8 +54,10 @@ function load() {
   const at = (entry: number) => (address + 16 * entry) as Pointer;
   return linkSymbols({
     start: { ptr: at(0), args: [I64, I64, I64, I64], returns: FFIType.i64_fast },
-    delegate: { ptr: at(1), args: [I64, I64, I64, I64, I64, I64, I64, I64], returns: FFIType.i64_fast },
-    post: { ptr: at(2), args: [I64, I64, I64], returns: FFIType.void },
+    begin: { ptr: at(1), args: [I64, I64, I64, I64, I64, I64, I64, I64], returns: FFIType.i64_fast },
+    finish: { ptr: at(2), args: [I64], returns: FFIType.i64_fast },
+    delegate: { ptr: at(3), args: [I64, I64, I64, I64, I64, I64, I64, I64], returns: FFIType.i64_fast },
+    post: { ptr: at(4), args: [I64, I64, I64], returns: FFIType.void },
   }).symbols;
 }
 
@@ -69,19 +82,21 @@ export class Stub {
   #posted: { name: string; memory: readonly unknown[] }[] = [];
   #calls = new BigInt64Array(0);
   #isGone = false;
+  /** A call that may still go on. */
+  #begun: { name: string; memory: readonly unknown[] } | undefined;
+  #beginning: SyscallError | undefined;
 
   private constructor(address: number, fields: DataView, pid: number) {
     this.#address = address;
     this.#fields = fields;
     this.child = new Child(pid);
-    const { delegate } = symbolsOf();
+    const { begin, delegate } = symbolsOf();
     this.#carrier = {
-      carry: (_name, number, words) => {
+      carry: (name, number, words) => {
+        this.#finish();
         if (this.#isGone) return -ESRCH;
-        const result = Number(delegate(address, number, ...words));
-        if (result !== GONE) return result;
-        this.#isGone = true;
-        return -ESRCH;
+        const carryOut = name === "close" ? begin : delegate; // nobody asks how a close went
+        return this.#resultOf(Number(carryOut(address, number, ...words)));
       },
     };
     void this.child.exited.then(() => {
@@ -98,6 +113,7 @@ export class Stub {
     const fields = new DataView(memoryAt(address, SIZE));
     fields.setInt32(CHANNEL, channel, true);
     fields.setInt32(PARENT_END, ourEnd, true);
+    fields.setInt32(SPINS, processors() > 1 ? SPINS_BESIDE : 0, true);
     fields.setBigInt64(FAILED, -1n, true);
     const isJoined = typeof pidNamespace === "object";
     using theirs = isJoined ? openat(AT_FDCWD, pidNamespace.path, O_RDONLY) : undefined;
@@ -120,6 +136,38 @@ export class Stub {
   /** Calls back; until it returns, system calls are the child's. Descriptors that are opened meanwhile are the child's, too. */
   run<T>(action: () => T): T {
     return carriedBy(this.#carrier, action);
+  }
+
+  /** Has the child make the one system call of an action, while this process does something else. */
+  begin(action: () => void): void {
+    const beginner: Carrier = {
+      carry: (name, number, words, _mayFail, memory) => {
+        this.#begun = { name, memory: [...memory] };
+        symbolsOf().begin(this.#address, number, ...words);
+        return 0;
+      },
+    };
+    carriedBy(beginner, action);
+  }
+
+  /** Waits for what was begun. @throws {SyscallError} that it met */
+  settle(): void {
+    this.#finish();
+    if (this.#beginning) throw this.#beginning;
+  }
+
+  #finish(): void {
+    if (!this.#begun || this.#isGone) return;
+    const { name } = this.#begun;
+    const result = this.#resultOf(Number(symbolsOf().finish(this.#address)));
+    this.#begun = undefined;
+    if (result < 0) this.#beginning = new SyscallError(name, errnoName(-result), []);
+  }
+
+  #resultOf(result: number): number {
+    if (result !== GONE) return result;
+    this.#isGone = true;
+    return -ESRCH;
   }
 
   /**

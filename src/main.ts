@@ -3,6 +3,7 @@
 import { basename } from "../ffi/path.ts";
 import { mark, startTrace } from "../ffi/trace.ts";
 
+const TAKE_OVER = "take-over";
 const RUNTIME_NAMES = ["berth-runtime", "runc", "crun"];
 
 // The kernel's arguments are no command line.
@@ -21,7 +22,7 @@ if (role === "init") {
 } else if (role === "monitor") {
   const { runMonitor } = await import("./monitor/monitor.ts");
   mark("load");
-  await runMonitor();
+  await runMonitor(process.argv[3] === TAKE_OVER);
 } else if (role === "drain") {
   const { drain } = await import("./monitor/drain.ts");
   await drain();

@@ -53,9 +53,9 @@ function rootlessEnvironment(): Record<string, string> {
  * ends with it. It takes a while to start up: whoever knows early that there will be a
  * container launches it before making that.
  */
-export function launchMonitor(): OwnedFd {
+export function launchMonitor(job?: "take-over"): OwnedFd {
   const [ours, theirs] = socketPair();
-  const child = Bun.spawn(["/proc/self/exe", "monitor"], {
+  const child = Bun.spawn(["/proc/self/exe", "monitor", ...(job === undefined ? [] : [job])], {
     argv0: MONITOR_NAME,
     cwd: "/",
     env: { ...MONITOR_ENVIRONMENT, ...rootlessEnvironment(), ...traceEnvironment() },

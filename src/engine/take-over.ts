@@ -24,7 +24,7 @@ export function takeOver(engine: Engine, record: ContainerRecord): void {
   } catch {
     return; // what it was started with is not there any more: it ends without a monitor
   }
-  using monitor = launchMonitor();
+  using monitor = launchMonitor("take-over");
   writeAll(monitor.fd, encodeFrame(FrameType.start, Buffer.from(JSON.stringify(request))));
   const deadline = performance.now() + TIMEOUT;
   while (performance.now() < deadline) {

@@ -18,6 +18,7 @@ import { type Cgroup, CgroupError } from "../runtime/cgroup/cgroup.ts";
 import { enterCgroup } from "../runtime/cgroup/enter.ts";
 import { openCgroup } from "../runtime/cgroup/open.ts";
 import { RuntimeFailure } from "../runtime/errors.ts";
+import { startEarly } from "../runtime/spawn/here.ts";
 import { type PendingProcess, prepareProcess, type RunningProcess } from "../runtime/spawn.ts";
 import type { State } from "../runtime/spec.ts";
 import { ContainerStdio, type OutputReceiver } from "../runtime/stdio.ts";
@@ -66,8 +67,12 @@ const REST_AFTER = 300; // milliseconds
 // How long output is awaited that nobody may ever finish: a descriptor of it can have been passed to another container.
 const DRAIN_TIMEOUT = 1000; // milliseconds without a byte
 
-/** Runs the role: waits for one {@link StartRequest}, and ends with its container. */
-export async function runMonitor(): Promise<void> {
+/**
+ * Runs the role: waits for one {@link StartRequest}, and ends with its container.
+ *
+ * @param takesOver whether that runs already
+ */
+export async function runMonitor(takesOver: boolean): Promise<void> {
   writeFileSync("/proc/self/comm", MONITOR_NAME); // else `ps` and `pgrep` know it as exe
   // What is sent to a terminal's or service's whole group is for the container's own stop signal to answer.
   for (const signal of ["SIGHUP", "SIGINT", "SIGTERM", "SIGQUIT"] as const) process.on(signal, () => {});
@@ -76,6 +81,7 @@ export async function runMonitor(): Promise<void> {
   if (alive !== undefined) openat(AT_FDCWD, alive, O_WRONLY);
   let monitor: Monitor | undefined;
   // While whoever started it makes the container. What loading left behind, a start would otherwise leave its own beside.
+  if (!takesOver) startEarly();
   Bun.gc(true);
   process.on(CONTAINER_CHANGED, () => void monitor?.changed());
   const client: FrameSocket = await FrameSocket.over(new OwnedFd(MONITOR_CONNECTION_FD), {

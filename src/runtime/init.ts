@@ -21,6 +21,7 @@ import {
   setsid,
   umask,
 } from "../../ffi/process.ts";
+import { resetSignals } from "../../ffi/signal.ts";
 import { bringLoopbackUp } from "../../ffi/socket.ts";
 import { endTrace, mark } from "../../ffi/trace.ts";
 import {
@@ -55,7 +56,8 @@ const loadHooks = () => require("./hooks.ts") as typeof import("./hooks.ts");
 const loadAppArmor = () => require("./process/apparmor.ts") as typeof import("./process/apparmor.ts");
 const loadTerminal = () => require("./process/terminal.ts") as typeof import("./process/terminal.ts");
 
-const CLONE_FLAGS: Record<NamespaceType, number> = {
+/** CLONE_NEW* */
+export const CLONE_FLAGS: Record<NamespaceType, number> = {
   pid: ns.CLONE_NEWPID,
   network: ns.CLONE_NEWNET,
   mount: ns.CLONE_NEWNS,
@@ -97,6 +99,7 @@ export function runInit(channelFd: number): never {
     if (!received || !request) process.exit(1); // the parent died first
     mark("wait for the request");
     const last = buildContainer(new DistantParent(channel), request, received.fds);
+    resetSignals();
     channel.send({ stage: "ready" });
     if (request.type === "exec" || request.startFifo === undefined) waitForGo(channel);
     mark("wait for the record");
@@ -135,20 +138,21 @@ export const waitsForGo = ({ stage }: InitReport): boolean => stage === "namespa
  * Builds the container, or joins it, up to the last steps before the command.
  *
  * @param passed descriptors that came with the request
+ * @param made namespaces that init is in by now
  * @throws {RuntimeFailure}
  */
-export function buildContainer(parent: InitParent, request: InitRequest, passed: fd.OwnedFd[]): LastSteps {
+export function buildContainer(parent: InitParent, request: InitRequest, passed: fd.OwnedFd[], made: readonly NamespaceType[] = []): LastSteps {
   umask(0);
-  return request.type === "create" ? createContainer(parent, request, passed) : joinContainer(parent, request);
+  return request.type === "create" ? createContainer(parent, request, passed, made) : joinContainer(parent, request);
 }
 
-function createContainer(parent: InitParent, request: CreateRequest & CgroupFiles, passed: fd.OwnedFd[]): LastSteps {
+function createContainer(parent: InitParent, request: CreateRequest & CgroupFiles, passed: fd.OwnedFd[], made: readonly NamespaceType[]): LastSteps {
   const { spec } = request;
   setsid();
   const profile = openProfile(spec.process);
   if (!request.noNewKeyring) joinNewKeyring();
   const fifo = request.startFifo ? passed.shift() : undefined;
-  enterNamespaces(spec);
+  enterNamespaces(spec, made);
   joinCgroup(openCgroupFiles(request));
   mark("namespaces");
   const opened = parent.report({ stage: "namespaces" });
@@ -302,14 +306,10 @@ function step<T>(what: string, action: () => T): T {
   }
 }
 
-function makeNamespaces(flags: number): void {
-  step("make namespaces", () => ns.unshare(flags));
-  if (flags & ns.CLONE_NEWNET) bringLoopbackUp();
-}
-
-function enterNamespaces(spec: Spec): void {
+function enterNamespaces(spec: Spec, made: readonly NamespaceType[]): void {
   let fresh = 0;
   for (const { type, path } of spec.linux.namespaces) {
+    if (made.includes(type)) continue;
     // The parent did PID and user before it started us; cgroup comes once we are in the group.
     if (type === "pid" || type === "user" || (type === "cgroup" && !path)) continue;
     if (path === undefined) fresh |= CLONE_FLAGS[type];
@@ -321,7 +321,8 @@ function enterNamespaces(spec: Spec): void {
       });
     }
   }
-  if (fresh !== 0) makeNamespaces(fresh);
+  if (fresh !== 0) step("make namespaces", () => ns.unshare(fresh));
+  if (made.includes("network") || fresh & ns.CLONE_NEWNET) bringLoopbackUp();
   if (fresh & ns.CLONE_NEWTIME) step("set time offsets", () => setTimeOffsets(spec.linux.timeOffsets ?? {}));
 }
 

@@ -3,7 +3,7 @@ import { closeOnExecFrom, dup2, type OwnedFd } from "../../../ffi/fd.ts";
 import { accessSync, readdirSync, statSync, X_OK } from "../../../ffi/files.ts";
 import { errnoName, hasCode, reasonOf, SyscallError } from "../../../ffi/libc.ts";
 import { execveDescriptor } from "../../../ffi/process.ts";
-import { resetSignals, unblockSignals } from "../../../ffi/signal.ts";
+import { unblockSignals } from "../../../ffi/signal.ts";
 import { RuntimeFailure } from "../errors.ts";
 
 /** What docker gives a container whose image says nothing. */
@@ -30,7 +30,6 @@ export function prepareCommand(args: string[], env: string[], options: BecomeOpt
   closeOnExecFrom(3 + keep, () => readdirSync("/proc/self/fd").map(Number));
   for (let fd = 3; fd < 3 + keep; fd++) dup2(fd, fd);
   if (!options.isReaper) dup2(channel, channel);
-  resetSignals();
   const argv = argvOf(args, env, options);
   return () => {
     unblockSignals();

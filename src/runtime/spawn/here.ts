@@ -1,35 +1,89 @@
 /** Init is a stub (ffi/stub.ts): this process does its work, with its hands. */
 
+import { inUserNamespace } from "../../../ffi/credentials.ts";
 import { OwnedFd } from "../../../ffi/fd.ts";
 import { carriedBy } from "../../../ffi/libc.ts";
+import { unshare } from "../../../ffi/namespace.ts";
 import { coverCommandLine, PR_SET_DUMPABLE, PR_SET_NAME, prctl, processStartTime } from "../../../ffi/process.ts";
 import { socketPair } from "../../../ffi/socket.ts";
-import type { Stub } from "../../../ffi/stub.ts";
+import type { PidNamespace, Stub } from "../../../ffi/stub.ts";
 import { mark } from "../../../ffi/trace.ts";
 import { Channel, type GoOn, type InitReport } from "../channel.ts";
 import { RuntimeFailure } from "../errors.ts";
-import { buildContainer, type InitParent, waitsForGo } from "../init.ts";
+import { buildContainer, CLONE_FLAGS, type InitParent, waitsForGo } from "../init.ts";
 import type { PendingProcess, Request, SpawnOptions } from "../spawn.ts";
+import type { NamespaceType } from "../spec.ts";
 import { pidNamespaceOf } from "./namespaces.ts";
 import { Answers, awaitCommand, killed, openFifo, setOomScore, startStub } from "./parent.ts";
 
 const SIGKILL = 9;
 
-/** As `prepareProcess`. */
-export function prepareHere(request: Request, options: SpawnOptions): PendingProcess {
+/** A stub, and the two ends of the channel to it: ours, and the number of its own. */
+interface StartedStub {
+  stub: Stub;
+  channel: Channel;
+  end: number;
+  /** Namespaces it has made by now, besides that of its PIDs. */
+  made: readonly NamespaceType[];
+}
+
+/** What nearly all containers have for themselves. */
+const USUAL: readonly NamespaceType[] = ["mount", "uts", "ipc", "network"];
+
+let early: StartedStub | undefined;
+
+/**
+ * Starts a stub with the usual namespaces before there is a request: it makes them while this process does something else.
+ * A request that needs others gets another stub.
+ */
+export function startEarly(): void {
+  if (inUserNamespace()) return;
+  try {
+    const started = start("new");
+    started.stub.begin(() => unshare(USUAL.reduce((flags, type) => flags | CLONE_FLAGS[type], 0)));
+    early = { ...started, made: USUAL };
+  } catch {} // whoever asks for one is told why there can be none
+}
+
+function takeEarly(request: Request): StartedStub | undefined {
+  const ready = early;
+  early = undefined;
+  if (!ready) return undefined;
+  const isNew = (type: NamespaceType) =>
+    request.type === "create" && request.spec.linux.namespaces.some((n) => n.type === type && n.path === undefined);
+  try {
+    ready.stub.settle();
+    if ([...ready.made, "pid" as const].every(isNew)) return ready;
+  } catch {} // what it met, another one will meet and say
+  ready.channel.close(); // it ends
+  return undefined;
+}
+
+function start(pidNamespace: PidNamespace): StartedStub {
   // Nobody inside may look into the stub, and so into this process (CVE-2019-5736).
   prctl(PR_SET_DUMPABLE, 0);
-  const uncover = request.type === "exec" ? coverCommandLine("berth-init") : () => {};
   const [ours, theirs] = socketPair();
-  const channel = new Channel(ours);
-  let stub: Stub;
   try {
-    stub = startStub(pidNamespaceOf(request), ours, theirs);
+    return { stub: startStub(pidNamespace, ours, theirs), channel: new Channel(ours), end: theirs.fd, made: [] };
+  } catch (error) {
+    ours.close();
+    throw error;
+  } finally {
+    theirs.close();
+  }
+}
+
+/** As `prepareProcess`. */
+export function prepareHere(request: Request, options: SpawnOptions): PendingProcess {
+  const uncover = request.type === "exec" ? coverCommandLine("berth-init") : () => {};
+  let started: StartedStub;
+  try {
+    started = takeEarly(request) ?? start(pidNamespaceOf(request));
   } catch (error) {
     uncover();
-    channel.close();
     throw error;
   }
+  const { stub, channel, end, made } = started;
   mark("start init");
   const answers = new Answers(request, options, channel, stub.pid, false);
   const abandon = () => {
@@ -39,18 +93,20 @@ export function prepareHere(request: Request, options: SpawnOptions): PendingPro
     uncover();
   };
   try {
+    // It may have been started before they were there.
+    channel.send({ go: true }, options.stdio);
     const inits = stub.run(() => {
       prctl(PR_SET_NAME, "berth-init");
-      return stub.arrange([...options.stdio, theirs.fd]).channel;
+      const stdio = new Channel(new OwnedFd(end)).receive<GoOn>()?.fds ?? [];
+      return stub.arrange([...stdio.map(({ fd }) => fd), end]).channel;
     });
-    theirs.close();
     const cgroupFiles = options.onSpawned(stub.pid);
     mark("cgroup");
     const restoreOomScore = setOomScore(stub.pid, request);
     const parent = new NearParent(stub, inits, answers);
     const fifo = request.type === "create" ? request.startFifo : undefined;
     const last = stub.run(() => {
-      const steps = buildContainer(parent, { ...request, cgroupFiles }, fifo === undefined ? [] : [openFifo(fifo)]);
+      const steps = buildContainer(parent, { ...request, cgroupFiles }, fifo === undefined ? [] : [openFifo(fifo)], made);
       // Who leaves it waiting does not hear of what fails later.
       if (fifo !== undefined) steps.prepare();
       return steps;

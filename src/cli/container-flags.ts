@@ -1,8 +1,6 @@
 /** Flags that `run` and `create` share, and what they ask of the engine. */
 
 import { CAPABILITIES } from "../../ffi/credentials.ts";
-import { readFileSync } from "../../ffi/files.ts";
-import { reasonOf } from "../../ffi/libc.ts";
 import { resolve } from "../../ffi/path.ts";
 import { signalNumber } from "../../ffi/signal.ts";
 import { getWindowSize } from "../../ffi/tty.ts";
@@ -18,6 +16,7 @@ import { parseDevice, parseMount, parseTmpfs, parseUlimit, parseVolume } from ".
 import { networkOptions } from "./network-flags.ts";
 import { TRUST_FLAG } from "./registry-flags.ts";
 import { optional, parseDuration, parseInteger, parseIntegerIn, parsePair, parseSize, readValue } from "./values.ts";
+import { environment, parseVariable, readLines } from "./variable-flags.ts";
 
 const ON_WINDOWS = { hidden: true, refused: "is only supported on Windows", refusedByDocker: "on Linux" } as const;
 
@@ -401,39 +400,4 @@ function parseSysctl(text: string, hostNetwork: boolean): [string, string] {
   if (!NAMESPACED_SYSCTLS.test(key) || key.includes("..")) throw new ValueError(`sysctl '${text}' is not allowed`);
   if (hostNetwork && key.startsWith("net.")) throw new ValueError(`sysctl '${text}' is not allowed with the host's network`);
   return [key, value];
-}
-
-/** `NAME=VALUE`, or `NAME` with the value it has here; nothing where it has none. */
-export function parseVariable(text: string): string | undefined {
-  const [name] = parsePair(text, "an environment variable");
-  if (text.includes("=")) return text;
-  const value = process.env[name];
-  return value === undefined ? undefined : `${name}=${value}`;
-}
-
-/** Variables of files, then those of `-e`. */
-export function environment(files: string[], own: (string | undefined)[]): string[] {
-  const fromFiles = files.flatMap((file) =>
-    readLines(file).map((line) => {
-      const [name] = parsePair(line, "an environment variable");
-      if (/\s/.test(name)) throw new UsageError(`poorly formatted environment: variable '${name}' contains whitespaces (in ${file})`);
-      return parseVariable(line);
-    }),
-  );
-  return [...fromFiles, ...own].filter((variable) => variable !== undefined);
-}
-
-// Lines of a file of variables or labels, without empty ones and comments.
-function readLines(path: string): string[] {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    throw new UsageError(`open ${path}: ${reasonOf(error)}`);
-  }
-  return text
-    .replace(/^\ufeff/, "")
-    .split(/\r?\n/)
-    .map((line) => line.trimStart())
-    .filter((line) => line !== "" && !line.startsWith("#"));
 }

@@ -3,7 +3,7 @@
 import type { OwnedFd } from "../../ffi/fd.ts";
 import { signalNumber } from "../../ffi/signal.ts";
 import { mark } from "../../ffi/trace.ts";
-import { getWindowSize, isTerminal } from "../../ffi/tty.ts";
+import { getWindowSize } from "../../ffi/tty.ts";
 import { attachContainer } from "../engine/attach-container.ts";
 import type { AttachedContainer, ConnectionOptions } from "../engine/container-connection.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -12,12 +12,10 @@ import { startContainer } from "../engine/start-container.ts";
 import { type ContainerRecord, getContainer } from "../store/containers.ts";
 import { addContainerEvent } from "../store/events.ts";
 import type { ProcessIdentity } from "../store/process-identity.ts";
-import { defaultDetachKeys, parseDetachKeys } from "./detach-keys.ts";
 import { CommandFailure } from "./errors.ts";
 import { type Outcome, relayInput } from "./relay-input.ts";
 import { OutputStream } from "./streams.ts";
 import { followWindowSize, holdRawMode } from "./terminal.ts";
-import { readValue } from "./values.ts";
 import { warn } from "./warn.ts";
 
 export interface AttachOptions {
@@ -36,29 +34,9 @@ export interface ForegroundOptions extends AttachOptions {
   started?(container: AttachedContainer): void;
 }
 
-/** Of commands that can be left. */
-export const DETACH_FLAG = { "detach-keys": { type: "string", help: "Override the key sequence for detaching a container" } } as const;
-
-/** The keys of {@link DETACH_FLAG}, or the user's usual ones. */
-export function detachKeysOf(text: string | undefined): Buffer {
-  return text === undefined ? defaultDetachKeys() : readValue(DETACH_FLAG, "detach-keys", text, parseDetachKeys);
-}
-
 const FORWARDED = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGCONT", "SIGTSTP"] as const;
 /** After so many of SIGINT and SIGTERM that the container ignored, docker's client gives up. */
 const MAX_INTERRUPTS = 3;
-
-/** Throws where a terminal was asked for and standard input is none. */
-export function requireTerminal(tty: boolean, stdin: boolean): void {
-  if (tty && stdin && !isTerminal(0)) throw new CommandFailure("the input device is not a TTY", 1);
-}
-
-/** The exit code of commands that are there to attach, which say that the user left. */
-export function outcomeCode(outcome: Outcome): number {
-  if (outcome !== "detached") return outcome;
-  console.error("read escape sequence");
-  return 1;
-}
 
 /** Starts a container and stays with it to its end. Gives its exit code. */
 export async function runInForeground(engine: Engine, record: ContainerRecord, options: ForegroundOptions): Promise<Outcome> {

@@ -1,11 +1,11 @@
 /** From a container's record to the OCI configuration that runtime/ takes, with docker's defaults. */
 
-import { CAPABILITIES, getCapabilities, type IdExtent, inUserNamespace, ownIdMaps } from "../../ffi/credentials.ts";
+import { type IdExtent, inUserNamespace, ownIdMaps } from "../../ffi/credentials.ts";
 import { mkdirSync } from "../../ffi/files.ts";
-import { isAbsolute, join } from "../../ffi/path.ts";
+import { join } from "../../ffi/path.ts";
 import type { NamedUser } from "../runtime/channel.ts";
 import type { Root } from "../runtime/rootfs/root.ts";
-import type { CapabilityNames, Mount, Namespace, NamespaceType, Process, Resources, Spec } from "../runtime/spec.ts";
+import type { Mount, Namespace, NamespaceType, Resources, Spec } from "../runtime/spec.ts";
 import type { ContainerConfig, ContainerMount, DeviceRequest, DeviceValue, Limits } from "../store/container-config.ts";
 import type { ContainerRecord } from "../store/containers.ts";
 import { getImage } from "../store/images.ts";
@@ -17,17 +17,12 @@ import { addressableDevices, allHostDevices, DEFAULT_DEVICE_RULES, deviceNumber 
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
 import { MASKED_PATHS, READONLY_PATHS } from "./masked-paths.ts";
+import { buildCapabilities, buildProcess, hasUserNamespace } from "./process-spec.ts";
 import { reconcile } from "./reconcile.ts";
 import { resolveContainer } from "./resolve-container.ts";
 import { compiledSeccomp } from "./seccomp/compiled.ts";
 import { canMapOwners, containerRoot } from "./storage-driver.ts";
 
-/** What docker leaves a container of root's capabilities. */
-// biome-ignore format: a table
-const DEFAULT_CAPABILITIES = [
-  "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETGID", "CAP_SETUID", "CAP_SETFCAP", "CAP_SETPCAP",
-  "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL", "CAP_AUDIT_WRITE",
-];
 /** Everything runtime/ needs for a container. */
 export interface ContainerSpec {
   spec: Spec;
@@ -67,50 +62,6 @@ export function buildContainerSpec(engine: Engine, record: ContainerRecord): Con
     if (config.domainname) spec.domainname = config.domainname;
   }
   return { spec, root: buildRoot(engine, record), namedUser: { user: config.user, groups: [...config.groupAdd, ...cdi.groups] } };
-}
-
-/** Whether root in the container is another user than root here. */
-export const hasUserNamespace = ({ idMappings }: Pick<ContainerConfig, "idMappings">) => idMappings !== undefined || inUserNamespace();
-
-/** What `exec` and the container's own command have in common. */
-export function buildProcess(config: ContainerConfig, args: string[]): Process {
-  return {
-    terminal: config.tty,
-    ...(config.tty && config.consoleSize && { consoleSize: config.consoleSize }),
-    user: { uid: 0, gid: 0 },
-    args,
-    env: [`HOSTNAME=${config.hostname}`, ...(config.tty ? ["TERM=xterm"] : []), ...config.env],
-    cwd: config.workingDir,
-    capabilities: buildCapabilities(config),
-    rlimits: config.ulimits.map(({ name, soft, hard }) => ({ type: `RLIMIT_${name.toUpperCase()}`, soft, hard })),
-    oomScoreAdj: config.oomScoreAdj ?? 0,
-    ...(config.security?.apparmor && config.security.apparmor !== "unconfined" && { apparmorProfile: config.security.apparmor }),
-    noNewPrivileges: config.security?.noNewPrivileges === true,
-  };
-}
-
-/** Capabilities of a container, or of an `exec --privileged` in one. */
-export function buildCapabilities(config: Pick<ContainerConfig, "privileged" | "capAdd" | "capDrop">): CapabilityNames {
-  const all = CAPABILITIES as readonly string[];
-  let names = new Set<string>(config.privileged || config.capAdd.includes("ALL") ? all : DEFAULT_CAPABILITIES);
-  if (config.capDrop.includes("ALL")) names = new Set(config.capAdd.includes("ALL") ? all : []);
-  for (const name of config.capDrop) names.delete(name);
-  for (const name of config.capAdd) if (name !== "ALL") names.add(name);
-  // What this host cannot give is left out, see checkCapabilities.
-  const given = all.filter((name) => names.has(name) && isHeld(name));
-  return { bounding: given, effective: given, permitted: given };
-}
-
-function isHeld(name: string): boolean {
-  return (getCapabilities().permitted & (1n << BigInt((CAPABILITIES as readonly string[]).indexOf(name)))) !== 0n;
-}
-
-/** Which of the capabilities a container is to have this host has not. Throws {@link EngineError} for one that was asked for by name. */
-export function missingCapabilities({ privileged, capAdd }: Pick<ContainerConfig, "privileged" | "capAdd">): string[] {
-  const missing = CAPABILITIES.filter((name) => !isHeld(name));
-  const named = capAdd.find((name) => (missing as string[]).includes(name));
-  if (named !== undefined) throw new EngineError(`cannot add capability ${named}: this process has it not, so it cannot give it away`);
-  return privileged || capAdd.includes("ALL") ? missing : [];
 }
 
 function buildNamespaces(engine: Engine, config: ContainerConfig): Namespace[] {
@@ -339,9 +290,4 @@ function hugepageLimits(annotations: Record<string, string>): NonNullable<Resour
     if (number === undefined) throw new EngineError(`invalid annotation ${name}=${value}: expected a size, such as 64m`);
     return [{ pageSize: name.slice(HUGEPAGES.length), limit: Number(number) * 1024 ** ["", "k", "m", "g"].indexOf(unit.toLowerCase()) }];
   });
-}
-
-/** The absolute form of a working folder that was given relative to the container's. */
-export function absoluteIn(base: string, path: string): string {
-  return isAbsolute(path) ? path : `${base.replace(/\/$/, "")}/${path}`;
 }

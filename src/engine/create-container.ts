@@ -17,11 +17,11 @@ import { DEFAULT_NETWORK, type EndpointConfig, insertEndpoint, isUserNetwork, ty
 import { ensureVolume, useVolume } from "../store/volumes.ts";
 import { resolveCdi } from "./cdi.ts";
 import { makeContainerLayer } from "./container-layer.ts";
-import { missingCapabilities } from "./container-spec.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError, NotFound } from "./errors.ts";
 import { logSettings } from "./log-settings.ts";
 import { generateName } from "./names.ts";
+import { missingCapabilities } from "./process-spec.ts";
 import { randomId } from "./random-id.ts";
 import { reconcile } from "./reconcile.ts";
 import { resolveContainer } from "./resolve-container.ts";

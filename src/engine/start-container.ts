@@ -1,6 +1,7 @@
 /** `start`: hands a container to a monitor of its own, and stays in touch where asked to. */
 
-import type { OwnedFd } from "../../ffi/fd.ts";
+import { AT_FDCWD, O_RDONLY, O_RDWR, type OwnedFd, openat } from "../../ffi/fd.ts";
+import { startProgram } from "../../ffi/program.ts";
 import { socketPair } from "../../ffi/socket.ts";
 import { mark, traceEnvironment } from "../../ffi/trace.ts";
 import { FrameType, MONITOR_NAME, type StartRequest } from "../monitor/protocol.ts";
@@ -12,10 +13,11 @@ import { ROOTLESS_ALIVE, ROOTLESS_UID } from "../store/layout.ts";
 import { forgetLostEndpoint, insertEndpoint, isUserNetwork, lostEndpoints, type PortRequest, type UserNetwork } from "../store/networks.ts";
 import { getPod } from "../store/pods.ts";
 import { type AttachedContainer, attached, type ConnectionOptions, connectToMonitor } from "./container-connection.ts";
-import { buildContainerSpec, buildProcess, hasUserNamespace } from "./container-spec.ts";
+import { buildContainerSpec } from "./container-spec.ts";
 import type { Engine } from "./engine.ts";
 import { StartError } from "./errors.ts";
 import { logRequest } from "./log-settings.ts";
+import { buildProcess, hasUserNamespace } from "./process-spec.ts";
 import { resolveContainer } from "./resolve-container.ts";
 import { networkForContainer } from "./resolve-network.ts";
 
@@ -38,7 +40,7 @@ const MONITOR_ENVIRONMENT = {
   BUN_JSC_useConcurrentGC: "0",
   BUN_JSC_numberOfGCMarkers: "1",
   BUN_JSC_useDFGJIT: "0",
-  BUN_JSC_thresholdForJITAfterWarmUp: "20000",
+  BUN_JSC_thresholdForJITAfterWarmUp: "60000",
   MIMALLOC_PURGE_DELAY: "0",
 };
 
@@ -55,14 +57,17 @@ function rootlessEnvironment(): Record<string, string> {
  */
 export function launchMonitor(job?: "take-over"): OwnedFd {
   const [ours, theirs] = socketPair();
-  const child = Bun.spawn(["/proc/self/exe", "monitor", ...(job === undefined ? [] : [job])], {
-    argv0: MONITOR_NAME,
-    cwd: "/",
-    env: { ...MONITOR_ENVIRONMENT, ...rootlessEnvironment(), ...traceEnvironment() },
-    detached: true,
-    stdio: ["ignore", "ignore", "ignore", theirs.fd],
+  using executable = openat(AT_FDCWD, "/proc/self/exe", O_RDONLY);
+  using nothing = openat(AT_FDCWD, "/dev/null", O_RDWR);
+  startProgram({
+    executable,
+    args: [MONITOR_NAME, "monitor", ...(job === undefined ? [] : [job])],
+    environment: { ...MONITOR_ENVIRONMENT, ...rootlessEnvironment(), ...traceEnvironment() },
+    descriptors: [nothing.fd, nothing.fd, nothing.fd, theirs.fd],
+    newSession: true,
+    ours,
+    theirs,
   });
-  child.unref();
   theirs.close();
   return ours;
 }

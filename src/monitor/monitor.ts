@@ -83,6 +83,7 @@ export async function runMonitor(takesOver: boolean): Promise<void> {
   // While whoever started it makes the container. What loading left behind, a start would otherwise leave its own beside.
   if (!takesOver) startEarly();
   Bun.gc(true);
+  Bun.shrink();
   process.on(CONTAINER_CHANGED, () => void monitor?.changed());
   const client: FrameSocket = await FrameSocket.over(new OwnedFd(MONITOR_CONNECTION_FD), {
     frame(type, payload) {
@@ -157,6 +158,7 @@ class Monitor {
     db.clearQueryCache();
     db.run("PRAGMA shrink_memory");
     Bun.gc(true);
+  Bun.shrink();
     Bun.shrink();
   }
 

@@ -32,15 +32,15 @@ const words = (messages: Message[]) => messages.map(({ Type, Action }) => `${Typ
 
 test("a container's life, in docker's words and order", async () => {
   const start = now();
-  await engine.ok("run", "-d", "--name", "c", "--label", "a=b", "-v", "data:/data", ...N, "bb", "sleep", "1000");
-  await engine.ok("exec", "c", "true");
-  for (const verb of ["pause", "unpause"]) await engine.ok(verb, "c");
-  await engine.ok("rename", "c", "d");
-  await engine.ok("commit", "d", "made");
+  await engine.ok("run", "-d", "--name", "x", "--label", "a=b", "-v", "data:/data", ...N, "bb", "sleep", "1000");
+  await engine.ok("exec", "x", "true");
+  for (const verb of ["pause", "unpause"]) await engine.ok(verb, "x");
+  await engine.ok("rename", "x", "y");
+  await engine.ok("commit", "y", "made");
   await engine.ok("rmi", "made");
-  await engine.ok("kill", "-s", "USR1", "d");
-  await engine.ok("restart", "-t", "0", "d");
-  await engine.ok("rm", "-f", "d");
+  await engine.ok("kill", "-s", "USR1", "y");
+  await engine.ok("restart", "-t", "0", "y");
+  await engine.ok("rm", "-f", "y");
   await engine.ok("volume", "rm", "data");
   const all = await events(start);
   expect(words(all)).toEqual([
@@ -71,15 +71,15 @@ test("a container's life, in docker's words and order", async () => {
     "container destroy",
     "volume destroy",
   ]);
-  expect(all[0]?.Actor.Attributes).toEqual({ a: "b", image: "bb", name: "c" });
-  expect(all[9]?.Actor.Attributes).toMatchObject({ name: "d", oldName: "/c" });
+  expect(all[0]?.Actor.Attributes).toEqual({ a: "b", image: "bb", name: "x" });
+  expect(all[9]?.Actor.Attributes).toMatchObject({ name: "y", oldName: "/x" });
   expect(all.find(({ Action }) => Action === "die")?.Actor.Attributes.exitCode).toBe("137");
   expect(words(await events(start, "type=volume", "event=mount", "event=destroy"))).toEqual(["volume mount", "volume mount", "volume destroy"]);
-  expect(words(await events(start, "container=d", "event=exec_create"))).toEqual([]);
-  expect(words(await events(start, "container=c", "event=exec_create"))).toEqual(["container exec_create: true"]);
+  expect(words(await events(start, "container=y", "event=exec_create"))).toEqual([]);
+  expect(words(await events(start, "container=x", "event=exec_create"))).toEqual(["container exec_create: true"]);
   expect(await events(start, "label=a=c")).toEqual([]);
   expect(await engine.ok("events", "--since", start, "--until", "0s", "-f", "event=pause")).toMatch(
-    /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}(Z|[+-]\d\d:\d\d) container pause [0-9a-f]{64} \(a=b, image=bb, name=c\)$/,
+    /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}(Z|[+-]\d\d:\d\d) container pause [0-9a-f]{64} \(a=b, image=bb, name=x\)$/,
   );
   expect(await engine.ok("events", "--since", start, "--until", "0s", "-f", "event=pause", "--format", "{{.Actor.Attributes.none}} {{.ID}}")).toMatch(
     /^<no value> [0-9a-f]{64}$/,

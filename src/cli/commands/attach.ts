@@ -1,6 +1,7 @@
 import { resolveContainer } from "../../engine/resolve-container.ts";
+import { DETACH_FLAG, detachKeysOf, outcomeCode, requireTerminal } from "../attach-flags.ts";
 import { defineCommand } from "../command.ts";
-import { attachInForeground, DETACH_FLAG, detachKeysOf, outcomeCode, requireTerminal } from "../foreground.ts";
+import { attachInForeground } from "../foreground.ts";
 
 export default defineCommand({
   usage: "[OPTIONS] CONTAINER",

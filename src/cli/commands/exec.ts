@@ -2,12 +2,12 @@ import { getWindowSize } from "../../../ffi/tty.ts";
 import { StartError, startExitCode } from "../../engine/errors.ts";
 import { execInContainer } from "../../engine/exec-container.ts";
 import { ContainerStdio } from "../../runtime/stdio.ts";
+import { DETACH_FLAG, detachKeysOf, outcomeCode, requireTerminal } from "../attach-flags.ts";
 import { attendProcess } from "../attend.ts";
 import { defineCommand } from "../command.ts";
-import { environment, parseVariable } from "../container-flags.ts";
 import { CommandFailure } from "../errors.ts";
-import { DETACH_FLAG, detachKeysOf, outcomeCode, requireTerminal } from "../foreground.ts";
 import { readValue } from "../values.ts";
+import { environment, parseVariable } from "../variable-flags.ts";
 
 const FLAGS = {
   ...DETACH_FLAG,

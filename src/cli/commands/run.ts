@@ -6,10 +6,11 @@ import { NotFound, StartError, startExitCode } from "../../engine/errors.ts";
 import { launchMonitor, startContainer } from "../../engine/start-container.ts";
 import { parseReference } from "../../image/reference.ts";
 import type { ContainerRecord } from "../../store/containers.ts";
+import { DETACH_FLAG, detachKeysOf, requireTerminal } from "../attach-flags.ts";
 import { defineCommand } from "../command.ts";
 import { CONTAINER_FLAGS, containerOptions } from "../container-flags.ts";
 import { CommandFailure, UsageError } from "../errors.ts";
-import { DETACH_FLAG, detachKeysOf, requireTerminal, runInForeground } from "../foreground.ts";
+import { runInForeground } from "../foreground.ts";
 import { warn } from "../warn.ts";
 
 export default defineCommand({

@@ -1,9 +1,10 @@
 import { resolveContainer } from "../../engine/resolve-container.ts";
 import { startContainer } from "../../engine/start-container.ts";
+import { DETACH_FLAG, detachKeysOf, outcomeCode, requireTerminal } from "../attach-flags.ts";
 import { defineCommand } from "../command.ts";
 import { forEach } from "../each.ts";
 import { CommandFailure } from "../errors.ts";
-import { attachInForeground, DETACH_FLAG, detachKeysOf, outcomeCode, requireTerminal, runInForeground } from "../foreground.ts";
+import { attachInForeground, runInForeground } from "../foreground.ts";
 import { warn } from "../warn.ts";
 
 const CHECKPOINTS = {

@@ -6,7 +6,7 @@ import { carriedBy } from "../../../ffi/libc.ts";
 import { unshare } from "../../../ffi/namespace.ts";
 import { coverCommandLine, PR_SET_DUMPABLE, PR_SET_NAME, prctl, processStartTime } from "../../../ffi/process.ts";
 import { socketPair } from "../../../ffi/socket.ts";
-import type { PidNamespace, Stub } from "../../../ffi/stub.ts";
+import { type PidNamespace, Stub } from "../../../ffi/stub.ts";
 import { mark } from "../../../ffi/trace.ts";
 import { Channel, type GoOn, type InitReport } from "../channel.ts";
 import { RuntimeFailure } from "../errors.ts";
@@ -14,7 +14,7 @@ import { buildContainer, CLONE_FLAGS, type InitParent, waitsForGo } from "../ini
 import type { PendingProcess, Request, SpawnOptions } from "../spawn.ts";
 import type { NamespaceType } from "../spec.ts";
 import { pidNamespaceOf } from "./namespaces.ts";
-import { Answers, awaitCommand, killed, openFifo, setOomScore, startStub } from "./parent.ts";
+import { Answers, awaitCommand, cannotStart, killed, openFifo, setOomScore } from "./parent.ts";
 
 const SIGKILL = 9;
 
@@ -64,10 +64,10 @@ function start(pidNamespace: PidNamespace): StartedStub {
   prctl(PR_SET_DUMPABLE, 0);
   const [ours, theirs] = socketPair();
   try {
-    return { stub: startStub(pidNamespace, ours, theirs), channel: new Channel(ours), end: theirs.fd, made: [] };
+    return { stub: Stub.start({ channel: theirs.fd, ourEnd: ours.fd, pidNamespace }), channel: new Channel(ours), end: theirs.fd, made: [] };
   } catch (error) {
     ours.close();
-    throw error;
+    throw cannotStart(error);
   } finally {
     theirs.close();
   }

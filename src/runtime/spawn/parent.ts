@@ -2,7 +2,6 @@
 import { AT_FDCWD, O_NONBLOCK, O_RDONLY, type OwnedFd, openat } from "../../../ffi/fd.ts";
 import { readFileSync, writeFileSync } from "../../../ffi/files.ts";
 import { reasonOf } from "../../../ffi/libc.ts";
-import { type PidNamespace, Stub } from "../../../ffi/stub.ts";
 import { mark } from "../../../ffi/trace.ts";
 import type { Channel, InitReport } from "../channel.ts";
 import { RuntimeFailure } from "../errors.ts";
@@ -84,7 +83,8 @@ export function setOomScore(pid: number, request: Request): () => void {
   const { oomScoreAdj } = request.type === "create" ? request.spec.process : request.process;
   if (oomScoreAdj === undefined) return () => {};
   try {
-    const own = readFileSync(OWN_OOM_SCORE, "latin1");
+    const own = readFileSync(OWN_OOM_SCORE, "latin1").trim();
+    if (own === String(oomScoreAdj)) return () => {}; // it is inherited
     writeFileSync(`/proc/${pid}/oom_score_adj`, String(oomScoreAdj));
     return () => writeFileSync(OWN_OOM_SCORE, own);
   } catch (error) {
@@ -107,11 +107,4 @@ function failureOf(report: InitReport): RuntimeFailure {
   return report.stage === "failed" ? new RuntimeFailure(report.message, report.kind) : new RuntimeFailure(`unexpected report ${report.stage}`);
 }
 
-/** Starts a stub that lives for as long as it is not told what to become, and `ours` is open here. Throws {@link RuntimeFailure}. */
-export function startStub(pidNamespace: PidNamespace, ours: OwnedFd, theirs: OwnedFd): Stub {
-  try {
-    return Stub.start({ channel: theirs.fd, ourEnd: ours.fd, pidNamespace });
-  } catch (error) {
-    throw new RuntimeFailure(`cannot start the container's init: ${reasonOf(error)}`, "setup", { cause: error });
-  }
-}
+export const cannotStart = (error: unknown) => new RuntimeFailure(`cannot start the container's init: ${reasonOf(error)}`, "setup", { cause: error });

@@ -4,8 +4,9 @@ import { AT_FDCWD, O_RDONLY, type OwnedFd, openat, readExactly, writeAll } from 
 import { readlinkSync } from "../../../ffi/files.ts";
 import { hasCode } from "../../../ffi/libc.ts";
 import { cloneTree, hasMountSetattr, MOUNT_ATTR_RDONLY, setMountAttributes } from "../../../ffi/mount.ts";
-import { chdir, execveDescriptor, processStartTime } from "../../../ffi/process.ts";
-import { kill, unblockSignals } from "../../../ffi/signal.ts";
+import { processStartTime } from "../../../ffi/process.ts";
+import { startProgram } from "../../../ffi/program.ts";
+import { kill } from "../../../ffi/signal.ts";
 import { socketPair } from "../../../ffi/socket.ts";
 import type { PidNamespace } from "../../../ffi/stub.ts";
 import { mark, traceEnvironment } from "../../../ffi/trace.ts";
@@ -15,7 +16,7 @@ import { usernsProgram, writeMappings } from "../id-mapping.ts";
 import type { PendingProcess, Request, SpawnOptions, Stdio } from "../spawn.ts";
 import type { IdMapping } from "../spec.ts";
 import { hasOtherUserNamespace, pidNamespaceOf } from "./namespaces.ts";
-import { Answers, awaitCommand, nextReport, openFifo, sendWith, setOomScore, startStub } from "./parent.ts";
+import { Answers, awaitCommand, cannotStart, nextReport, openFifo, sendWith, setOomScore } from "./parent.ts";
 
 const SIGKILL = 9;
 const FIRST_PRESERVED = 3;
@@ -108,14 +109,14 @@ function startInit(request: Request, stdio: Stdio): StartedInit {
   const [ours, theirs] = socketPair();
   // Descriptors that are handed on keep their numbers; the channel comes behind them.
   const preserved = Array.from({ length: request.preserveFds ?? 0 }, (_, i) => FIRST_PRESERVED + i);
-  const numbers = [...stdio, ...preserved, theirs.fd];
-  const args = ["berth-init", "init", String(numbers.length - 1)];
+  const descriptors = [...stdio, ...preserved, theirs.fd];
+  const args = ["berth-init", "init", String(descriptors.length - 1)];
   const pidNamespace = pidNamespaceOf(request);
   const userNamespace = userNamespaceOf(request);
   try {
     using self = openReadOnlySelf() ?? openat(AT_FDCWD, SELF, O_RDONLY);
-    const program = { self, args, numbers, pidNamespace, ours, theirs };
-    const started = userNamespace ? startInUserNamespace(userNamespace, program) : childAlone(startProgram(self, program));
+    const init = { self, args, descriptors, pidNamespace, ours, theirs };
+    const started = userNamespace ? startInUserNamespace(userNamespace, init) : childAlone(execute(self, init));
     return { ...started, channel: new Channel(ours) };
   } catch (error) {
     ours.close();
@@ -127,35 +128,22 @@ function startInit(request: Request, stdio: Stdio): StartedInit {
 
 const childAlone = (child: Child) => ({ pid: child.pid, child });
 
-interface Program {
+interface Init {
   /** This executable. */
   self: OwnedFd;
   args: string[];
-  /** What are to be its descriptors 0, 1, 2 and so on. */
-  numbers: number[];
+  descriptors: number[];
   pidNamespace: PidNamespace;
-  /** Ends of the channel; for as long as `theirs` is open there, its parent must be here. */
   ours: OwnedFd;
   theirs: OwnedFd;
 }
 
-function startProgram(executable: OwnedFd, { args, numbers, pidNamespace, ours, theirs }: Program, folder = "/"): Child {
-  const stub = startStub(pidNamespace, ours, theirs);
+function execute(executable: OwnedFd, { self: _, ...init }: Init, folder = "/"): Child {
   try {
-    const { kept } = stub.run(() => {
-      chdir(folder);
-      return stub.arrange(numbers, executable);
-    });
     // Nothing of a user's or an image's environment runs inside our own process.
-    const environment = Object.entries(traceEnvironment()).map(([name, value]) => `${name}=${value}`);
-    stub.post(() => {
-      unblockSignals();
-      execveDescriptor(kept, args, environment);
-    });
-    return stub.child;
+    return startProgram({ ...init, executable, environment: traceEnvironment(), folder });
   } catch (error) {
-    stub.child.kill(SIGKILL);
-    throw error;
+    throw cannotStart(error);
   }
 }
 
@@ -181,20 +169,20 @@ function userNamespaceOf(request: Request): UserNamespace | undefined {
   return { path: user?.path, uids: uidMappings, gids: gidMappings, newPid, orphan: request.startFifo !== undefined, folder: request.mountPoint };
 }
 
-function startInUserNamespace({ path, uids, gids, newPid, orphan, folder }: UserNamespace, init: Program): { pid: number; child: Child } {
-  const { self, args, numbers } = init;
+function startInUserNamespace({ path, uids, gids, newPid, orphan, folder }: UserNamespace, init: Init): { pid: number; child: Child } {
+  const { self, args, descriptors } = init;
   using program = usernsProgram();
-  const [fd, exe] = [numbers.length, numbers.length + 1].map(String) as [string, string];
+  const [fd, exe] = [descriptors.length, descriptors.length + 1].map(String) as [string, string];
   if (path !== undefined) {
     using namespace = openat(AT_FDCWD, path, O_RDONLY);
-    const join = { ...init, args: ["berth-userns", "join", fd, exe, ...args], numbers: [...numbers, namespace.fd, self.fd] };
-    return childAlone(startProgram(program, join, folder));
+    const join = { ...init, args: ["berth-userns", "join", fd, exe, ...args], descriptors: [...descriptors, namespace.fd, self.fd] };
+    return childAlone(execute(program, join, folder));
   }
   const [ours, theirs] = socketPair();
   try {
     const flags = `-${newPid ? "p" : ""}${orphan ? "c" : ""}`;
-    const make = { ...init, args: ["berth-userns", "new", fd, exe, flags, ...args], numbers: [...numbers, theirs.fd, self.fd] };
-    const child = startProgram(program, make, folder);
+    const make = { ...init, args: ["berth-userns", "new", fd, exe, flags, ...args], descriptors: [...descriptors, theirs.fd, self.fd] };
+    const child = execute(program, make, folder);
     theirs.close();
     if (readExactly(ours.fd, 1).length === 0) throw new RuntimeFailure("this kernel or its configuration allows no user namespaces");
     writeMappings(child.pid, uids, gids);

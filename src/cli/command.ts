@@ -1,4 +1,5 @@
 /** How a command describes itself: to the parser, to help, to whoever runs it. */
+import type { OwnedFd } from "../../ffi/fd.ts";
 import type { Engine } from "../engine/engine.ts";
 
 export interface Flag {
@@ -33,6 +34,8 @@ export interface Context {
   root: string | undefined;
   /** The engine, opened on first use. */
   readonly engine: Engine;
+  /** The connection to a monitor that was launched before the command was loaded. */
+  monitor?: OwnedFd;
   /** The command as typed, for messages: `run`, `container ls`. */
   command: string;
 }

@@ -1,21 +1,19 @@
 /** `start`: hands a container to a monitor of its own, and stays in touch where asked to. */
 
-import { AT_FDCWD, O_RDONLY, O_RDWR, type OwnedFd, openat } from "../../ffi/fd.ts";
-import { startProgram } from "../../ffi/program.ts";
-import { socketPair } from "../../ffi/socket.ts";
-import { mark, traceEnvironment } from "../../ffi/trace.ts";
-import { FrameType, MONITOR_NAME, type StartRequest } from "../monitor/protocol.ts";
+import type { OwnedFd } from "../../ffi/fd.ts";
+import { mark } from "../../ffi/trace.ts";
+import { FrameType, type StartRequest } from "../monitor/protocol.ts";
 import { IS_RESTART } from "../monitor/restart.ts";
 import type { ContainerConfig, NetworkSettings } from "../store/container-config.ts";
 import type { ContainerRecord } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";
-import { ROOTLESS_ALIVE, ROOTLESS_UID } from "../store/layout.ts";
 import { forgetLostEndpoint, insertEndpoint, isUserNetwork, lostEndpoints, type PortRequest, type UserNetwork } from "../store/networks.ts";
 import { getPod } from "../store/pods.ts";
 import { type AttachedContainer, attached, type ConnectionOptions, connectToMonitor } from "./container-connection.ts";
 import { buildContainerSpec } from "./container-spec.ts";
 import type { Engine } from "./engine.ts";
 import { StartError } from "./errors.ts";
+import { launchMonitor } from "./launch-monitor.ts";
 import { logRequest } from "./log-settings.ts";
 import { buildProcess, hasUserNamespace } from "./process-spec.ts";
 import { resolveContainer } from "./resolve-container.ts";
@@ -30,46 +28,6 @@ export interface StartOptions extends ConnectionOptions {
   stdin: boolean;
   /** Told what was changed on the host for it, in words. */
   warn(text: string): void;
-}
-
-// A monitor waits for most of its life: a small heap and fewer threads' buffers count
-// for more than the speed of compiled JavaScript (JSC's Options.h).
-const MONITOR_ENVIRONMENT = {
-  BUN_JSC_forceMiniVMMode: "1",
-  BUN_JSC_useConcurrentJIT: "0",
-  BUN_JSC_useConcurrentGC: "0",
-  BUN_JSC_numberOfGCMarkers: "1",
-  BUN_JSC_useDFGJIT: "0",
-  BUN_JSC_thresholdForJITAfterWarmUp: "60000",
-  MIMALLOC_PURGE_DELAY: "0",
-};
-
-// What a monitor needs to start the container again, and its helper programs.
-function rootlessEnvironment(): Record<string, string> {
-  const { [ROOTLESS_ALIVE]: alive, [ROOTLESS_UID]: uid, PATH = "" } = process.env;
-  return alive === undefined || uid === undefined ? {} : { [ROOTLESS_ALIVE]: alive, [ROOTLESS_UID]: uid, PATH };
-}
-
-/**
- * Launches a monitor, which waits on the connection given back for what it is to do, and
- * ends with it. It takes a while to start up: whoever knows early that there will be a
- * container launches it before making that.
- */
-export function launchMonitor(job?: "take-over"): OwnedFd {
-  const [ours, theirs] = socketPair();
-  using executable = openat(AT_FDCWD, "/proc/self/exe", O_RDONLY);
-  using nothing = openat(AT_FDCWD, "/dev/null", O_RDWR);
-  startProgram({
-    executable,
-    args: [MONITOR_NAME, "monitor", ...(job === undefined ? [] : [job])],
-    environment: { ...MONITOR_ENVIRONMENT, ...rootlessEnvironment(), ...traceEnvironment() },
-    descriptors: [nothing.fd, nothing.fd, nothing.fd, theirs.fd],
-    newSession: true,
-    ours,
-    theirs,
-  });
-  theirs.close();
-  return ours;
 }
 
 // With a port of the host for each exposed one that has none, where all are wanted.

@@ -4,7 +4,8 @@ import { encodeFrame, FrameType, type StartRequest } from "../monitor/protocol.t
 import { type ContainerRecord, getContainer } from "../store/containers.ts";
 import { isAlive } from "../store/process-identity.ts";
 import type { Engine } from "./engine.ts";
-import { launchMonitor, startRequest } from "./start-container.ts";
+import { launchMonitor } from "./launch-monitor.ts";
+import { startRequest } from "./start-container.ts";
 
 /** What a monitor may take to say that it is there, in milliseconds. */
 const TIMEOUT = 2000;

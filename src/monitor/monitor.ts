@@ -158,7 +158,6 @@ class Monitor {
     db.clearQueryCache();
     db.run("PRAGMA shrink_memory");
     Bun.gc(true);
-  Bun.shrink();
     Bun.shrink();
   }
 

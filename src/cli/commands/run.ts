@@ -3,7 +3,7 @@ import { mark } from "../../../ffi/trace.ts";
 import { type ContainerOptions, createContainer } from "../../engine/create-container.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { NotFound, StartError, startExitCode } from "../../engine/errors.ts";
-import { launchMonitor, startContainer } from "../../engine/start-container.ts";
+import { startContainer } from "../../engine/start-container.ts";
 import { parseReference } from "../../image/reference.ts";
 import type { ContainerRecord } from "../../store/containers.ts";
 import { DETACH_FLAG, detachKeysOf, requireTerminal } from "../attach-flags.ts";
@@ -25,9 +25,6 @@ export default defineCommand({
   stopAtFirstArgument: true,
   examples: ["berth run --rm -it bb sh", "berth run -d --name web -m 64m bb httpd -f", "berth run --rm --rootfs / sh -c 'hostname; ps'"],
   async run(context, flags, args) {
-    // It starts up meanwhile, and ends where nothing comes of this.
-    const monitor = launchMonitor();
-    mark("launch monitor");
     const options = containerOptions(flags, args);
     if (flags.detach && flags.attach.length > 0) throw new UsageError("Conflicting options: -a and -d");
     const streams = attachedStreams(flags.attach, flags.interactive);
@@ -39,6 +36,7 @@ export default defineCommand({
     const detachKeys = detachKeysOf(flags["detach-keys"]);
     mark("read flags");
     const { engine } = context;
+    const monitor = context.monitor && { monitor: context.monitor };
     mark("open store");
     const record = await makeContainer(engine, options, flags, false);
     mark("make container");
@@ -47,10 +45,10 @@ export default defineCommand({
     };
     try {
       if (!flags.detach) {
-        const outcome = await runInForeground(context.engine, record, { monitor, ...streams, sigProxy: flags["sig-proxy"], detachKeys, started });
+        const outcome = await runInForeground(context.engine, record, { ...monitor, ...streams, sigProxy: flags["sig-proxy"], detachKeys, started });
         return outcome === "detached" ? 0 : outcome;
       }
-      started(await startContainer(context.engine, record, { monitor, attach: false, stdin: false, warn }));
+      started(await startContainer(context.engine, record, { ...monitor, attach: false, stdin: false, warn }));
       console.log(record.id);
       return 0;
     } catch (error) {

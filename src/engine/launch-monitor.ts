@@ -1,0 +1,47 @@
+/** Starting a container's monitor, before there is anything for it to do. */
+import { AT_FDCWD, O_RDONLY, O_RDWR, type OwnedFd, openat } from "../../ffi/fd.ts";
+import { startProgram } from "../../ffi/program.ts";
+import { socketPair } from "../../ffi/socket.ts";
+import { traceEnvironment } from "../../ffi/trace.ts";
+import { MONITOR_NAME } from "../monitor/protocol.ts";
+import { ROOTLESS_ALIVE, ROOTLESS_UID } from "../store/layout.ts";
+
+// A monitor waits for most of its life: a small heap and fewer threads' buffers count
+// for more than the speed of compiled JavaScript (JSC's Options.h).
+const MONITOR_ENVIRONMENT = {
+  BUN_JSC_forceMiniVMMode: "1",
+  BUN_JSC_useConcurrentJIT: "0",
+  BUN_JSC_useConcurrentGC: "0",
+  BUN_JSC_numberOfGCMarkers: "1",
+  BUN_JSC_useDFGJIT: "0",
+  BUN_JSC_thresholdForJITAfterWarmUp: "60000",
+  MIMALLOC_PURGE_DELAY: "0",
+};
+
+// What a monitor needs to start the container again, and its helper programs.
+function rootlessEnvironment(): Record<string, string> {
+  const { [ROOTLESS_ALIVE]: alive, [ROOTLESS_UID]: uid, PATH = "" } = process.env;
+  return alive === undefined || uid === undefined ? {} : { [ROOTLESS_ALIVE]: alive, [ROOTLESS_UID]: uid, PATH };
+}
+
+/**
+ * Launches a monitor, which waits on the connection given back for what it is to do, and
+ * ends with it. It takes a while to start up: whoever knows early that there will be a
+ * container launches it before making that.
+ */
+export function launchMonitor(job?: "take-over"): OwnedFd {
+  const [ours, theirs] = socketPair();
+  using executable = openat(AT_FDCWD, "/proc/self/exe", O_RDONLY);
+  using nothing = openat(AT_FDCWD, "/dev/null", O_RDWR);
+  startProgram({
+    executable,
+    args: [MONITOR_NAME, "monitor", ...(job === undefined ? [] : [job])],
+    environment: { ...MONITOR_ENVIRONMENT, ...rootlessEnvironment(), ...traceEnvironment() },
+    descriptors: [nothing.fd, nothing.fd, nothing.fd, theirs.fd],
+    newSession: true,
+    ours,
+    theirs,
+  });
+  theirs.close();
+  return ours;
+}

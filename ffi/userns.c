@@ -1,8 +1,10 @@
 // What needs a process with a single thread, which Bun never is: making or joining a
 // user namespace, and forking into a new PID namespace that belongs to it.
 //
-//   hold              makes a user namespace, says so with a byte on standard output, and
-//                     stays until its standard input ends
+//   hold [LOCK]       makes a user namespace, says so with a byte on standard output, and
+//                     stays until its standard input ends; where that is a fifo, whoever
+//                     opens it holds a lock of the file LOCK (flock(2)), so that nobody
+//                     finds somebody here who is about to leave
 //   new SYNC EXE FLAGS ARG...
 //                     makes one, says so with a byte on SYNC, waits there for a byte (by
 //                     then its mappings are written), becomes root in it and runs EXE
@@ -19,11 +21,11 @@
 
 #if defined(__x86_64__)
 enum { NR_read = 0, NR_write = 1, NR_clone = 56, NR_wait4 = 61, NR_setgroups = 116, NR_setresuid = 117, NR_setresgid = 119, NR_unshare = 272,
-  NR_setns = 308, NR_execveat = 322, NR_close = 3 };
+  NR_setns = 308, NR_execveat = 322, NR_close = 3, NR_openat = 257, NR_flock = 73, NR_ppoll = 271 };
 __asm__(".globl _start\n_start:\n  mov %rsp, %rdi\n  and $-16, %rsp\n  call run\n");
 #elif defined(__aarch64__)
 enum { NR_read = 63, NR_write = 64, NR_clone = 220, NR_wait4 = 260, NR_setgroups = 159, NR_setresuid = 147, NR_setresgid = 149, NR_unshare = 97,
-  NR_setns = 268, NR_execveat = 281, NR_close = 57 };
+  NR_setns = 268, NR_execveat = 281, NR_close = 57, NR_openat = 56, NR_flock = 32, NR_ppoll = 73 };
 __asm__(".globl _start\n_start:\n  mov x0, sp\n  bl run\n");
 #endif
 
@@ -59,6 +61,28 @@ static void become_root(void) {
   check(call(NR_setresuid, 0, 0, 0, 0));
 }
 
+#define AT_FDCWD -100
+#define O_CLOEXEC 02000000
+#define LOCK_EX 2
+#define POLLIN 1
+#define POLLHUP 16
+
+static int has_writers(void) {
+  struct { int fd; short events, revents; } input = {0, POLLIN, 0};
+  long at_once[2] = {0, 0};
+  return call(NR_ppoll, &input, 1, at_once, 0) < 0 || !(input.revents & POLLHUP);
+}
+
+static _Noreturn void stay(const char *path) {
+  char byte;
+  for (;;) {
+    while (call(NR_read, 0, &byte, 1, 0) > 0);
+    long lock = path ? call(NR_openat, AT_FDCWD, path, O_CLOEXEC, 0) : -1;
+    if (lock < 0 || call(NR_flock, lock, LOCK_EX, 0, 0) < 0 || !has_writers()) end(0);
+    call(NR_close, lock, 0, 0, 0);
+  }
+}
+
 static _Noreturn void execute(int exe, char **argv, char **envp) {
   end(-syscall6(NR_execveat, exe, (long)"", (long)argv, (long)envp, AT_EMPTY_PATH, 0));
 }
@@ -79,8 +103,7 @@ __attribute__((used)) static _Noreturn void run(long *stack) {
   check(call(NR_unshare, CLONE_NEWUSER, 0, 0, 0));
   if (argv[1][0] == 'h') {
     call(NR_write, 1, &byte, 1, 0);
-    call(NR_read, 0, &byte, 1, 0);
-    end(0);
+    stay(argc > 2 ? argv[2] : 0);
   }
   if (argc < 6) end(22);
   int sync = number(argv[2]), exe = number(argv[3]);

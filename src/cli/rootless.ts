@@ -73,7 +73,7 @@ function hold(folder: string, uid: number): fd.OwnedFd {
   fd.setNonblocking(reading.fd, false);
   using program = usernsProgram();
   const ready = fd.pipe();
-  const child = Bun.spawn([program.path, "hold"], {
+  const child = Bun.spawn([program.path, "hold", join(folder, LOCK)], {
     argv0: "berth-rootless",
     cwd: "/",
     env: {},

@@ -4,7 +4,7 @@
  */
 
 import type { Database } from "bun:sqlite";
-import { AT_FDCWD, O_WRONLY, OwnedFd, openat } from "../../ffi/fd.ts";
+import { AT_FDCWD, O_NONBLOCK, O_WRONLY, OwnedFd, openat } from "../../ffi/fd.ts";
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "../../ffi/files.ts";
 import { hasCode } from "../../ffi/libc.ts";
 import { join } from "../../ffi/path.ts";
@@ -78,7 +78,7 @@ export async function runMonitor(takesOver: boolean): Promise<void> {
   for (const signal of ["SIGHUP", "SIGINT", "SIGTERM", "SIGQUIT"] as const) process.on(signal, () => {});
   // A user's namespace stays as long as somebody has this open.
   const alive = process.env[ROOTLESS_ALIVE];
-  if (alive !== undefined) openat(AT_FDCWD, alive, O_WRONLY);
+  if (alive !== undefined) openat(AT_FDCWD, alive, O_WRONLY | O_NONBLOCK);
   let monitor: Monitor | undefined;
   // While whoever started it makes the container. What loading left behind, a start would otherwise leave its own beside.
   if (!takesOver) startEarly();
@@ -178,7 +178,7 @@ class Monitor {
         disconnectContainer(db, this.#layout.data, id);
         recordStartFailure(db, id, code, error instanceof Error ? error.message : String(error), before);
       });
-      if (this.#request.autoRemove) this.#remove(db);
+      if (this.#request.autoRemove && this.#claimForRemoval(db)) discardContainer(db, this.#layout, id, true);
       throw error;
     }
     const { pid, child, startTime } = running;
@@ -225,15 +225,17 @@ class Monitor {
     await output.drained();
     await log.close();
     mark("cgroup, output");
+    let isRemoved = false;
     const delay = writeTransaction(db, () => {
       const record = getContainer(db, id);
       disconnectContainer(db, this.#layout.data, id);
       recordExit(db, id, { exitCode, oomKilled, error: error || output.failure });
       const wait = record && restartDelay(record, exitCode);
       if (wait !== undefined) recordRestarting(db, id, wait);
+      if (this.#request.autoRemove) isRemoved = this.#claimForRemoval(db);
       return wait;
     });
-    if (this.#request.autoRemove) this.#remove(db);
+    if (isRemoved) discardContainer(db, this.#layout, id, true);
     mark("record, network, folders");
     const told = this.#audience.end({ exitCode });
     if (delay !== undefined) await this.#restartAfter(db, delay);
@@ -373,9 +375,9 @@ class Monitor {
     }
   }
 
-  #remove(db: Database): void {
+  #claimForRemoval(db: Database): boolean {
     const record = getContainer(db, this.#request.id);
-    if (record && claimForRemoval(db, record, true)) discardContainer(db, this.#layout, record.id, true);
+    return record !== undefined && claimForRemoval(db, record, true);
   }
 
   /** A frame of somebody who is attached. */

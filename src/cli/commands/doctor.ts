@@ -1,6 +1,6 @@
 import { examine } from "../../engine/doctor.ts";
 import { defineCommand } from "../command.ts";
-import { toJson } from "../format/evaluate.ts";
+import { toJson } from "../format/json.ts";
 import { printFormatted } from "../format/output.ts";
 import { paint } from "../paint.ts";
 import { printBlocking } from "../streams.ts";

@@ -1,4 +1,5 @@
 /** Executes templates: Go's text/template with the functions docker adds. */
+import { toJson } from "./json.ts";
 import { type CommandCall, type Expression, type Node, type Pipeline, parseTemplate, TemplateError } from "./template.ts";
 
 type Scope = { variables: Map<string, unknown>; parent: Scope | undefined };
@@ -174,11 +175,6 @@ export function formatValue(value: unknown): string {
   if (typeof value !== "object") return String(value);
   const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
   return `map[${entries.map(([k, v]) => `${k}:${formatValue(v)}`).join(" ")}]`;
-}
-
-/** JSON as Go's encoder writes it for docker: no escapes for HTML. */
-export function toJson(value: unknown): string {
-  return JSON.stringify(value, (_, v) => (typeof v === "function" ? v() : v)) ?? "null";
 }
 
 function callFunction(name: string, args: unknown[], where: string): unknown {

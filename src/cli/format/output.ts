@@ -1,10 +1,25 @@
 /** What commands print: tables, templates, JSON. */
 import { printBlocking } from "../streams.ts";
-import { compileTemplate, toJson } from "./evaluate.ts";
+import { toJson } from "./json.ts";
+
+type Shape = (data: object) => string;
+
+const FIELD = /\{\{\.(\w+)\}\}/g;
+
+// A template of nothing but fields, as all default tables are, needs no interpreter, but to say what is wrong.
+function shapeOf(format: string): Shape {
+  const compile = () => (require("./evaluate.ts") as typeof import("./evaluate.ts")).compileTemplate(format);
+  if (format.replace(FIELD, "").includes("{{")) return compile();
+  const pieces = format.split(FIELD); // text and names by turns
+  return (data) => {
+    const filled = pieces.map((piece, i) => (i % 2 === 0 ? piece : (data as Record<string, unknown>)[piece]));
+    return filled.every((piece) => typeof piece === "string") ? filled.join("") : compile()(data);
+  };
+}
 
 /** Prints one thing by a template, or as JSON for `json`. */
 export function printFormatted(format: string, value: unknown): void {
-  printBlocking(format === "json" ? `${toJson(value)}\n` : `${compileTemplate(format)(value)}\n`);
+  printBlocking(format === "json" ? `${toJson(value)}\n` : `${shapeOf(format)(value as object)}\n`);
 }
 
 // Docker takes `\t` and `\n` in a format for what they mean.
@@ -31,11 +46,11 @@ export function printListing(listing: Listing, format: string | undefined): void
     return;
   }
   if (wanted.startsWith("table ")) {
-    const template = compileTemplate(wanted.slice("table ".length));
+    const template = shapeOf(wanted.slice("table ".length));
     printBlocking(alignTable([headersOf(listing), ...listing.rows].map((row) => template(row))));
     return;
   }
-  const template = compileTemplate(wanted);
+  const template = shapeOf(wanted);
   printBlocking(listing.rows.map((row) => `${template(row)}\n`).join(""));
 }
 

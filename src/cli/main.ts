@@ -61,8 +61,10 @@ async function dispatch(argv: string[]): Promise<number> {
   if (process.geteuid?.() !== 0 && !WITHOUT_ENGINE.includes(name) && !args.includes("--help")) (await import("./rootless.ts")).enterRootless();
   const context = makeContext(globals.root ?? process.env.BERTH_ROOT, typed);
   // It starts up while all else is loaded, and ends where nothing comes of this.
-  if (name === "run" && !args.includes("--help")) context.monitor = (await import("../engine/launch-monitor.ts")).launchMonitor();
-  mark("launch monitor");
+  if (name === "run" && !args.includes("--help")) {
+    context.monitor = (await import("../engine/launch-monitor.ts")).launchMonitor();
+    mark("launch monitor");
+  }
   const command = await entryOf(name).load();
   mark("load command");
   try {

@@ -59,8 +59,9 @@ extern const struct {
 enum { NR_write = 1, NR_close = 3, NR_mmap = 9, NR_mprotect = 10, NR_pread64 = 17, NR_getpid = 39, NR_getuid = 102, NR_mount = 165,
   NR_openat = 257, NR_mkdirat = 258, NR_newfstatat = 262, NR_unlinkat = 263, NR_renameat = 264, NR_memfd_create = 319 };
 struct stat_head { uint64_t dev, ino, nlink; uint32_t mode, uid, gid, pad; uint64_t rdev; int64_t size; char rest[88]; };
+// The room between what the kernel left on the stack and our own frames is for one more variable.
 // rdx is a function ld.so would register with atexit; the kernel hands over 0.
-__asm__(".globl _start\n_start:\n  mov %rsp, %rbx\n  mov %rsp, %rdi\n  and $-16, %rsp\n  call prepare\n  mov %rbx, %rsp\n"
+__asm__(".globl _start\n_start:\n  mov %rsp, %rdi\n  sub $128, %rsp\n  and $-16, %rsp\n  call prepare\n  mov %rdx, %rsp\n"
         "  xor %edx, %edx\n  jmp *%rax\n");
 #elif defined(__aarch64__)
 #define MACHINE EM_AARCH64
@@ -70,7 +71,7 @@ __asm__(".globl _start\n_start:\n  mov %rsp, %rbx\n  mov %rsp, %rdi\n  and $-16,
 enum { NR_write = 64, NR_close = 57, NR_mmap = 222, NR_mprotect = 226, NR_pread64 = 67, NR_getpid = 172, NR_getuid = 174, NR_mount = 40,
   NR_openat = 56, NR_mkdirat = 34, NR_newfstatat = 79, NR_unlinkat = 35, NR_renameat = 38, NR_memfd_create = 279 };
 struct stat_head { uint64_t dev, ino; uint32_t mode, nlink, uid, gid; uint64_t rdev, pad; int64_t size; char rest[72]; };
-__asm__(".globl _start\n_start:\n  mov x19, sp\n  mov x0, sp\n  bl prepare\n  mov sp, x19\n  mov x1, x0\n  mov x0, #0\n  br x1\n");
+__asm__(".globl _start\n_start:\n  mov x0, sp\n  sub sp, sp, #128\n  bl prepare\n  mov sp, x1\n  mov x1, x0\n  mov x0, #0\n  br x1\n");
 #endif
 
 static int equal(const char *a, const char *b) { while (*a && *a == *b) a++, b++; return *a == *b; }
@@ -267,8 +268,40 @@ static uint64_t map_carried(uint64_t *entry, uint64_t *dynamic) {
   return base;
 }
 
+// JavaScriptCore compiles what was called some thirty times, which is most of what runs only once in a command that takes ten
+// milliseconds: it pays where something runs for long. Its options come by the environment alone (its Options.h).
+#define COMPILE_LATER "BUN_JSC_thresholdForJITAfterWarmUp="
+static const char compile_later[] = COMPILE_LATER "10000";
+
+static int has_variable(uint64_t *stack, const char *name) {
+  for (char **variable = (char **)(stack + 1 + stack[0] + 1); *variable; variable++) {
+    const char *a = *variable, *b = name;
+    while (*b && *a == *b) a++, b++;
+    if (!*b) return 1;
+  }
+  return 0;
+}
+
+// Puts a variable in front of the others: what comes before them moves down by two words, which keeps the alignment, they
+// and what follows by one.
+static uint64_t *add_variable(uint64_t *stack, const char *variable) {
+  uint64_t *to = stack - 2, *from = stack, *end = stack + 1 + stack[0] + 1;
+  while (from < end) *to++ = *from++;
+  *to++ = (uint64_t)variable;
+  while (*from) *to++ = *from++;
+  *to++ = *from++;
+  for (uint64_t type = from[0];; type = from[0]) {
+    *to++ = *from++;
+    *to++ = *from++;
+    if (type == AT_NULL) return stack - 2;
+  }
+}
+
+struct start { uint64_t entry; uint64_t *stack; };
+
 // Called with the stack as the kernel left it: argc, argv, NULL, envp, NULL, auxv.
-__attribute__((used)) uint64_t prepare(uint64_t *stack) {
+__attribute__((used)) struct start prepare(uint64_t *stack) {
+  if (!has_variable(stack, COMPILE_LATER)) stack = add_variable(stack, compile_later);
   // Bun aborts without /proc; as the first process of a machine nobody else mounts it.
   struct stat_head st;
   if (call(NR_getpid, 0, 0, 0, 0) == 1 && call(NR_newfstatat, AT_FDCWD, "/proc/self/maps", &st, 0) != 0) {
@@ -299,5 +332,5 @@ __attribute__((used)) uint64_t prepare(uint64_t *stack) {
     if (a->a_type == AT_PHDR) a->a_un.a_val = (uint64_t)phdrs;
     if (a->a_type == AT_PHNUM) a->a_un.a_val = params.phnum;
   }
-  return entry;
+  return (struct start){entry, stack};
 }

@@ -1,17 +1,13 @@
 /** The OCI runtime's command line: `berth runtime …`, or this executable by the name of a runtime. */
 import { existsSync } from "../../../ffi/files.ts";
 import { exitNow } from "../../../ffi/process.ts";
-import { OCI_VERSION } from "../../runtime/container/describe.ts";
 import { RuntimeFailure } from "../../runtime/errors.ts";
 import { flagLabel, flagValues, parseArguments } from "../arguments.ts";
 import type { Flags } from "../command.ts";
 import { UsageError } from "../errors.ts";
 import { suggest } from "../suggest.ts";
 import type { RuntimeCommand, RuntimeContext } from "./command.ts";
-import { exec } from "./exec.ts";
-import * as lifecycle from "./lifecycle.ts";
 import { type Log, writeLog } from "./log.ts";
-import * as report from "./report.ts";
 
 const GLOBAL_FLAGS = {
   root: { type: "string", value: "DIR", help: "Folder of the containers' states (default /run/berth-runtime)" },
@@ -25,8 +21,29 @@ const GLOBAL_FLAGS = {
   version: { short: "v", type: "boolean", help: "Print the version" },
 } satisfies Flags;
 
-// The commands' flags differ in type; what they share is all that a dispatcher needs.
-const COMMANDS = { ...lifecycle, exec, ...report } as unknown as Record<string, RuntimeCommand>;
+// Each loads its own.
+const create = () => import("./create.ts");
+const lifecycle = () => import("./lifecycle.ts");
+const exec = () => import("./exec.ts");
+const report = () => import("./report.ts");
+const MODULES: Record<string, () => Promise<object>> = {
+  create,
+  run: create,
+  start: lifecycle,
+  kill: lifecycle,
+  delete: lifecycle,
+  pause: lifecycle,
+  resume: lifecycle,
+  exec,
+  state: report,
+  list: report,
+  ps: report,
+  events: report,
+  spec: report,
+  features: report,
+  update: report,
+};
+const loadDescription = () => import("../../runtime/container/describe.ts");
 const HELP = { help: { short: "h", type: "boolean", help: "Print usage" } } satisfies Flags;
 
 /** Runs one command line of the runtime, without the program's name, and ends the process. */
@@ -52,17 +69,18 @@ async function dispatch(argv: string[], log: Log): Promise<number> {
   log.format = format;
   log.debug = globals.debug === true;
   if (globals.version) {
+    const { OCI_VERSION } = await loadDescription();
     // The first words are those that runc's callers look for.
     console.log(`runc version ${BERTH_VERSION} (berth)\ncommit: ${BERTH_COMMIT}\nspec: ${OCI_VERSION}\nbun: ${Bun.version}`);
     return 0;
   }
   const [name, ...rest] = given.args;
   if (name === undefined || globals.help || name === "help") return printHelp();
-  const command = COMMANDS[name];
-  if (!command) {
-    const near = suggest(name, Object.keys(COMMANDS));
+  if (!MODULES[name]) {
+    const near = suggest(name, Object.keys(MODULES));
     throw new UsageError(`unknown command ${name}${near ? `, did you mean ${near}?` : ""}`, 1);
   }
+  const command = await loadCommand(name);
   const systemdCgroup = globals["systemd-cgroup"] === true;
   if (systemdCgroup && !existsSync("/run/systemd/system")) throw new RuntimeFailure("--systemd-cgroup: this host is not run by systemd");
   const context: RuntimeContext = { root: text("root") ?? "/run/berth-runtime", systemdCgroup, warn: (message) => writeLog(log, "warning", message) };
@@ -94,9 +112,17 @@ function describeFlags(flags: Flags): string {
   return lines.map(([label, help]) => `${label.padEnd(width)}${help}`).join("\n");
 }
 
-function printHelp(): number {
-  const names = Object.entries(COMMANDS).sort(([a], [b]) => (a < b ? -1 : 1));
-  const commands = names.map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`).join("\n");
+// The commands' flags differ in type; what they share is all that a dispatcher needs.
+async function loadCommand(name: string): Promise<RuntimeCommand> {
+  const commands = (await MODULES[name]?.()) as Record<string, RuntimeCommand>;
+  return commands[name] as RuntimeCommand;
+}
+
+async function printHelp(): Promise<number> {
+  const names = Object.keys(MODULES).sort();
+  const lines = await Promise.all(names.map(async (name) => `  ${name.padEnd(10)}${(await loadCommand(name)).summary}`));
+  const commands = lines.join("\n");
+  const { OCI_VERSION } = await loadDescription();
   console.log(
     `Usage:  berth runtime [OPTIONS] COMMAND\n\nAn OCI runtime (runtime-spec ${OCI_VERSION})\n\nCommands:\n${commands}\n\nOptions:\n${describeFlags(GLOBAL_FLAGS)}`,
   );

@@ -2,7 +2,7 @@
 
 import { inUserNamespace } from "../../../ffi/credentials.ts";
 import { OwnedFd } from "../../../ffi/fd.ts";
-import { carriedBy } from "../../../ffi/libc.ts";
+import { carriedBy, reasonOf } from "../../../ffi/libc.ts";
 import { unshare } from "../../../ffi/namespace.ts";
 import { coverCommandLine, PR_SET_DUMPABLE, PR_SET_NAME, prctl, processStartTime } from "../../../ffi/process.ts";
 import { socketPair } from "../../../ffi/socket.ts";
@@ -40,20 +40,35 @@ export function startEarly(): void {
   if (inUserNamespace()) return;
   try {
     const started = start("new");
-    started.stub.begin(() => unshare(USUAL.reduce((flags, type) => flags | CLONE_FLAGS[type], 0)));
+    started.stub.begin(() => unshare(flagsOf(USUAL)));
     early = { ...started, made: USUAL };
   } catch {} // whoever asks for one is told why there can be none
+}
+
+const flagsOf = (types: readonly NamespaceType[]) => types.reduce((flags, type) => flags | CLONE_FLAGS[type], 0);
+
+// Those of the usual ones that a request wants new.
+function ownNamespaces(request: Request): NamespaceType[] {
+  if (request.type === "exec") return [];
+  const { namespaces } = request.spec.linux;
+  return USUAL.filter((type) => namespaces.some((n) => n.type === type && n.path === undefined));
+}
+
+function settle(stub: Stub): void {
+  try {
+    stub.settle();
+  } catch (error) {
+    throw new RuntimeFailure(`cannot make namespaces: ${reasonOf(error)}`, "setup", { cause: error });
+  }
 }
 
 function takeEarly(request: Request): StartedStub | undefined {
   const ready = early;
   early = undefined;
   if (!ready) return undefined;
-  const isNew = (type: NamespaceType) =>
-    request.type === "create" && request.spec.linux.namespaces.some((n) => n.type === type && n.path === undefined);
   try {
     ready.stub.settle();
-    if ([...ready.made, "pid" as const].every(isNew)) return ready;
+    if (ownNamespaces(request).length === USUAL.length && pidNamespaceOf(request) === "new") return ready;
   } catch {} // what it met, another one will meet and say
   ready.channel.close(); // it ends
   return undefined;
@@ -100,13 +115,16 @@ export function prepareHere(request: Request, options: SpawnOptions): PendingPro
       const stdio = new Channel(new OwnedFd(end)).receive<GoOn>()?.fds ?? [];
       return stub.arrange([...stdio.map(({ fd }) => fd), end]).channel;
     });
+    const own = made.length > 0 ? made : ownNamespaces(request);
+    if (made.length === 0 && own.length > 0) stub.begin(() => unshare(flagsOf(own)));
     const cgroupFiles = options.onSpawned(stub.pid);
     mark("cgroup");
+    settle(stub);
     const restoreOomScore = setOomScore(stub.pid, request);
     const parent = new NearParent(stub, inits, answers);
     const fifo = request.type === "create" ? request.startFifo : undefined;
     const last = stub.run(() => {
-      const steps = buildContainer(parent, { ...request, cgroupFiles }, fifo === undefined ? [] : [openFifo(fifo)], made);
+      const steps = buildContainer(parent, { ...request, cgroupFiles }, fifo === undefined ? [] : [openFifo(fifo)], own);
       // Who leaves it waiting does not hear of what fails later.
       if (fifo !== undefined) steps.prepare();
       return steps;

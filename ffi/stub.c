@@ -8,11 +8,11 @@
 #include "freestanding.h"
 
 #if defined(__x86_64__)
-enum { NR_close = 3, NR_rt_sigaction = 13, NR_rt_sigprocmask = 14, NR_recvfrom = 45, NR_clone = 56, NR_futex = 202, NR_waitid = 247, NR_setns = 308 };
+enum { NR_close = 3, NR_rt_sigaction = 13, NR_rt_sigprocmask = 14, NR_recvfrom = 45, NR_clone = 56, NR_wait4 = 61, NR_futex = 202, NR_waitid = 247, NR_setns = 308 };
 __asm__(".globl _start\n_start:\n  jmp start\n  .balign 16\n  jmp begin\n  .balign 16\n  jmp finish\n  .balign 16\n  jmp delegate\n  .balign 16\n  jmp post\n");
 static inline void relax(void) { __asm__ volatile("pause"); }
 #elif defined(__aarch64__)
-enum { NR_close = 57, NR_rt_sigaction = 134, NR_rt_sigprocmask = 135, NR_recvfrom = 207, NR_clone = 220, NR_futex = 98, NR_waitid = 95, NR_setns = 268 };
+enum { NR_close = 57, NR_rt_sigaction = 134, NR_rt_sigprocmask = 135, NR_recvfrom = 207, NR_clone = 220, NR_futex = 98, NR_waitid = 95, NR_wait4 = 260, NR_setns = 268 };
 __asm__(".globl _start\n_start:\n  b start\n  .balign 16\n  b begin\n  .balign 16\n  b finish\n  .balign 16\n  b delegate\n  .balign 16\n  b post\n");
 static inline void relax(void) { __asm__ volatile("yield"); }
 #endif
@@ -39,6 +39,7 @@ enum { IDLE, CALLED, DONE };
 #define POSTED -1
 #define GONE -4096 // no errno
 #define CLONE_VM 0x100
+#define CLONE_PARENT 0x8000
 #define CLONE_NEWPID 0x20000000
 #define SIGCHLD 17
 #define SIG_SETMASK 2
@@ -87,7 +88,7 @@ static int has_parent(struct stub *s) {
   return got > 0 || got == -EAGAIN;
 }
 
-__attribute__((used)) static _Noreturn void serve(struct stub *s) {
+static _Noreturn void serve(struct stub *s) {
   // Handlers of the parent's would run here, in its memory. All signals are blocked until the last call.
   long by_default[4] = {0, 0, 0, 0};
   for (long n = 1; n <= LAST_SIGNAL; n++) call(NR_rt_sigaction, n, by_default, 0, 8);
@@ -113,35 +114,46 @@ __attribute__((used)) static _Noreturn void serve(struct stub *s) {
   end(1);
 }
 
-// The child begins in serve(), on the stack at the end of its memory.
-static long clone_into(struct stub *s, long flags) {
-  long *top = (long *)((char *)s + SIZE) - 2;
-  top[0] = top[1] = (long)s;
+// The child begins in a function that does not return, on a stack of its own.
+static long clone_into(void (*begin)(struct stub *), struct stub *s, char *stack_top, long flags) {
+  long *top = (long *)stack_top - 2;
+  top[0] = (long)s;
+  top[1] = (long)begin;
 #if defined(__x86_64__)
   long result;
   register long r10 __asm__("r10") = 0, r8 __asm__("r8") = 0;
-  __asm__ volatile("syscall\n  test %%rax, %%rax\n  jnz 1f\n  pop %%rdi\n  pop %%rdi\n  xor %%ebp, %%ebp\n  call serve\n1:"
+  __asm__ volatile("syscall\n  test %%rax, %%rax\n  jnz 1f\n  pop %%rdi\n  pop %%rax\n  xor %%ebp, %%ebp\n  call *%%rax\n1:"
                    : "=a"(result) : "a"(NR_clone), "D"(flags), "S"(top), "d"(0), "r"(r10), "r"(r8) : "rcx", "r11", "memory");
   return result;
 #elif defined(__aarch64__)
   register long x8 __asm__("x8") = NR_clone, x0 __asm__("x0") = flags, x1 __asm__("x1") = (long)top, x2 __asm__("x2") = 0, x3 __asm__("x3") = 0,
                 x4 __asm__("x4") = 0;
-  __asm__ volatile("svc 0\n  cbnz x0, 1f\n  ldp x0, x1, [sp], #16\n  mov x29, #0\n  bl serve\n1:"
+  __asm__ volatile("svc 0\n  cbnz x0, 1f\n  ldp x0, x1, [sp], #16\n  mov x29, #0\n  blr x1\n1:"
                    : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4) : "memory", "x30");
   return x0;
 #endif
 }
 
-// Starts the child, in a PID namespace where one is given (a descriptor, else -1). Nothing comes between: while this
-// thread's children have another PID namespace than itself, it can start no threads. Gives the child's number or an errno.
-__attribute__((used)) static long start(struct stub *s, long flags, long theirs, long own) {
+static _Noreturn void join_and_clone(struct stub *s) {
+  long result = call(NR_setns, s->args[0], CLONE_NEWPID, 0, 0);
+  if (result >= 0) result = clone_into(serve, s, (char *)s + SIZE, CLONE_VM | CLONE_PARENT | SIGCHLD);
+  s->result = result;
+  end(0);
+}
+
+// Starts the child, with flags of clone(2), or in the PID namespace that a descriptor is (else -1). Gives the child's number,
+// or an errno. Into a namespace that is there a child in between goes: while a thread's own children have another one than
+// itself, it can start no threads, and Bun does when it sees fit; and not everybody may come back (setns(2)).
+__attribute__((used)) static long start(struct stub *s, long flags, long theirs) {
   unsigned long all = ~0ul, before;
   call(NR_rt_sigprocmask, SIG_SETMASK, &all, &before, 8);
-  long result = theirs < 0 ? 0 : call(NR_setns, theirs, CLONE_NEWPID, 0, 0);
-  if (result >= 0) {
-    result = clone_into(s, flags | CLONE_VM | SIGCHLD);
-    // Refused to an ordinary user's process, whose last child this is.
-    if (theirs >= 0) call(NR_setns, own, CLONE_NEWPID, 0, 0);
+  long result;
+  if (theirs < 0) {
+    result = clone_into(serve, s, (char *)s + SIZE, flags | CLONE_VM | SIGCHLD);
+  } else {
+    s->args[0] = theirs;
+    result = clone_into(join_and_clone, s, (char *)s + SIZE / 2, CLONE_VM | SIGCHLD);
+    if (result > 0 && call(NR_wait4, result, 0, 0, 0) == result) result = s->result;
   }
   call(NR_rt_sigprocmask, SIG_SETMASK, &before, 0, 8);
   if (result > 0) s->pid = result;

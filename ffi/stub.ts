@@ -53,7 +53,7 @@ function load() {
   // Its table of entries.
   const at = (entry: number) => (address + 16 * entry) as Pointer;
   return linkSymbols({
-    start: { ptr: at(0), args: [I64, I64, I64, I64], returns: FFIType.i64_fast },
+    start: { ptr: at(0), args: [I64, I64, I64], returns: FFIType.i64_fast },
     begin: { ptr: at(1), args: [I64, I64, I64, I64, I64, I64, I64, I64], returns: FFIType.i64_fast },
     finish: { ptr: at(2), args: [I64], returns: FFIType.i64_fast },
     delegate: { ptr: at(3), args: [I64, I64, I64, I64, I64, I64, I64, I64], returns: FFIType.i64_fast },
@@ -117,8 +117,7 @@ export class Stub {
     fields.setBigInt64(FAILED, -1n, true);
     const isJoined = typeof pidNamespace === "object";
     using theirs = isJoined ? openat(AT_FDCWD, pidNamespace.path, O_RDONLY) : undefined;
-    using own = isJoined ? openat(AT_FDCWD, "/proc/self/ns/pid", O_RDONLY) : undefined;
-    const pid = Number(symbols.start(address, pidNamespace === "new" ? CLONE_NEWPID : 0, theirs?.fd ?? -1, own?.fd ?? -1));
+    const pid = Number(symbols.start(address, pidNamespace === "new" ? CLONE_NEWPID : 0, theirs?.fd ?? -1));
     if (pid > 0) return new Stub(address, fields, pid);
     call("munmap", address, SIZE);
     throw new SyscallError(isJoined ? "setns" : "clone", errnoName(-pid), []);

@@ -6,7 +6,7 @@ import type { OwnedFd } from "../../ffi/fd.ts";
 import { readFileSync } from "../../ffi/files.ts";
 import type { CreateRequest, ExecRequest } from "./channel.ts";
 import { capabilityBits } from "./process/privileges.ts";
-import { prepareHere } from "./spawn/here.ts";
+import { discardEarly, prepareHere } from "./spawn/here.ts";
 import { hasOtherUserNamespace } from "./spawn/namespaces.ts";
 
 /** Descriptors for the command's 0, 1 and 2; with a terminal, init replaces them. */
@@ -52,7 +52,9 @@ export type Request = CreateRequest | ExecRequest;
 
 /** Takes init to the point right before the command. */
 export function prepareProcess(request: Request, options: SpawnOptions): PendingProcess {
-  return canBuildHere(request) ? prepareHere(request, options) : startedAgain().prepareThere(request, options);
+  if (canBuildHere(request)) return prepareHere(request, options);
+  discardEarly();
+  return startedAgain().prepareThere(request, options);
 }
 
 // Seldom needed.

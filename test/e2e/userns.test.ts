@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { BERTH, TestEngine } from "./engine.ts";
+import { BERTH, TestEngine, until } from "./engine.ts";
 
 let engine: TestEngine;
 const N = ["--network", "none"];
@@ -62,6 +62,18 @@ test("--userns auto: a range of its own, the image's owners, nothing outside", a
   expect(statusOf(await pidOf("c"), "Uid")).toBe(String(uidA));
   expect(await engine.ok("exec", "c", "cat", "/proc/self/uid_map")).toMatch(/^\s+0\s+\d+\s+100$/);
   await engine.ok("rmi", "-f", "made");
+});
+
+test("its monitor has one child, and so has one beside the host's network", async () => {
+  const parentOf = (pid: number) => Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+  for (const flags of [["--userns", "auto", ...N], ["--network", "host"], N]) {
+    await engine.ok("run", "-d", "--name", "one", ...flags, "bb", "sleep", "100");
+    let monitor = parentOf(Number(await pidOf("one")));
+    while (!readFileSync(`/proc/${monitor}/cmdline`, "utf8").startsWith("berth-monitor")) monitor = parentOf(monitor);
+    const children = () => readFileSync(`/proc/${monitor}/task/${monitor}/children`, "utf8").trim().split(" ");
+    await until(`one child with ${flags.join(" ")}`, () => children().length === 1);
+    await engine.ok("rm", "-f", "one");
+  }
 });
 
 test("with networks, limits, users, terminals, --init and --read-only", async () => {

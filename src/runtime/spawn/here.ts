@@ -70,8 +70,19 @@ function takeEarly(request: Request): StartedStub | undefined {
     ready.stub.settle();
     if (ownNamespaces(request).length === USUAL.length && pidNamespaceOf(request) === "new") return ready;
   } catch {} // what it met, another one will meet and say
-  ready.channel.close(); // it ends
+  discard(ready);
   return undefined;
+}
+
+/** Ends the stub that was started early, where its request is one for `prepareThere`. */
+export function discardEarly(): void {
+  if (early) discard(early);
+  early = undefined;
+}
+
+function discard({ stub, channel }: StartedStub): void {
+  channel.close();
+  stub.child.kill(SIGKILL);
 }
 
 function start(pidNamespace: PidNamespace): StartedStub {

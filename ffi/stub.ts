@@ -6,7 +6,7 @@
 import { FFIType, linkSymbols, type Pointer, toArrayBuffer } from "bun:ffi";
 import { Child, listenForEnds } from "./child.ts";
 import { AT_FDCWD, O_CLOEXEC, O_RDONLY, type OwnedFd, openat } from "./fd.ts";
-import { readdirSync } from "./files.ts";
+import { readdirSync, readFileSync } from "./files.ts";
 import { addressOf, type Carrier, call, carriedBy, errnoName, SyscallError, tryCall, type Word } from "./libc.ts";
 import { CLONE_NEWPID } from "./namespace.ts";
 
@@ -36,11 +36,13 @@ function allocate(bytes: number): number {
   return call("mmap", 0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
 }
 
-/** How many this process may run on. */
-function processors(): number {
+/** Whether the child will find a processor beside this one. */
+function hasProcessorBeside(): boolean {
   const mask = new Uint8Array(128); // cpu_set_t
   const length = call("sched_getaffinity", 0, mask.length, mask);
-  return mask.subarray(0, length).reduce((sum, byte) => sum + byte.toString(2).replaceAll("0", "").length, 0);
+  const processors = mask.subarray(0, length).reduce((sum, byte) => sum + byte.toString(2).replaceAll("0", "").length, 0);
+  const running = Number(/ (\d+)\//.exec(readFileSync("/proc/loadavg", "latin1"))?.[1]); // this process among them
+  return processors > 1 && running <= processors;
 }
 
 const memoryAt = (address: number, bytes: number) => toArrayBuffer(address as Pointer, 0, bytes);
@@ -113,7 +115,7 @@ export class Stub {
     const fields = new DataView(memoryAt(address, SIZE));
     fields.setInt32(CHANNEL, channel, true);
     fields.setInt32(PARENT_END, ourEnd, true);
-    fields.setInt32(SPINS, processors() > 1 ? SPINS_BESIDE : 0, true);
+    fields.setInt32(SPINS, hasProcessorBeside() ? SPINS_BESIDE : 0, true);
     fields.setBigInt64(FAILED, -1n, true);
     const isJoined = typeof pidNamespace === "object";
     using theirs = isJoined ? openat(AT_FDCWD, pidNamespace.path, O_RDONLY) : undefined;

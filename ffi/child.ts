@@ -2,8 +2,8 @@
 import { call, tryCall } from "./libc.ts";
 
 const WNOHANG = 1;
-/** Milliseconds; it also keeps the process for as long as it has such children. */
-const LOOK_INTERVAL = 30_000;
+/** Milliseconds. What it is there for is to keep the process for as long as it has such children: the signal says when one has ended. */
+const LOOK_INTERVAL = 3_600_000;
 
 const living = new Map<number, (status: number) => void>();
 let timer: Timer | undefined;

@@ -78,16 +78,20 @@ export function be32(value: number): Buffer {
   return b;
 }
 
-/** Attributes by their types; of several of one type the last. */
-export function parseAttributes(bytes: Buffer): Map<number, Buffer> {
-  const found = new Map<number, Buffer>();
-  for (let at = 0; at + 4 <= bytes.length; ) {
-    const length = bytes.readUInt16LE(at);
-    if (length < 4 || at + length > bytes.length) break;
-    found.set(bytes.readUInt16LE(at + 2) & NLA_TYPE_MASK, bytes.subarray(at + 4, at + length));
-    at += align(length);
-  }
-  return found;
+/** Attributes by their types; of several of one type the last. What nobody asks for, of which a link has fifty, is not taken out. */
+export function parseAttributes(bytes: Buffer): { get(type: number): Buffer | undefined } {
+  return {
+    get(type) {
+      let found: Buffer | undefined;
+      for (let at = 0; at + 4 <= bytes.length; ) {
+        const length = bytes.readUInt16LE(at);
+        if (length < 4 || at + length > bytes.length) break;
+        if ((bytes.readUInt16LE(at + 2) & NLA_TYPE_MASK) === type) found = bytes.subarray(at + 4, at + length);
+        at += align(length);
+      }
+      return found;
+    },
+  };
 }
 
 export class NetlinkSocket implements Disposable {

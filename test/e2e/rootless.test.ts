@@ -200,6 +200,24 @@ test.skipIf(!canMakeNamespaces || !Bun.which("newuidmap"))("with subordinate ids
   }
 });
 
+// It waited for a reader of the fifo, and its command for it, where the namespace's holder had just left.
+test("a monitor whose user's namespace is gone ends", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "berth-test-"));
+  const fifo = join(folder, "alive");
+  Bun.spawnSync(["mkfifo", fifo]);
+  const monitor = Bun.spawn([BERTH, "monitor"], {
+    argv0: "berth-monitor",
+    env: { BERTH_ROOTLESS_ALIVE: fifo },
+    stdio: ["ignore", "ignore", "ignore"],
+  });
+  try {
+    await until("its end", () => monitor.exitCode !== null);
+  } finally {
+    monitor.kill("SIGKILL");
+    rmSync(folder, { recursive: true });
+  }
+});
+
 test("version and help need no namespace", () => {
   expect(run("version", "--format", "{{.Client.Version}}").code).toBe(0);
   expect(run("run", "--help").out).toContain("Usage:  berth run");

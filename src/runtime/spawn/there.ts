@@ -53,6 +53,8 @@ export function prepareThere(request: Request, options: SpawnOptions): PendingPr
     killQuietly(pid);
     child.kill(SIGKILL);
   };
+  // Until it has executed, it shares this process's memory, too.
+  let restoreOomScore = () => {};
   try {
     const cgroupFiles = options.onSpawned(pid);
     mark("cgroup");
@@ -64,7 +66,7 @@ export function prepareThere(request: Request, options: SpawnOptions): PendingPr
       if (hasCode(error, "EPIPE")) nextReport(channel); // throws what it said before it ended
       throw error;
     }
-    setOomScore(pid, request);
+    restoreOomScore = setOomScore(pid, request);
     while (answers.next()) mark("wait for init");
   } catch (error) {
     abandon();
@@ -81,6 +83,7 @@ export function prepareThere(request: Request, options: SpawnOptions): PendingPr
         mark("record");
         channel.send({ go: true });
         awaitCommand(channel, request);
+        restoreOomScore();
         return running;
       } catch (error) {
         abandon();

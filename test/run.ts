@@ -1,6 +1,7 @@
 // Runs the tests: `unit`, `e2e` and, where qemu is, `vm`; or the suite that is named. Installs the Debian packages they need, and
 // ends with one line a suite: how many passed and failed.
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const PACKAGES: Record<string, string> = {
@@ -39,6 +40,8 @@ const SUITES = ["unit", "e2e", "peers", "vm", "arm64", "musl"];
 const OWN_NETWORK = ["unshare", "-n", "sh", "-c", 'busybox ifconfig lo up && exec "$@"', "sh"];
 /** Suites that make some. */
 const WITH_NETWORKS = ["e2e", "peers"];
+/** Suites that boot some. */
+const WITH_MACHINES = ["vm"];
 const TEST_TIMEOUT = 60_000; // milliseconds; no test loops without a bound of its own
 
 async function installPackages(packages: Record<string, string>): Promise<void> {
@@ -55,10 +58,13 @@ async function installPackages(packages: Record<string, string>): Promise<void> 
 
 /** Runs one suite and gives its counts, as bun's own summary has them. */
 async function runSuite(suite: string, more: string[]): Promise<{ passed: number; failed: number; skipped: number }> {
+  // Kernels of 300 MB, unpacked once for all of a suite's files: no test knows that it is the last one, and bun runs no exit handlers.
+  const machines = WITH_MACHINES.includes(suite) ? mkdtempSync(join(tmpdir(), "berth-machines-")) : undefined;
   const child = Bun.spawn(
     [...(WITH_NETWORKS.includes(suite) ? OWN_NETWORK : []), process.execPath, "test", "--timeout", String(TEST_TIMEOUT), `./test/${suite}/`, ...more],
     {
       cwd: join(import.meta.dir, ".."),
+      env: { ...process.env, ...(machines !== undefined && { TMPDIR: machines }) },
       stdout: "inherit",
       stderr: "pipe",
     },
@@ -70,6 +76,7 @@ async function runSuite(suite: string, more: string[]): Promise<{ passed: number
     text += decoder.decode(chunk, { stream: true });
   }
   const code = await child.exited;
+  if (machines !== undefined) rmSync(machines, { recursive: true, force: true });
   const count = (word: string) => Number(new RegExp(`^\\s*(\\d+) ${word}$`, "m").exec(text)?.[1] ?? 0);
   const result = { passed: count("pass"), failed: count("fail"), skipped: count("skip") };
   // A file that cannot even be loaded counts as a failure too.

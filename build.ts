@@ -13,6 +13,7 @@ const PT_INTERP = 3;
 const DT_VERNEED = 0x6ffffffen;
 const DT_VERNEEDNUM = 0x6fffffffn;
 const PAGE = 4096n;
+const HUGE_PAGE = 1n << 21n;
 
 interface Target {
   arch: "x64" | "arm64";
@@ -209,11 +210,42 @@ async function compileLoader(compiler: string, address: bigint): Promise<{ code:
 }
 
 /**
+ * Moves the segments of an ELF within the file so that each offset is its address modulo the size of a huge page: only then
+ * can the kernel map code in such pages (ffi/loader.c asks for them). The sections' table, which points elsewhere then, goes.
+ */
+function alignSegments(elf: Buffer): Buffer {
+  const headers = readProgramHeaders(elf);
+  const loads = headers.filter((h) => h.type === PT_LOAD);
+  const pieces: Buffer[] = [];
+  const moved = new Map<ProgramHeader, bigint>();
+  let size = 0n;
+  for (const load of loads) {
+    const from = load.offset - (load.offset % PAGE);
+    const gap = (HUGE_PAGE + ((load.vaddr - (load.offset - from) - size) % HUGE_PAGE)) % HUGE_PAGE;
+    const bytes = elf.subarray(Number(from), Number(load.offset + load.filesz));
+    const to = size + gap;
+    size = align(to + BigInt(bytes.length), PAGE);
+    pieces.push(Buffer.alloc(Number(gap)), bytes, Buffer.alloc(Number(size - to) - bytes.length));
+    moved.set(load, to - from);
+  }
+  const result = Buffer.concat(pieces);
+  headers.forEach((header, i) => {
+    const load = loads.find((l) => header.offset >= l.offset && header.offset + header.filesz <= l.offset + l.filesz);
+    const offset = header.offset + (load === undefined ? 0n : (moved.get(load) as bigint));
+    encodeProgramHeader({ ...header, offset }).copy(result, Number(elf.readBigUInt64LE(32)) + i * 56);
+  });
+  result.writeBigUInt64LE(0n, 40); // e_shoff
+  result.writeUInt32LE(0, 60); // e_shnum, e_shstrndx
+  return result;
+}
+
+/**
  * Rewrites a compiled ELF so that it starts in ffi/loader.c and carries glibc: the
  * PT_INTERP header goes, one PT_LOAD for the appended part comes, e_entry points
  * into it. Throws where the ELF is not shaped as Bun's are today.
  */
-async function embedLoader(elf: Buffer, arch: string, compiler: string): Promise<Buffer> {
+async function embedLoader(compiled: Buffer, arch: string, compiler: string): Promise<Buffer> {
+  const elf = alignSegments(compiled);
   if (elf.readUInt16LE(16) !== 2) throw new Error("expected an ELF of type ET_EXEC");
   const headers = readProgramHeaders(elf);
   const dynamic = headers.find((h) => h.type === PT_DYNAMIC);

@@ -234,6 +234,11 @@ export function readExactly(fd: number, length: number): Buffer {
   return buffer.subarray(0, at);
 }
 
+/** How much a pipe holds, in bytes: what may wait there, with nobody woken for it. Where a user has too many already it stays as it is. */
+export function setPipeSize(fd: number, size: number): void {
+  tryCall("fcntl", fd, 1031 /* F_SETPIPE_SZ */, size);
+}
+
 export const POLLIN = 1;
 export const POLLOUT = 4;
 

@@ -3,11 +3,13 @@
  * become lone surrogates, U+DC80 to U+DCFF, and bytes again on the way back (as Python
  * does it, PEP 383), so that every name survives.
  */
-import { isUtf8 } from "node:buffer";
 
 /** A name, path or text of a link as a string that {@link encodeName} turns back into the same bytes. */
 export function decodeName(bytes: Buffer): string {
-  if (isUtf8(bytes)) return bytes.toString();
+  const plain = bytes.toString();
+  if (!plain.includes("\ufffd")) return plain;
+  const { isUtf8 } = require("node:buffer") as typeof import("node:buffer");
+  if (isUtf8(bytes)) return plain;
   let text = "";
   for (let at = 0; at < bytes.length; ) {
     const first = bytes[at] as number;

@@ -136,16 +136,22 @@ export const [W_OK, X_OK] = [2, 1];
 /** Whether this process may write, or execute, a file (access(2)). @throws {SyscallError} where it may not */
 export const accessSync = (path: string, mode: number): void => void call("faccessat", AT_FDCWD, path, mode);
 
+/** How often what is above may be gone again. */
+const ATTEMPTS = 20;
+
 export function mkdirSync(path: string, { recursive = false, mode = 0o777 }: { recursive?: boolean; mode?: number } = {}): void {
-  try {
-    fd.mkdirat(AT_FDCWD, path, mode);
-  } catch (error) {
-    if (!recursive) throw error;
-    if (hasCode(error, "EEXIST") && statIfThere(path)?.isDirectory()) return;
-    const above = dirname(path);
-    if (!hasCode(error, "ENOENT") || above === path || above === ".") throw error;
-    mkdirSync(above, { recursive, mode });
-    mkdirSync(path, { recursive, mode });
+  for (let attempt = 1; ; attempt++) {
+    try {
+      fd.mkdirat(AT_FDCWD, path, mode);
+      return;
+    } catch (error) {
+      if (!recursive) throw error;
+      if (hasCode(error, "EEXIST") && statIfThere(path)?.isDirectory()) return;
+      const above = dirname(path);
+      // Also what sysfs says, where nobody can make a folder.
+      if (!hasCode(error, "ENOENT") || above === path || above === "." || attempt === ATTEMPTS) throw error;
+      mkdirSync(above, { recursive, mode });
+    }
   }
 }
 

@@ -2,14 +2,13 @@
  * The one door to the kernel: `syscall(2)` and `errno` of the C library in this
  * process. Every other file of ffi/ goes through {@link call}.
  */
-import { dlopen, FFIType, ptr, read } from "bun:ffi";
 import { type SyscallName, syscallNumber } from "./arch.ts";
 import { encodeName } from "./file-name.ts";
+import { dlopen, I64, I64_FAST, POINTER, ptr, read } from "./native.ts";
 
-const I64 = FFIType.i64;
 const { symbols } = dlopen("libc.so.6", {
-  syscall: { args: [I64, I64, I64, I64, I64, I64, I64], returns: FFIType.i64_fast },
-  __errno_location: { args: [], returns: FFIType.ptr },
+  syscall: { args: [I64, I64, I64, I64, I64, I64, I64], returns: I64_FAST },
+  __errno_location: { args: [], returns: POINTER },
 });
 // The main thread's errno stays where it is; only that thread makes calls here.
 const errnoLocation = symbols.__errno_location();

@@ -56,10 +56,10 @@ extern const struct {
 #define O_DIRECTORY 0200000
 #define O_NOFOLLOW 0400000
 #define HOST_LOADER "/lib64/ld-linux-x86-64.so.2"
-enum { NR_write = 1, NR_close = 3, NR_mmap = 9, NR_mprotect = 10, NR_pread64 = 17, NR_getpid = 39, NR_getuid = 102, NR_mount = 165,
+enum { NR_write = 1, NR_close = 3, NR_mmap = 9, NR_mprotect = 10, NR_pread64 = 17, NR_madvise = 28, NR_getpid = 39, NR_getuid = 102, NR_mount = 165,
   NR_openat = 257, NR_mkdirat = 258, NR_newfstatat = 262, NR_unlinkat = 263, NR_renameat = 264, NR_memfd_create = 319 };
 struct stat_head { uint64_t dev, ino, nlink; uint32_t mode, uid, gid, pad; uint64_t rdev; int64_t size; char rest[88]; };
-// The room between what the kernel left on the stack and our own frames is for one more variable.
+// The room between what the kernel left on the stack and our own frames is for a few more variables.
 // rdx is a function ld.so would register with atexit; the kernel hands over 0.
 __asm__(".globl _start\n_start:\n  mov %rsp, %rdi\n  sub $128, %rsp\n  and $-16, %rsp\n  call prepare\n  mov %rdx, %rsp\n"
         "  xor %edx, %edx\n  jmp *%rax\n");
@@ -68,7 +68,7 @@ __asm__(".globl _start\n_start:\n  mov %rsp, %rdi\n  sub $128, %rsp\n  and $-16,
 #define O_DIRECTORY 040000
 #define O_NOFOLLOW 0100000
 #define HOST_LOADER "/lib/ld-linux-aarch64.so.1"
-enum { NR_write = 64, NR_close = 57, NR_mmap = 222, NR_mprotect = 226, NR_pread64 = 67, NR_getpid = 172, NR_getuid = 174, NR_mount = 40,
+enum { NR_write = 64, NR_close = 57, NR_mmap = 222, NR_mprotect = 226, NR_pread64 = 67, NR_madvise = 233, NR_getpid = 172, NR_getuid = 174, NR_mount = 40,
   NR_openat = 56, NR_mkdirat = 34, NR_newfstatat = 79, NR_unlinkat = 35, NR_renameat = 38, NR_memfd_create = 279 };
 struct stat_head { uint64_t dev, ino; uint32_t mode, nlink, uid, gid; uint64_t rdev, pad; int64_t size; char rest[72]; };
 __asm__(".globl _start\n_start:\n  mov x0, sp\n  sub sp, sp, #128\n  bl prepare\n  mov sp, x1\n  mov x1, x0\n  mov x0, #0\n  br x1\n");
@@ -268,16 +268,16 @@ static uint64_t map_carried(uint64_t *entry, uint64_t *dynamic) {
   return base;
 }
 
-// JavaScriptCore compiles what was called some thirty times, which is most of what runs only once in a command that takes ten
-// milliseconds: it pays where something runs for long. Its options come by the environment alone (its Options.h).
-#define COMPILE_LATER "BUN_JSC_thresholdForJITAfterWarmUp="
-static const char compile_later[] = COMPILE_LATER "10000";
+// JavaScriptCore's options for what takes ten milliseconds; they come by the environment alone (its Options.h), which says
+// what of them is ours to set. It compiles what was called some thirty times, which pays only where something runs for long;
+// and from the first megabyte on a thread fetches memory ahead that is not used any more, and holds up the end.
+static const char *const options[] = {"BUN_JSC_thresholdForJITAfterWarmUp=10000", "BUN_JSC_useWarmUpMarkedBlocks=0"};
 
-static int has_variable(uint64_t *stack, const char *name) {
+static int has_variable(uint64_t *stack, const char *option) {
   for (char **variable = (char **)(stack + 1 + stack[0] + 1); *variable; variable++) {
-    const char *a = *variable, *b = name;
-    while (*b && *a == *b) a++, b++;
-    if (!*b) return 1;
+    const char *a = *variable, *b = option;
+    while (*a == *b && *b != '=') a++, b++;
+    if (*a == *b) return 1;
   }
   return 0;
 }
@@ -297,11 +297,24 @@ static uint64_t *add_variable(uint64_t *stack, const char *variable) {
   }
 }
 
+// Asks for Bun's code and constants in huge pages: 70 MB of them are touched by every start, and a file that the page cache
+// holds in small pieces costs each process 2 ms more. The kernel then reads the file in such pieces when it is not cached yet
+// (do_sync_mmap_readahead in mm/filemap.c), where its file system has large folios; build.ts aligns the segments for it.
+static void ask_for_huge_pages(void) {
+  for (uint64_t i = 0; i < params.phnum; i++) {
+    const Elf64_Phdr *p = &params.phdrs[i];
+    uint64_t from = p->p_vaddr & ~4095ul;
+    if (p->p_type == PT_LOAD && !(p->p_flags & PF_W)) call(NR_madvise, from, p->p_vaddr + p->p_memsz - from, 14 /* MADV_HUGEPAGE */, 0);
+  }
+}
+
 struct start { uint64_t entry; uint64_t *stack; };
 
 // Called with the stack as the kernel left it: argc, argv, NULL, envp, NULL, auxv.
 __attribute__((used)) struct start prepare(uint64_t *stack) {
-  if (!has_variable(stack, COMPILE_LATER)) stack = add_variable(stack, compile_later);
+  for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+    if (!has_variable(stack, options[i])) stack = add_variable(stack, options[i]);
+  ask_for_huge_pages();
   // Bun aborts without /proc; as the first process of a machine nobody else mounts it.
   struct stat_head st;
   if (call(NR_getpid, 0, 0, 0, 0) == 1 && call(NR_newfstatat, AT_FDCWD, "/proc/self/maps", &st, 0) != 0) {

@@ -1,8 +1,9 @@
 /** Processes: execve(2), prctl(2), resource limits, the identity of a process. */
 
-import { type Pointer, toArrayBuffer } from "bun:ffi";
+import type { Pointer } from "bun:ffi";
 import { readFileSync } from "./files.ts";
 import { addressOf, call, cString, tryCall } from "./libc.ts";
+import { toArrayBuffer } from "./native.ts";
 import { endTrace } from "./trace.ts";
 
 /** linux/prctl.h */
@@ -50,14 +51,22 @@ export function execve(path: string, argv: string[], env: string[]): never {
   throw new Error("unreachable");
 }
 
+const lastActions: (() => void)[] = [];
+
+/** Calls back before the process ends, by {@link exitNow} or by itself. */
+export function onExit(action: () => void): void {
+  lastActions.push(action);
+  process.on("exit", action);
+}
+
 /**
- * Ends the process at once, after what `process.on("exit")` has asked for. What else
- * Bun would do at the end costs milliseconds, and closing the last connection to a
- * SQLite database in WAL mode writes it all back and waits for the disk.
+ * Ends the process at once, after what {@link onExit} was told. What else Bun would do
+ * at the end costs milliseconds, and closing the last connection to a SQLite database
+ * in WAL mode writes it all back and waits for the disk.
  */
 export function exitNow(code: number): never {
   endTrace();
-  process.emit("exit", code);
+  for (const action of lastActions) action();
   call("exit_group", code);
   throw new Error("unreachable");
 }

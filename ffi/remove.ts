@@ -7,13 +7,16 @@ import { hasCode } from "./libc.ts";
 const MAX_DEPTH = 64;
 
 /** @throws {SyscallError} ENOENT where it is not there; what somebody else removes below it meanwhile is no matter */
-export function removeAt(folder: number, name: string, depth = 0): void {
+export function removeAt(folder: number, name: string): void {
   try {
     fd.unlinkat(folder, name);
-    return;
   } catch (error) {
     if (!hasCode(error, "EISDIR")) throw error;
+    removeFolder(folder, name, 0);
   }
+}
+
+function removeFolder(folder: number, name: string, depth: number): void {
   if (depth === MAX_DEPTH) {
     const { rmSync } = require("node:fs") as typeof import("node:fs");
     rmSync(`/proc/self/fd/${folder}/${name}`, { recursive: true, force: true });
@@ -23,7 +26,8 @@ export function removeAt(folder: number, name: string, depth = 0): void {
     using inside = fd.openat(folder, name, fd.O_RDONLY | fd.O_DIRECTORY | fd.O_NOFOLLOW);
     for (const child of entriesOf(inside.fd)) {
       try {
-        removeAt(inside.fd, child.name, depth + 1);
+        if (child.type === fd.S_IFDIR) removeFolder(inside.fd, child.name, depth + 1);
+        else fd.unlinkat(inside.fd, child.name);
       } catch (error) {
         if (!hasCode(error, "ENOENT")) throw error;
       }

@@ -3,12 +3,13 @@
  * memory, and starts as fast as clone(2) is: what is to become another program is made ready from here, call by call, half a
  * microsecond each.
  */
-import { FFIType, linkSymbols, type Pointer, toArrayBuffer } from "bun:ffi";
+import type { Pointer } from "bun:ffi";
 import { Child, listenForEnds } from "./child.ts";
 import { AT_FDCWD, O_CLOEXEC, O_RDONLY, type OwnedFd, openat } from "./fd.ts";
 import { readdirSync, readFileSync } from "./files.ts";
 import { addressOf, type Carrier, call, carriedBy, errnoName, SyscallError, tryCall, type Word } from "./libc.ts";
 import { CLONE_NEWPID } from "./namespace.ts";
+import { I64, I64_FAST, linkSymbols, toArrayBuffer, VOID } from "./native.ts";
 
 /** Of struct stub in ffi/stub.c: bytes, and where its fields are. */
 const SIZE = 32768;
@@ -29,7 +30,6 @@ const PROT_WRITE = 2;
 const PROT_EXEC = 4;
 const MAP_PRIVATE_ANONYMOUS = 0x22;
 const ESRCH = 3;
-const I64 = FFIType.i64;
 
 /** @returns its address */
 function allocate(bytes: number): number {
@@ -55,11 +55,11 @@ function load() {
   // Its table of entries.
   const at = (entry: number) => (address + 16 * entry) as Pointer;
   return linkSymbols({
-    start: { ptr: at(0), args: [I64, I64, I64], returns: FFIType.i64_fast },
-    begin: { ptr: at(1), args: [I64, I64, I64, I64, I64, I64, I64, I64], returns: FFIType.i64_fast },
-    finish: { ptr: at(2), args: [I64], returns: FFIType.i64_fast },
-    delegate: { ptr: at(3), args: [I64, I64, I64, I64, I64, I64, I64, I64], returns: FFIType.i64_fast },
-    post: { ptr: at(4), args: [I64, I64, I64], returns: FFIType.void },
+    start: { ptr: at(0), args: [I64, I64, I64], returns: I64_FAST },
+    begin: { ptr: at(1), args: [I64, I64, I64, I64, I64, I64, I64, I64], returns: I64_FAST },
+    finish: { ptr: at(2), args: [I64], returns: I64_FAST },
+    delegate: { ptr: at(3), args: [I64, I64, I64, I64, I64, I64, I64, I64], returns: I64_FAST },
+    post: { ptr: at(4), args: [I64, I64, I64], returns: VOID },
   }).symbols;
 }
 

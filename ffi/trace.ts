@@ -25,7 +25,7 @@ export function startTrace(role: string): void {
   const path = process.env[VARIABLE];
   if (!path) return;
   const start = performance.timeOrigin * 1000;
-  const pid = Math.round(start % 1e9);
+  const pid = (Math.round(start) % 1e5) * 1e4 + (process.pid % 1e4);
   try {
     trace = { fd: openTrace(path), events: [{ name: "process_name", ph: "M", pid, tid: 0, args: { name: role } }], pid, last: start };
   } catch (error) {

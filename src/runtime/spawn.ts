@@ -40,8 +40,8 @@ export interface PendingProcess {
   /** See `processStartTime`. */
   startTime: number;
   terminal: OwnedFd | undefined;
-  /** Lets it go. Throws {@link RuntimeFailure} where the command cannot be executed. */
-  release(): RunningProcess;
+  /** Lets it go, and calls back meanwhile. Throws {@link RuntimeFailure} where the command cannot be executed. */
+  release(meanwhile?: () => void): RunningProcess;
   /** Leaves it waiting on its fifo; see `startFifo`. */
   leave(): void;
   /** Ends it. */

@@ -1,6 +1,6 @@
 /** The pipes or the terminal between a command and the process that started it: a monitor, or `exec`. */
 
-import { AT_FDCWD, makeFifo, O_NONBLOCK, O_RDONLY, O_RDWR, type OwnedFd, openat, pipe, setNonblocking } from "../../ffi/fd.ts";
+import { AT_FDCWD, makeFifo, O_NONBLOCK, O_RDONLY, O_RDWR, type OwnedFd, openat, pipe, setNonblocking, setPipeSize } from "../../ffi/fd.ts";
 import { rmSync } from "../../ffi/files.ts";
 import { hasCode } from "../../ffi/libc.ts";
 import { join } from "../../ffi/path.ts";
@@ -12,6 +12,8 @@ export type StreamName = "stdout" | "stderr";
 /** Called for each piece of output; reading stops until the promise resolves. */
 export type OutputReceiver = (stream: StreamName, chunk: Buffer) => Promise<void> | undefined;
 
+// Bytes; as many as Bun reads at once.
+const PIPE_SIZE = 1 << 18;
 // Above this much unwritten input the sender is asked to wait.
 const INPUT_LIMIT = 1 << 20;
 
@@ -140,6 +142,7 @@ function fifo(path: string): { read: OwnedFd; write: OwnedFd } {
   rmSync(path, { force: true });
   makeFifo(path, 0o600);
   const read = openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK);
+  setPipeSize(read.fd, PIPE_SIZE);
   return { read, write: openat(AT_FDCWD, path, O_RDWR) };
 }
 

@@ -150,11 +150,12 @@ export function prepareHere(request: Request, options: SpawnOptions): PendingPro
         stub.post(last.become);
         channel.close();
       },
-      release() {
+      release(meanwhile) {
         try {
           mark("record");
           stub.run(last.prepare);
           stub.post(last.become);
+          meanwhile?.();
           awaitCommand(channel, request);
           const refused = stub.failure();
           if (refused) throw new RuntimeFailure(`cannot start the command: ${refused.message}`);

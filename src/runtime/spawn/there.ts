@@ -78,10 +78,11 @@ export function prepareThere(request: Request, options: SpawnOptions): PendingPr
     ...running,
     abandon,
     leave: () => channel.close(),
-    release() {
+    release(meanwhile) {
       try {
         mark("record");
         channel.send({ go: true });
+        meanwhile?.();
         awaitCommand(channel, request);
         restoreOomScore();
         return running;

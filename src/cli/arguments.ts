@@ -35,13 +35,13 @@ export function flagLabel(name: string, flag: Flag): string {
 
 /** A command's flags and `--help`, with `-h` where that is not taken. */
 export function withHelp(flags: Flags): Flags {
-  const isTaken = Object.values(flags).some(({ short }) => short === "h");
+  let isTaken = false;
+  for (const name in flags) if (flags[name]?.short === "h") isTaken = true;
   return { ...flags, help: { type: "boolean", help: "Print usage", ...(!isTaken && { short: "h" }) } };
 }
 
 /** Splits a command's arguments into flags and the rest. Throws {@link UsageError} on a flag it does not know. */
 export function parseArguments(flags: Flags, argv: string[], stopAtFirstArgument: boolean): ParsedArguments {
-  const byShort = new Map(Object.entries(flags).flatMap(([name, flag]) => (flag.short ? [[flag.short, name] as const] : [])));
   const result: ParsedArguments = { flags: [], args: [] };
   const queue = [...argv];
   const takeValue = (described: string): string => {
@@ -81,10 +81,15 @@ export function parseArguments(flags: Flags, argv: string[], stopAtFirstArgument
     else result.flags.push({ name, value: equals < 0 ? takeValue(`--${name}`) : word.slice(equals + 1) });
   }
 
+  function nameOf(short: string): string | undefined {
+    for (const name in flags) if (flags[name]?.short === short) return name;
+    return undefined;
+  }
+
   function readShort(word: string): void {
     for (let at = 1; at < word.length; at++) {
       const letter = word[at] as string;
-      const name = byShort.get(letter);
+      const name = nameOf(letter);
       const flag = name === undefined ? undefined : flags[name];
       if (name === undefined || !flag) throw new UsageError(`unknown shorthand flag: '${letter}' in ${word}`);
       const rest = word.slice(at + 1);
@@ -105,13 +110,18 @@ export function parseArguments(flags: Flags, argv: string[], stopAtFirstArgument
 
 /** A command's flags with their types, from what was given; the last of a repeated one counts. */
 export function flagValues(flags: Flags, given: GivenFlag[]): Record<string, boolean | string | string[] | undefined> {
-  return Object.fromEntries(
-    Object.entries(flags).map(([name, flag]) => {
-      const own = given.filter((g) => g.name === name).map((g) => g.value);
-      if (flag.type === "list") return [name, own];
-      return [name, own.at(-1) ?? (flag.type === "boolean" ? flag.on === true : undefined)];
-    }),
-  );
+  // Step by step: a command has a hundred flags, and is run by code that nothing has compiled.
+  const values: ReturnType<typeof flagValues> = {};
+  for (const name in flags) {
+    const { type, on } = flags[name] as Flag;
+    values[name] = type === "list" ? [] : type === "boolean" ? on === true : undefined;
+  }
+  for (const { name, value } of given) {
+    const list = values[name];
+    if (Array.isArray(list)) list.push(value as string);
+    else values[name] = value;
+  }
+  return values;
 }
 
 /** Refuses flags of docker's that have no meaning here; gives the warnings of those that have no effect. */

@@ -27,7 +27,7 @@ const GLOBAL_FLAGS = {
   version: { short: "v", type: "boolean", help: "Print version information" },
 } satisfies Flags;
 /** Commands that an ordinary user needs no namespace for. */
-const WITHOUT_ENGINE = ["version", "search", "login", "logout", "manifest inspect"];
+const WITHOUT_ENGINE = ["version", "completion", "search", "login", "logout", "manifest inspect"];
 const HELP_WORDS = ["--help", "-h", "help"];
 
 /** Runs one command line (without the program's name) and ends the process. */
@@ -42,15 +42,7 @@ export async function runCommandLine(argv: string[]): Promise<never> {
 }
 
 async function dispatch(argv: string[]): Promise<number> {
-  const given = argv[0]?.startsWith("-") ? parseArguments(GLOBAL_FLAGS, argv, true) : { flags: [], args: argv };
-  const globals = flagValues(GLOBAL_FLAGS, given.flags) as FlagValues<typeof GLOBAL_FLAGS>;
-  if (globals.context === "default") given.flags = given.flags.filter(({ name }) => name !== "context");
-  checkMeaning(GLOBAL_FLAGS, given.flags);
-  for (const host of globals.host)
-    if (!host.startsWith("unix://")) throw new UsageError(`"--host" ${host}: berth has no daemon to connect to, it works on this host only`, 1);
-  if (globals.config !== undefined) process.env.DOCKER_CONFIG = globals.config;
-  if (globals.debug) process.env.BERTH_DEBUG = "1";
-  const words = globals.version ? ["version", "--short"] : given.args;
+  const { globals, words } = takeGlobalFlags(argv);
   if (words.length === 0) return help([]);
   if (words[0] === "help") return help(words.slice(1));
   if (words[0] === "__complete") return completeLine(words.slice(1), globals.root);
@@ -65,7 +57,8 @@ async function dispatch(argv: string[]): Promise<number> {
     context.monitor = (await import("../engine/launch-monitor.ts")).launchMonitor();
     mark("launch monitor");
   }
-  const command = await entryOf(name).load();
+  const usesEngine = !WITHOUT_ENGINE.includes(name) && !args.includes("--help");
+  const [command] = await Promise.all([entryOf(name).load(), usesEngine ? import("../engine/engine.ts") : undefined]);
   mark("load command");
   try {
     return await runCommand(command, context, args);
@@ -73,6 +66,22 @@ async function dispatch(argv: string[]): Promise<number> {
     const hint = error instanceof UsageError ? `See 'berth ${typed} --help'.` : undefined;
     return report(error, "berth", name === "run" ? 125 : 1, hint);
   }
+}
+
+/** What stands before the command, and the rest. */
+function takeGlobalFlags(argv: string[]): { globals: Partial<FlagValues<typeof GLOBAL_FLAGS>>; words: string[] } {
+  if (!argv[0]?.startsWith("-")) return { globals: {}, words: argv };
+  const { flags, args } = parseArguments(GLOBAL_FLAGS, argv, true);
+  const globals = flagValues(GLOBAL_FLAGS, flags) as FlagValues<typeof GLOBAL_FLAGS>;
+  checkMeaning(
+    GLOBAL_FLAGS,
+    flags.filter(({ name, value }) => name !== "context" || value !== "default"),
+  );
+  for (const host of globals.host)
+    if (!host.startsWith("unix://")) throw new UsageError(`"--host" ${host}: berth has no daemon to connect to, it works on this host only`, 1);
+  if (globals.config !== undefined) process.env.DOCKER_CONFIG = globals.config;
+  if (globals.debug) process.env.BERTH_DEBUG = "1";
+  return { globals, words: globals.version ? ["version", "--short"] : args };
 }
 
 const entryOf = (name: string) => COMMANDS[name] as CommandEntry;

@@ -1,11 +1,12 @@
 /** The user's terminal while a container or an exec has it. */
+import { onExit } from "../../ffi/process.ts";
 import { getWindowSize, isTerminal, makeRaw, type WindowSize } from "../../ffi/tty.ts";
 
 /** Puts standard input into raw mode until the process ends, however it ends, or `restore` is called. */
 export function holdRawMode(): { restore(): void } {
   if (!isTerminal(0)) return { restore() {} };
   const restore = makeRaw(0);
-  process.on("exit", restore);
+  onExit(restore);
   return { restore };
 }
 

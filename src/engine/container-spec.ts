@@ -8,7 +8,7 @@ import type { Root } from "../runtime/rootfs/root.ts";
 import type { Mount, Namespace, NamespaceType, Resources, Spec } from "../runtime/spec.ts";
 import type { ContainerConfig, ContainerMount, DeviceRequest, DeviceValue, Limits } from "../store/container-config.ts";
 import type { ContainerRecord } from "../store/containers.ts";
-import { getImage } from "../store/images.ts";
+import { hasImage, imageLayers } from "../store/images.ts";
 import { containerCgroup, layerFolder } from "../store/layout.ts";
 import { getVolume } from "../store/volumes.ts";
 import { resolveCdi } from "./cdi.ts";
@@ -94,15 +94,16 @@ const EMPTY = "empty";
 export function buildRoot(engine: Engine, record: ContainerRecord): Root {
   const { db } = engine;
   const { rootfs } = record.config;
-  const image = record.imageId === undefined ? undefined : getImage(db, record.imageId);
-  if (rootfs === undefined && !image) throw new EngineError(`container ${record.id} has no image`);
-  const lower = rootfs === undefined ? (image?.layers ?? []).map((id) => `layers/${layerFolder(id)}`).reverse() : [rootfs];
+  const { id, imageId } = record;
+  if (rootfs === undefined && (imageId === undefined || !hasImage(db, imageId))) throw new EngineError(`container ${id} has no image`);
+  const layers = imageId === undefined ? [] : imageLayers(db, imageId);
+  const lower = rootfs === undefined ? layers.map((layer) => `layers/${layerFolder(layer)}`).reverse() : [rootfs];
   // Of an image without layers: overlay wants at least one.
   if (lower.length === 0) {
     mkdirSync(join(engine.layout.data, EMPTY), { recursive: true, mode: 0o755 });
     lower.push(EMPTY);
   }
-  const root = containerRoot(engine, record.id, lower);
+  const root = containerRoot(engine, id, lower);
   if (!record.config.idMappings) return root;
   return { ...root, owners: ownersOf(engine, record) ? "own" : "mapped" };
 }

@@ -3,6 +3,7 @@ import { joinCgroup } from "../runtime/cgroup/enter.ts";
 import { openCgroup } from "../runtime/cgroup/open.ts";
 import { RuntimeFailure } from "../runtime/errors.ts";
 import { prepareProcess, type RunningProcess, type Stdio } from "../runtime/spawn.ts";
+import { writeTransaction } from "../store/database.ts";
 import { addContainerEvent } from "../store/events.ts";
 import { containerCgroup } from "../store/layout.ts";
 import type { Engine } from "./engine.ts";
@@ -61,7 +62,9 @@ export function execInContainer(engine: Engine, text: string, options: ExecOptio
         stdio: options.stdio,
         onSpawned(pid) {
           // Init starts up meanwhile.
-          for (const moment of ["exec_create", "exec_start"]) addContainerEvent(engine.db, record.id, `${moment}: ${command}`, { execID });
+          writeTransaction(engine.db, () => {
+            for (const moment of ["exec_create", "exec_start"]) addContainerEvent(engine.db, record.id, `${moment}: ${command}`, { execID });
+          });
           return joinCgroup(openCgroup(containerCgroup(record)), hasUserNamespace(config), pid);
         },
         onReady: () => {},

@@ -11,7 +11,7 @@ import {
 } from "../store/container-config.ts";
 import { type ContainerRecord, isRestarting } from "../store/containers.ts";
 import { getHealth } from "../store/health.ts";
-import { getImage } from "../store/images.ts";
+import { imageLayers } from "../store/images.ts";
 import { layerFolder } from "../store/layout.ts";
 import { DEFAULT_NETWORK, endpointsOf, type PortRequest, portsOf } from "../store/networks.ts";
 import { containerState } from "./container-state.ts";
@@ -235,7 +235,7 @@ const rates = (list: DeviceValue[] = []) => list.map(({ path, value }) => ({ Pat
 
 function graphDriver(engine: Engine, record: ContainerRecord): { Name: StorageDriver; Data: Record<string, string> | null } {
   const { layout, db } = engine;
-  const layers = (record.imageId && getImage(db, record.imageId)?.layers) || [];
+  const layers = record.imageId === undefined ? [] : imageLayers(db, record.imageId);
   const lower =
     record.config.rootfs === undefined ? layers.map((layer) => `${layout.layers}/${layerFolder(layer)}`).reverse() : [record.config.rootfs];
   const root = containerRoot(engine, record.id, lower);

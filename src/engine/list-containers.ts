@@ -8,7 +8,6 @@ import { EngineError } from "./errors.ts";
 import { type FilterTest, filtersByKey, testOfFilters } from "./filters.ts";
 import { listReconciled } from "./reconcile.ts";
 import { resolveContainer } from "./resolve-container.ts";
-import { resolveImage } from "./resolve-image.ts";
 
 export interface ListOptions {
   /** Also those that do not run. */
@@ -74,6 +73,7 @@ function testOf(engine: Engine, key: string, value: string): FilterTest<Containe
 
 // As it was given where it is gone: containers know the id of theirs.
 function imageIdOf(engine: Engine, text: string): string {
+  const { resolveImage } = require("./resolve-image.ts") as typeof import("./resolve-image.ts"); // seldom asked for
   try {
     return resolveImage(engine, text).image.id;
   } catch {

@@ -9,10 +9,11 @@ import { writeTransaction } from "../store/database.ts";
 import { algorithmOf, digestOf } from "../store/digest.ts";
 import { type FileDigester, WORTHWHILE } from "../store/file-digester.ts";
 import { type Blob, hasBlob, hasLayer, insertImage, insertLayer, insertLayerBlob, recordDigest } from "../store/images.ts";
+import { temporaryFolder } from "../store/temporary-folder.ts";
 import type { Download } from "./download-blob.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
-import { layerPath, temporaryLayerFolder } from "./sweep-layers.ts";
+import { layerPath } from "./sweep-layers.ts";
 
 /** A layer that is in the store, or waits beside it. */
 export interface StagedLayer {
@@ -124,7 +125,7 @@ async function unpackBeside(
   { diffId: expected, lowers, progress }: StageOptions,
   known?: Promise<string>,
 ) {
-  const folder = temporaryLayerFolder(engine);
+  const folder = temporaryFolder(engine.layout.layers);
   mkdirSync(folder, { recursive: true, mode: 0o755 });
   let mediaType: string | undefined;
   let read = 0;

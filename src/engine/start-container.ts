@@ -1,8 +1,8 @@
 /** `start`: hands a container to a monitor of its own, and stays in touch where asked to. */
 
-import type { OwnedFd } from "../../ffi/fd.ts";
+import { type OwnedFd, writeAll } from "../../ffi/fd.ts";
 import { mark } from "../../ffi/trace.ts";
-import { FrameType, type StartRequest } from "../monitor/protocol.ts";
+import { encodeFrame, FrameType, type StartRequest } from "../monitor/protocol.ts";
 import { IS_RESTART } from "../monitor/restart.ts";
 import type { ContainerConfig, NetworkSettings } from "../store/container-config.ts";
 import type { ContainerRecord } from "../store/containers.ts";
@@ -104,8 +104,12 @@ export async function startContainer(engine: Engine, record: ContainerRecord, op
   if (record.podId !== undefined && !record.config.isInfra) await startInfra(engine, record.podId, options.warn);
   const request = startRequest(engine, record, options);
   mark("describe it");
-  const connection = await connectToMonitor(options.monitor ?? launchMonitor(), options);
-  void connection.socket.sendJson(FrameType.start, request);
+  const monitor = options.monitor ?? launchMonitor();
+  try {
+    // It has begun before there is more of a connection.
+    writeAll(monitor.fd, encodeFrame(FrameType.start, Buffer.from(JSON.stringify(request))));
+  } catch {} // it is gone: so says the connection
+  const connection = await connectToMonitor(monitor, options);
   const started = await connection.started;
   mark("wait for its start");
   for (const warning of started.warnings) options.warn(warning);

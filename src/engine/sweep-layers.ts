@@ -1,38 +1,30 @@
 /** Removes what interrupted commands left among the unpacked layers. */
 import { existsSync, readdirSync, renameSync, rmSync } from "../../ffi/files.ts";
 import { join } from "../../ffi/path.ts";
-import { processStartTime } from "../../ffi/process.ts";
 import { sweepTemporaryBlobs } from "../store/blob-writer.ts";
 import { writeTransaction } from "../store/database.ts";
+import { removedRubbish } from "../store/discard-container.ts";
 import { deleteOrphans, hasBlob, hasLayer } from "../store/images.ts";
 import { layerFolder, makePrivateFolder } from "../store/layout.ts";
-import { currentProcess } from "../store/process-identity.ts";
+import { temporaryFolder, temporaryState } from "../store/temporary-folder.ts";
 import type { Engine } from "./engine.ts";
 
-const TEMPORARY = /^\.tmp-(\d+)-(\d+)-/;
-
-/** A folder beside the layers that is this process's while it lives, and rubbish afterwards. */
-export function temporaryLayerFolder({ layout }: Engine): string {
-  const me = currentProcess();
-  return join(layout.layers, `.tmp-${me.pid}-${me.startTime}-${crypto.randomUUID()}`);
-}
-
-/** Deletes temporary folders of dead processes, and layers and blobs that no record names. */
+/** Deletes what dead processes left, and layers and blobs that no record names. */
 export function sweepLayers(engine: Engine): void {
   const { db, layout } = engine;
   sweepTemporaryBlobs(layout);
   makePrivateFolder(layout.layers);
-  const doomed: string[] = [];
+  makePrivateFolder(layout.removed);
+  const doomed = removedRubbish(layout);
   // The lock: an import puts folder and record in place under it.
   writeTransaction(db, () => {
     deleteOrphans(db);
     sweepBlobs(engine);
     for (const name of readdirSync(layout.layers)) {
-      const [temporary, pid, start] = TEMPORARY.exec(name) ?? [];
-      if (temporary) {
-        if (processStartTime(Number(pid)) !== Number(start)) doomed.push(join(layout.layers, name));
-      } else if (!hasLayer(db, `sha256:${name}`)) {
-        const away = temporaryLayerFolder(engine);
+      const temporary = temporaryState(name);
+      if (temporary === "rubbish") doomed.push(join(layout.layers, name));
+      else if (temporary === undefined && !hasLayer(db, `sha256:${name}`)) {
+        const away = temporaryFolder(layout.layers);
         renameSync(join(layout.layers, name), away);
         doomed.push(away);
       }

@@ -2,7 +2,6 @@ import type { Engine } from "../../engine/engine.ts";
 import { NotFound } from "../../engine/errors.ts";
 import { inspectContainer } from "../../engine/inspect-container.ts";
 import { resolveContainer } from "../../engine/resolve-container.ts";
-import { requirePlatform, resolveImage } from "../../engine/resolve-image.ts";
 import { InvalidReference } from "../../image/reference.ts";
 import type { ContainerRecord } from "../../store/containers.ts";
 import { defineCommand } from "../command.ts";
@@ -12,7 +11,10 @@ import { printFormatted } from "../format/output.ts";
 import { printBlocking } from "../streams.ts";
 
 // Mostly a container is asked for.
-const loadImages = () => require("../../engine/inspect-image.ts") as typeof import("../../engine/inspect-image.ts");
+const loadImages = () => ({
+  ...(require("../../engine/inspect-image.ts") as typeof import("../../engine/inspect-image.ts")),
+  ...(require("../../engine/resolve-image.ts") as typeof import("../../engine/resolve-image.ts")),
+});
 const loadVolumes = () => require("../../engine/volumes.ts") as typeof import("../../engine/volumes.ts");
 const loadSizes = () => require("../../engine/disk-usage.ts") as typeof import("../../engine/disk-usage.ts");
 const loadNetworks = () => ({
@@ -69,9 +71,10 @@ function inspect(engine: Engine, name: string, type: string | undefined, options
     }
   }
   try {
+    const { inspectImage, requirePlatform, resolveImage } = loadImages();
     const { image } = resolveImage(engine, name);
     requirePlatform(image, name, options.platform);
-    return loadImages().inspectImage(engine, image);
+    return inspectImage(engine, image);
   } catch (error) {
     if (type !== undefined || !(error instanceof NotFound || error instanceof InvalidReference)) throw error;
   }

@@ -1,7 +1,6 @@
 /** Containers as rows of a table. */
 
 import { containerState, shownImage } from "../../engine/container-state.ts";
-import { containerSize } from "../../engine/disk-usage.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { type ContainerRecord, isRestarting } from "../../store/containers.ts";
 import { getHealth, type HealthStatus } from "../../store/health.ts";
@@ -102,6 +101,7 @@ function containerStatus(record: ContainerRecord, health: HealthStatus | undefin
 }
 
 function sizeText(engine: Engine, record: ContainerRecord): string {
+  const { containerSize } = require("../../engine/disk-usage.ts") as typeof import("../../engine/disk-usage.ts"); // seldom asked for
   const { own, image } = containerSize(engine, record);
   return `${humanSize(own)} (virtual ${humanSize(own + image)})`;
 }

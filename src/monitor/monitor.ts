@@ -4,7 +4,7 @@
  */
 
 import type { Database } from "bun:sqlite";
-import { AT_FDCWD, O_NONBLOCK, O_WRONLY, OwnedFd, openat } from "../../ffi/fd.ts";
+import { AT_FDCWD, O_NONBLOCK, O_WRONLY, OwnedFd, openat, POLLIN, poll } from "../../ffi/fd.ts";
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "../../ffi/files.ts";
 import { hasCode } from "../../ffi/libc.ts";
 import { join } from "../../ffi/path.ts";
@@ -34,7 +34,7 @@ import {
   recordStartFailure,
 } from "../store/containers.ts";
 import { openDatabase, shortenWal, writeTransaction } from "../store/database.ts";
-import { discardContainer } from "../store/discard-container.ts";
+import { discardContainer, putContainerAside } from "../store/discard-container.ts";
 import { addContainerEvent, addMountEvents } from "../store/events.ts";
 import { Layout, ROOTLESS_ALIVE } from "../store/layout.ts";
 import { endpointsOf } from "../store/networks.ts";
@@ -52,6 +52,7 @@ import {
   MONITOR_NAME,
   parseFrame,
   type Resize,
+  readFrame,
   type StartRequest,
 } from "./protocol.ts";
 import { restartDelay, startAgain } from "./restart.ts";
@@ -80,24 +81,26 @@ export async function runMonitor(takesOver: boolean): Promise<void> {
   const alive = process.env[ROOTLESS_ALIVE];
   if (alive !== undefined) openat(AT_FDCWD, alive, O_WRONLY | O_NONBLOCK);
   let monitor: Monitor | undefined;
-  // While whoever started it makes the container. What loading left behind, a start would otherwise leave its own beside.
+  process.on(CONTAINER_CHANGED, () => void monitor?.changed());
+  // While whoever started it makes the container.
   if (!takesOver) startEarly();
+  const connection = new OwnedFd(MONITOR_CONNECTION_FD);
+  const [isLate] = poll([{ fd: connection.fd, events: POLLIN }], 0);
+  if (!isLate) collectGarbage();
+  const frame = readFrame(connection.fd);
+  if (!frame) exitNow(0); // the command line was killed before it could say what it wanted
+  mark("wait for the request");
+  const request = parseFrame<StartRequest>(frame.payload);
+  // What is in the background may live for long.
+  if (isLate && !request.attach) collectGarbage();
+  monitor = new Monitor(request, connection);
+  await monitor.run();
+}
+
+// What loading left behind, a start would leave its own beside.
+function collectGarbage(): void {
   Bun.gc(true);
   Bun.shrink();
-  process.on(CONTAINER_CHANGED, () => void monitor?.changed());
-  const client: FrameSocket = await FrameSocket.over(new OwnedFd(MONITOR_CONNECTION_FD), {
-    frame(type, payload) {
-      if (type === FrameType.start) {
-        mark("wait for the request");
-        monitor = new Monitor(parseFrame<StartRequest>(payload), client);
-        void monitor.run();
-      } else monitor?.receive(client, type, payload);
-    },
-    close() {
-      if (monitor) monitor.readerGone(client);
-      else process.exit(0); // the command line was killed before it could say what it wanted
-    },
-  });
 }
 
 /** A container's process, however it came to this monitor. */
@@ -110,8 +113,9 @@ interface Supervised {
 
 class Monitor {
   readonly #request: StartRequest;
-  /** Who started it. */
-  readonly #client: FrameSocket;
+  /** To whoever started it. */
+  readonly #connection: OwnedFd;
+  #client: Promise<FrameSocket> | undefined;
   readonly #layout: Layout;
   readonly #stdio: ContainerStdio;
   readonly #audience: Audience;
@@ -123,9 +127,9 @@ class Monitor {
   /** While it waits to start the container again. */
   readonly #woken = Promise.withResolvers<void>();
 
-  constructor(request: StartRequest, client: FrameSocket) {
+  constructor(request: StartRequest, connection: OwnedFd) {
     this.#request = request;
-    this.#client = client;
+    this.#connection = connection;
     this.#layout = Layout.fromArguments(...request.layout);
     const fifos = this.#layout.container(request.id);
     const terminal = request.spec.process.terminal === true;
@@ -147,18 +151,32 @@ class Monitor {
       await (orphan?.process ? this.#takeOver(db, orphan.process) : this.#superviseClaimed(db));
     } catch (error) {
       const failure = error instanceof RuntimeFailure ? error : new RuntimeFailure(error instanceof Error ? error.message : String(error));
-      await this.#client.sendJson(FrameType.failed, { kind: failure.kind, message: failure.message });
+      const client = await this.#connect();
+      await client.sendJson(FrameType.failed, { kind: failure.kind, message: failure.message });
     }
     if (this.#db) shortenWal(this.#db);
     exitNow(0);
+  }
+
+  // A millisecond's work, for which there is no time before the container starts.
+  #connect(): Promise<FrameSocket> {
+    this.#client ??= this.#listen(this.#connection);
+    return this.#client;
+  }
+
+  async #listen(fd: OwnedFd): Promise<FrameSocket> {
+    const client: FrameSocket = await FrameSocket.over(fd, {
+      frame: (type, payload) => this.receive(client, type, payload),
+      close: () => this.readerGone(client),
+    });
+    return client;
   }
 
   // A container that lives on leaves its monitor nothing to do for long.
   #rest(db: Database): void {
     db.clearQueryCache();
     db.run("PRAGMA shrink_memory");
-    Bun.gc(true);
-    Bun.shrink();
+    collectGarbage();
   }
 
   async #superviseClaimed(db: Database): Promise<void> {
@@ -188,9 +206,10 @@ class Monitor {
       addMountEvents(db, id, "mount");
       addContainerEvent(db, id, "start");
     });
-    this.#client.sendJson(FrameType.started, { pid, warnings: this.#warnings });
-    if (attach || stdin === "once") this.#audience.add({ socket: this.#client, stdout: attach, stderr: attach, isWaitedFor: true });
-    else this.#client.close();
+    const client = await this.#connect();
+    client.sendJson(FrameType.started, { pid, warnings: this.#warnings });
+    if (attach || stdin === "once") this.#audience.add({ socket: client, stdout: attach, stderr: attach, isWaitedFor: true });
+    else client.close();
     const ended = child.exited.then((exitCode) => ({ exitCode, error: "" }));
     await this.#supervise(db, log, { pid, startTime, ended });
   }
@@ -235,12 +254,14 @@ class Monitor {
       if (this.#request.autoRemove) isRemoved = this.#claimForRemoval(db);
       return wait;
     });
-    if (isRemoved) discardContainer(db, this.#layout, id, true);
-    mark("record, network, folders");
+    const takeAway = isRemoved ? putContainerAside(db, this.#layout, id) : undefined;
+    mark("record, network");
     const told = this.#audience.end({ exitCode });
     if (delay !== undefined) await this.#restartAfter(db, delay);
     await told;
     mark("tell the end");
+    takeAway?.();
+    mark("folders");
   }
 
   async #probe(db: Database, health: HealthRequest, { pid, startTime }: Supervised): Promise<HealthMonitor> {
@@ -287,7 +308,7 @@ class Monitor {
       pending.abandon();
       throw error;
     }
-    const running = pending.release();
+    const running = pending.release(() => void this.#connect());
     this.#stdio.started(running);
     return running;
   }

@@ -1,6 +1,6 @@
 /** What a monitor and the command that started it say to each other: typed frames over a stream socket. */
 import type { Socket } from "bun";
-import type { OwnedFd } from "../../ffi/fd.ts";
+import { type OwnedFd, readExactly } from "../../ffi/fd.ts";
 import type { UserNetworkHelper } from "../network/user-network.ts";
 import type { NamedUser } from "../runtime/channel.ts";
 import type { FailureKind } from "../runtime/errors.ts";
@@ -118,6 +118,15 @@ function frameHeader(type: FrameType, length: number): Buffer {
   header[0] = type;
   header.writeUInt32LE(length, 1);
   return header;
+}
+
+/** Waits for the next frame, and nothing else meanwhile; undefined at the end. */
+export function readFrame(fd: number): { type: FrameType; payload: Buffer } | undefined {
+  const header = readExactly(fd, HEADER);
+  if (header.length < HEADER) return undefined;
+  const length = header.readUInt32LE(1);
+  const payload = readExactly(fd, length);
+  return payload.length < length ? undefined : { type: header[0] as FrameType, payload };
 }
 
 /** One end of a connection. */

@@ -36,7 +36,7 @@ export function parseAddress(text: string): Address | undefined {
 export const isIPv6 = (text: string) => text.includes(":");
 
 export function formatAddress(address: Address): string {
-  if (address.length === 4) return [...address].join(".");
+  if (address.length === 4) return `${address[0]}.${address[1]}.${address[2]}.${address[3]}`;
   const words = Array.from({ length: 8 }, (_, i) => address.readUInt16BE(2 * i).toString(16)).join(":");
   // The longest run of zeros is left out (RFC 5952).
   const [longest] = [...words.matchAll(/\b0(?::0)+\b/g)].sort((a, b) => b[0].length - a[0].length);
@@ -91,14 +91,17 @@ export function nthAddress(subnet: Subnet, n: bigint): Address {
 
 /** The lowest address of a range that is not taken; never the subnet's own nor its broadcast address. Undefined where all are. */
 export function firstFree(subnet: Subnet, range: Subnet, taken: ReadonlySet<string>): Address | undefined {
-  const start = toNumber(range.base);
-  const end = start + sizeOf(range);
-  const first = toNumber(subnet.base);
-  const last = first + sizeOf(subnet) - 1n;
-  for (let n = start; n < end; n++) {
-    if (n === first || (n === last && subnet.base.length === 4)) continue;
-    const address = fromNumber(n, subnet.base.length);
-    if (!taken.has(formatAddress(address))) return address;
+  const own = formatAddress(subnet.base);
+  const broadcast = subnet.base.length === 4 ? formatAddress(nthAddress(subnet, -1n)) : undefined;
+  // Step by step: of some hundreds of addresses each is looked at, by code that nothing has compiled.
+  const address = Buffer.from(range.base);
+  for (let left = Number(sizeOf(range)); left > 0; left--) {
+    const text = formatAddress(address);
+    if (text !== own && text !== broadcast && !taken.has(text)) return address;
+    for (let i = address.length - 1; i >= 0; i--) {
+      address[i] = (address[i] as number) + 1;
+      if (address[i] !== 0) break;
+    }
   }
   return undefined;
 }

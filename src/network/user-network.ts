@@ -7,6 +7,7 @@ import type { Database } from "bun:sqlite";
 import { pipe, readExactly, writeAll } from "../../ffi/fd.ts";
 import { readFileSync, unlinkSync } from "../../ffi/files.ts";
 import { call } from "../../ffi/libc.ts";
+import { onExit } from "../../ffi/process.ts";
 import { kill } from "../../ffi/signal.ts";
 import { bindPort, connectUnix } from "../../ffi/socket.ts";
 import { writeTransaction } from "../store/database.ts";
@@ -78,7 +79,7 @@ function startPasta(program: string, options: UserNetworkOptions): void {
   if (exitCode !== 0) throw new NetworkError(`pasta failed: ${stderr.toString().trim().replaceAll("\n", "; ")}`);
   const pid = Number(readFileSync(options.file, "latin1"));
   unlinkSync(options.file);
-  process.on("exit", () => kill(pid, 15));
+  onExit(() => kill(pid, 15));
 }
 
 function startSlirp(program: string, options: UserNetworkOptions): void {

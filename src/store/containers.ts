@@ -305,14 +305,13 @@ export function releaseCreated(db: Database, id: string): void {
   change(db, "UPDATE containers SET owner_pid = NULL, owner_start = NULL WHERE id = ? AND status = 'created'", id);
 }
 
-const EXITS_KEPT = 3_600_000; // milliseconds
+const EXITS_KEPT = 1000;
 
 /** Deletes a container's record; how it ended stays known for a while. */
 export function deleteContainer(db: Database, id: string): void {
-  const now = Date.now();
   addContainerEvent(db, id, "destroy");
   change(db, "INSERT OR REPLACE INTO exits SELECT id, exit_code, finished_at FROM containers WHERE id = ? AND finished_at IS NOT NULL", id);
-  change(db, "DELETE FROM exits WHERE finished_at < ?", now - EXITS_KEPT);
+  change(db, "DELETE FROM exits WHERE rowid <= (SELECT max(rowid) FROM exits) - ?", EXITS_KEPT);
   change(db, "DELETE FROM containers WHERE id = ?", id);
 }
 

@@ -33,7 +33,7 @@ function openOrMake(path: string): Database {
 }
 
 // Bytes.
-const LONG_WAL = 1 << 20;
+const LONG_WAL = 1 << 19;
 
 /**
  * Writes a long WAL back and starts it anew, for a process that is about to end: whoever opens the database alone reads

@@ -116,6 +116,11 @@ export function getImage(db: Database, id: string): ImageRecord | undefined {
   return row && fromRow(db, row);
 }
 
+/** Diff ids, the lowest first. */
+export function imageLayers(db: Database, id: string): string[] {
+  return all<{ diff_id: string }>(db, "SELECT diff_id FROM image_layers WHERE image_id = ? ORDER BY position", id).map((row) => row.diff_id);
+}
+
 export function hasImage(db: Database, id: string): boolean {
   return first(db, "SELECT 1 FROM images WHERE id = ?", id) !== undefined;
 }

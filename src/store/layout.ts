@@ -56,6 +56,10 @@ export class Layout {
   get layers(): string {
     return join(this.data, "layers");
   }
+  /** Folders of what was removed, until their files are, too. */
+  get removed(): string {
+    return join(this.data, "removed");
+  }
   blob(digest: string): string {
     const [algorithm = "", hex = ""] = digest.split(":");
     return join(this.blobs, algorithm, hex);

@@ -178,7 +178,12 @@ export function endpointsIn(db: Database, networkId: string): Endpoint[] {
 export function takenAddresses(db: Database, containerId: string, networkId: string): Set<string> {
   const sql = "SELECT address, address6 FROM endpoints WHERE network_id = ? AND container_id != ? AND address IS NOT NULL";
   const rows = all<Pick<EndpointRow, "address" | "address6">>(db, sql, networkId, containerId);
-  return new Set(rows.flatMap(({ address, address6 }) => [address, address6].filter((taken) => taken !== null)));
+  const taken = new Set<string>();
+  for (const { address, address6 } of rows) {
+    if (address !== null) taken.add(address);
+    if (address6 !== null) taken.add(address6);
+  }
+  return taken;
 }
 
 /** Gives a container its addresses in a network. Throws SQLite's constraint error where another one has them. */

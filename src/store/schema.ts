@@ -51,7 +51,7 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE INDEX containers_by_image ON containers (image_id);
 
-  -- How containers ended that are gone by now, for whoever was waiting; kept for an hour.
+  -- How containers ended that are gone by now, for whoever was waiting; the last thousand.
   CREATE TABLE exits (
     container_id TEXT PRIMARY KEY,
     exit_code INTEGER NOT NULL,

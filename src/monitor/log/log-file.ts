@@ -19,6 +19,7 @@ export interface LogFileSettings {
   buffer?: number;
 }
 
+/** Records are written before the next ones are planned. */
 type Step = { records: Buffer; bytes: number } | "rotate";
 
 function writeLater(fd: number, bytes: Buffer, at: number): Promise<number> {
@@ -37,6 +38,7 @@ export class LogFile {
   /** Bytes of output that could not be written, and why. */
   #lost = 0;
   #lostBecause = "";
+  #encoded = Buffer.alloc(0);
   /** What waits for the disk, where the container does not. */
   #waiting: { stream: StreamName; bytes: Buffer }[] = [];
   #waitingBytes = 0;
@@ -85,7 +87,7 @@ export class LogFile {
         ? this.#format("stderr", Buffer.from(`[berth: ${this.#lost} bytes of output are missing here: ${this.#lostBecause}]\n`), time)
         : "";
     const { maxSize } = this.#settings;
-    const all = Buffer.from(bytes.length > 0 ? gap + this.#format(stream, bytes, time) : gap);
+    const all = this.#encode(bytes.length > 0 ? gap + this.#format(stream, bytes, time) : gap);
     if (maxSize === undefined || this.#length + all.length <= maxSize) return [{ records: all, bytes: bytes.length }];
     const steps: Step[] = [];
     let length = this.#length;
@@ -105,6 +107,13 @@ export class LogFile {
       size += piece.length;
     }
     return [...steps, { records: Buffer.concat(records), bytes: size }];
+  }
+
+  // Into memory that is used again for the next piece: that of each would be the kernel's to find, and to take back.
+  #encode(text: string): Buffer {
+    const length = Buffer.byteLength(text);
+    if (length > this.#encoded.length) this.#encoded = Buffer.allocUnsafe(length);
+    return this.#encoded.subarray(0, this.#encoded.write(text));
   }
 
   #execute(step: Step): void {

@@ -28,7 +28,7 @@ export function jsonRecords(attributes: Record<string, string> = {}): RecordForm
   return (stream, bytes, time) => {
     const end = `","stream":"${stream}"${attrs},"time":"${time}"}\n`;
     const text = bytes.toString("latin1");
-    if (bytes.length <= MAX_LINE * 16 && !SPECIAL.test(text) && longestLine(text) <= MAX_LINE) {
+    if (bytes.length <= MAX_LINE * 16 && !SPECIAL.test(text) && !hasLongLine(text)) {
       const records = `{"log":"${text.replaceAll("\n", `\\n${end}{"log":"`)}`;
       // After the last newline the replacement has begun a record too many.
       return text.endsWith("\n") ? records.slice(0, -'{"log":"'.length) : records + end;
@@ -59,13 +59,11 @@ export function* pieces(bytes: Buffer): Generator<Buffer> {
   }
 }
 
-function longestLine(text: string): number {
-  let longest = 0;
-  for (let at = 0; at < text.length; ) {
-    const newline = text.indexOf("\n", at);
-    const stop = newline < 0 ? text.length : newline;
-    longest = Math.max(longest, stop - at);
-    at = stop + 1;
+function hasLongLine(text: string): boolean {
+  for (let at = 0; text.length - at > MAX_LINE; ) {
+    const newline = text.lastIndexOf("\n", at + MAX_LINE);
+    if (newline < at) return true;
+    at = newline + 1;
   }
-  return longest;
+  return false;
 }

@@ -2,29 +2,39 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { arch, cpus, release, totalmem } from "node:os";
 import { join } from "node:path";
-import { BERTH, MEASUREMENTS, type Measurement } from "./row.ts";
+import { BERTH, type Curve, GROWTH, MEASUREMENTS, type Measurement } from "./row.ts";
 
 const DOCS = join(import.meta.dir, "../../docs");
 const DATA = join(DOCS, "benchmarks.json");
+const CURVES = join(DOCS, "growth.json");
 /** The part of a committed ratio that may be lost on a machine that does other things too. */
 const MARGIN = 0.3;
+
+interface KeptCurve extends Curve {
+  when: string;
+}
 
 interface Kept extends Measurement {
   /** Day, and berth's commit. */
   when: string;
 }
 
-/** Rows that were measured in this run. */
-export function readMeasurements(folder: string): Measurement[] {
-  const path = join(folder, MEASUREMENTS);
+function readLines<T>(path: string): T[] {
   if (!existsSync(path)) return [];
   return readFileSync(path, "utf8")
     .trim()
     .split("\n")
-    .map((line) => JSON.parse(line) as Measurement);
+    .map((line) => JSON.parse(line) as T);
 }
 
-const readKept = (): Kept[] => (existsSync(DATA) ? (JSON.parse(readFileSync(DATA, "utf8")) as Kept[]) : []);
+/** Rows that were measured in this run. */
+export const readMeasurements = (folder: string) => readLines<Measurement>(join(folder, MEASUREMENTS));
+
+/** Curves that were measured in this run. */
+export const readCurves = (folder: string) => readLines<Curve>(join(folder, GROWTH));
+
+const readAll = <T>(path: string): T[] => (existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as T[]) : []);
+const readKept = () => readAll<Kept>(DATA);
 
 const say = (command: string[]) => {
   try {
@@ -35,12 +45,14 @@ const say = (command: string[]) => {
 };
 
 /** Puts what was measured in the place of what was there; other rows stay. */
-export function writeReport(measured: Measurement[]): void {
+export function writeReport(measured: Measurement[], curves: Curve[]): void {
   const when = `${new Date().toISOString().slice(0, 10)}, ${say([BERTH, "version", "--format", "{{.Client.GitCommit}}"])}`;
   const titles = measured.map(({ title }) => title);
+  const grown: KeptCurve[] = curves.length > 0 ? curves.map((curve) => ({ ...curve, when })) : readAll(CURVES);
+  writeFileSync(CURVES, `${JSON.stringify(grown)}\n`);
   const all = [...readKept().filter(({ title }) => !titles.includes(title)), ...measured.map((row) => ({ ...row, when }))];
   writeFileSync(DATA, `${JSON.stringify(all, null, 2)}\n`);
-  writeFileSync(join(DOCS, "benchmarks.md"), describe(all));
+  writeFileSync(join(DOCS, "benchmarks.md"), describe(all) + describeCurves(grown));
 }
 
 const time = (seconds: number) => (seconds < 1 ? `${(seconds * 1000).toFixed(1)} ms` : `${seconds.toFixed(2)} s`);
@@ -78,6 +90,25 @@ ${versions
 | median of a row's runs | berth | may take | ${peers.join(" | ")} | when |
 | --- | --- | --- | ${peers.map(() => "---").join(" | ")} | --- |
 ${rows.map(line).join("\n")}
+`;
+}
+
+function describeCurves(curves: KeptCurve[]): string {
+  if (curves.length === 0) return "";
+  const lines = curves.map(({ title, unit, points }) => {
+    const [first] = points;
+    const last = points.at(-1);
+    const growth = first && last ? `${(last[0] / first[0]).toFixed(0)} × as many: ${(last[1] / first[1]).toFixed(1)} × as long` : "";
+    return `| ${title} | ${points.map(([count, ms]) => `${count} ${unit}: ${time(ms / 1000)}`).join("<br>")} | ${growth} |`;
+  });
+  return `
+## Growth
+
+Medians, by \`npm run bench -- --write growth\`, ${curves[0]?.when}. All containers have the default network.
+
+| | how many, how long | |
+| --- | --- | --- |
+${lines.join("\n")}
 `;
 }
 

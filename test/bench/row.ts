@@ -15,6 +15,8 @@ export interface Row {
   runs?: number;
   /** Milliseconds that berth may take. */
   budget?: number;
+  /** The same as what another one takes, and some milliseconds. */
+  budgetAbove?: { other: string; milliseconds: number };
   /** How many times as long the others are to take. */
   wanted?: Record<string, number>;
 }
@@ -31,6 +33,18 @@ export interface Measurement {
 
 /** In a benchmark's folder, a line of JSON for each row: rows are measured by several processes. */
 export const MEASUREMENTS = "measurements.jsonl";
+
+/** How a command's time grows with what there is. */
+export interface Curve {
+  title: string;
+  /** Of what there are more and more. */
+  unit: string;
+  /** How many, and median milliseconds. */
+  points: [count: number, milliseconds: number][];
+}
+
+/** As {@link MEASUREMENTS}, of curves. */
+export const GROWTH = "growth.jsonl";
 
 /** The beginning of a shell command that calls a peer. */
 export function shellCommand({ command, env }: Peer): string {

@@ -5,13 +5,14 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { measure } from "./measure.ts";
-import { lostGround, readMeasurements, writeReport } from "./report.ts";
+import { lostGround, readCurves, readMeasurements, writeReport } from "./report.ts";
 import { BERTH, type Row } from "./row.ts";
 import { type Engines, startEngines } from "./rows/engines.ts";
 import { idleRows, measureIdle } from "./rows/idle.ts";
 import { type ImageRows, imageRows } from "./rows/images.ts";
 import { logRows } from "./rows/logs.ts";
 import { ociRow } from "./rows/oci.ts";
+import { startupRows } from "./rows/startup.ts";
 
 const PACKAGES: Record<string, string> = {
   "/usr/bin/hyperfine": "hyperfine",
@@ -31,6 +32,12 @@ const NETWORK_PACKAGES: Record<string, string> = {
   "/usr/lib/podman/netavark": "netavark",
   "/usr/sbin/iptables": "iptables",
 };
+/** Several rows. */
+const STARTUP_ROW = "startup";
+/** An hour, to be asked for. */
+const SOAK = "soak";
+/** Curves, in a network namespace of their own; takes minutes, so it is to be asked for. */
+const GROWTH_ROW = "growth";
 /** Several rows at once, in a network namespace of their own. */
 const NETWORK_ROW = "network";
 const CONTAINER_ROWS: Record<string, (folder: string) => Row> = { oci: ociRow };
@@ -59,7 +66,7 @@ async function installPeers(packages: Record<string, string>): Promise<void> {
 const FLAGS = ["--write", "--check"];
 const flags = process.argv.slice(2).filter((word) => FLAGS.includes(word));
 const wanted = process.argv.slice(2).filter((word) => !FLAGS.includes(word));
-const known = [...Object.keys(CONTAINER_ROWS), ...LIFE_ROWS, NETWORK_ROW, ...LOG_ROWS, IDLE_ROW, ...IMAGE_ROWS];
+const known = [...Object.keys(CONTAINER_ROWS), STARTUP_ROW, GROWTH_ROW, SOAK, ...LIFE_ROWS, NETWORK_ROW, ...LOG_ROWS, IDLE_ROW, ...IMAGE_ROWS];
 const unknown = wanted.find((name) => !known.includes(name));
 if (unknown !== undefined) {
   console.error(`bench: unknown row ${unknown}: expected ${known.join(", ")}`);
@@ -72,7 +79,7 @@ if (!existsSync(BERTH)) {
 async function inOwnNetwork(program: string, rows: string[] = []): Promise<void> {
   const command = ["unshare", "-n", "-m", process.execPath, join(import.meta.dir, program), folder, ...rows];
   const child = Bun.spawn(command, { stdout: "inherit", stderr: "inherit" });
-  await child.exited;
+  if ((await child.exited) !== 0) process.exitCode = 1;
 }
 
 const isWanted = (name: string) => wanted.length === 0 || wanted.includes(name);
@@ -80,10 +87,16 @@ let images: ImageRows | undefined;
 try {
   await installPeers(PACKAGES);
   for (const [name, make] of Object.entries(CONTAINER_ROWS)) if (isWanted(name)) await measure(make(folder), folder);
+  if (isWanted(STARTUP_ROW)) {
+    using startup = startupRows(folder);
+    for (const row of startup.rows) await measure(row, folder);
+  }
   if (LIFE_ROWS.some(isWanted)) {
     await installPeers({ ...NETWORK_PACKAGES, ...ENGINE_PACKAGES });
     await inOwnNetwork("lives.ts", LIFE_ROWS.filter(isWanted));
   }
+  if (wanted.includes(SOAK)) await inOwnNetwork("soak.ts");
+  if (wanted.includes(GROWTH_ROW)) await inOwnNetwork("growth.ts");
   if (isWanted(NETWORK_ROW)) {
     await installPeers({ ...NETWORK_PACKAGES, ...ENGINE_PACKAGES });
     await inOwnNetwork("network.ts");
@@ -105,7 +118,7 @@ try {
     for (const name of IMAGE_ROWS) if (isWanted(name)) await measure((images.rows[name] as () => Row)(), folder);
   }
   const measured = readMeasurements(folder);
-  if (flags.includes("--write")) writeReport(measured);
+  if (flags.includes("--write")) writeReport(measured, readCurves(folder));
   const lost = flags.includes("--check") ? lostGround(measured) : [];
   for (const line of lost) console.error(`bench: ${line}`);
   if (lost.length > 0) process.exitCode = 1;

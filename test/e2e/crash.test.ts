@@ -1,8 +1,8 @@
 import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { BERTH, cgroupFolders, TestEngine, until } from "./engine.ts";
+import { BERTH, busybox, cgroupFolders, TestEngine, until } from "./engine.ts";
 
 let engine: TestEngine;
 beforeAll(async () => {
@@ -81,6 +81,18 @@ describe("kill -9", () => {
     await until("both are gone", async () => (await engine.run("inspect", "both")).exitCode === 1);
     await nothingIsLeft();
     expect(readdirSync(join(engine.root, "volumes"))).toEqual([]);
+  });
+
+  test("of a monitor that was removing files: the next one removes them", async () => {
+    const rubbish = join(engine.root, "removed", ".tmp-4194303-1-of-a-dead-process");
+    for (const remover of [
+      ["run", "--rm", "bb", "true"],
+      ["import", busybox(), "bb"],
+    ]) {
+      mkdirSync(join(rubbish, "upper"), { recursive: true });
+      await engine.ok(...remover);
+      await until("it is removed", () => !existsSync(rubbish));
+    }
   });
 
   test("then the name is free again", async () => {

@@ -93,8 +93,10 @@ export class TestEngine implements AsyncDisposable {
   /** Everything that is left of containers: records, folders, mounts, processes. */
   async leftovers(): Promise<string[]> {
     const records = (await this.ok("ps", "-aq", "--no-trunc")).split("\n").filter(Boolean);
-    const folder = join(this.root, "containers");
-    const folders = existsSync(folder) ? readdirSync(folder) : [];
+    const inside = (name: string) => (existsSync(join(this.root, name)) ? readdirSync(join(this.root, name)) : []);
+    // A monitor removes files after it has told of the end.
+    await until("removed files are gone", () => inside("removed").length === 0);
+    const folders = [...inside("containers"), ...inside("removed")];
     const mounts = readFileSync("/proc/self/mountinfo", "utf8")
       .split("\n")
       .filter((line) => line.includes(this.root));

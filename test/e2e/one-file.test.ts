@@ -30,6 +30,16 @@ test("the executable names no dynamic loader", () => {
   expect(stdout.toString()).not.toContain("INTERP");
 });
 
+test("its segments can be mapped in huge pages", () => {
+  const { stdout } = Bun.spawnSync(["readelf", "-lW", BERTH]);
+  const segments = [...stdout.toString().matchAll(/^ {2}LOAD +(0x\w+) (0x\w+) .* (R E|R {2}) /gm)].map(([, offset, address]) => ({
+    offset: Number(offset) % 0x200000,
+    address: Number(address) % 0x200000,
+  }));
+  expect(segments.length).toBeGreaterThan(1);
+  expect(segments.filter(({ offset, address }) => offset !== address)).toEqual([]);
+});
+
 test("starts where there is nothing but /proc", () => {
   const script = `mount --make-rprivate / && mount -t proc p ${root}/proc && chroot ${root} /berth version -f '{{.Client.Os}}'`;
   expect(Bun.spawnSync(["unshare", "-m", "sh", "-c", script]).stdout.toString()).toBe("linux\n");

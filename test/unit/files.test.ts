@@ -109,3 +109,7 @@ test("what there is: kinds, links, access, names", () => {
   files.unlinkSync(at("y"));
   expect([codeOf(() => files.unlinkSync(at("y"))), codeOf(() => files.renameSync(at("y"), at("z")))]).toEqual(["ENOENT", "ENOENT"]);
 });
+
+test("a folder where nobody can make one", () => {
+  expect(codeOf(() => files.mkdirSync("/proc/no/where", { recursive: true }))).toBe("ENOENT");
+});

@@ -91,6 +91,18 @@ describe("containers", () => {
     expect(containers.getContainer(db, id)).toBeUndefined();
     expect(containers.findExit(db, id)).toBe(9);
   });
+
+  test("leave behind how the last thousand ended", () => {
+    const ids = Array.from({ length: 1100 }, (_, i) => String(i).padStart(64, "0"));
+    writeTransaction(db, () => {
+      for (const id of ids) {
+        add(id, `n${id}`);
+        containers.recordExit(db, id, { exitCode: 1, oomKilled: false, error: "" });
+        containers.deleteContainer(db, id);
+      }
+    });
+    expect(ids.map((id) => containers.findExit(db, id))).toEqual(ids.map((_, i) => (i < 100 ? undefined : 1)));
+  });
 });
 
 test("images share layers; a layer goes with its last image", () => {

@@ -3,14 +3,14 @@ import { joinCgroup } from "../runtime/cgroup/enter.ts";
 import { openCgroup } from "../runtime/cgroup/open.ts";
 import { RuntimeFailure } from "../runtime/errors.ts";
 import { prepareProcess, type RunningProcess, type Stdio } from "../runtime/spawn.ts";
-import { writeTransaction } from "../store/database.ts";
 import { addContainerEvent } from "../store/events.ts";
 import { containerCgroup } from "../store/layout.ts";
+import { isAlive } from "../store/process-identity.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError, StartError } from "./errors.ts";
 import { absoluteIn, buildCapabilities, buildProcess, hasUserNamespace } from "./process-spec.ts";
 import { randomId } from "./random-id.ts";
-import { resolveRunning } from "./resolve-container.ts";
+import { notRunning, resolveRunning } from "./resolve-container.ts";
 import { compiledSeccomp } from "./seccomp/compiled.ts";
 
 export interface ExecOptions {
@@ -62,9 +62,7 @@ export function execInContainer(engine: Engine, text: string, options: ExecOptio
         stdio: options.stdio,
         onSpawned(pid) {
           // Init starts up meanwhile.
-          writeTransaction(engine.db, () => {
-            for (const moment of ["exec_create", "exec_start"]) addContainerEvent(engine.db, record.id, `${moment}: ${command}`, { execID });
-          });
+          addContainerEvent(engine.db, record.id, [`exec_create: ${command}`, `exec_start: ${command}`], { execID });
           return joinCgroup(openCgroup(containerCgroup(record)), hasUserNamespace(config), pid);
         },
         onReady: () => {},
@@ -73,7 +71,9 @@ export function execInContainer(engine: Engine, text: string, options: ExecOptio
     const ended = (exitCode: number) => addContainerEvent(engine.db, record.id, "exec_die", { execID, exitCode: String(exitCode) });
     return { ...running, ended };
   } catch (error) {
-    if (error instanceof RuntimeFailure) throw new StartError(error.message, error.kind);
-    throw error;
+    if (!(error instanceof RuntimeFailure)) throw error;
+    // Its PID namespace takes nobody any more: clone(2) says ENOMEM.
+    if (!isAlive(record.process)) throw notRunning(record.id);
+    throw new StartError(error.message, error.kind);
   }
 }

@@ -21,7 +21,10 @@ export function resolveContainer(engine: Engine, text: string): ContainerRecord 
 export function resolveRunning(engine: Engine, text: string): ContainerRecord & { process: NonNullable<ContainerRecord["process"]> } {
   const record = resolveContainer(engine, text);
   if ((record.status !== "running" && record.status !== "paused") || !record.process) {
-    throw new EngineError(`Container ${record.id} is not running`);
+    throw notRunning(record.id);
   }
   return { ...record, process: record.process };
 }
+
+/** What is wrong where only a running container will do. */
+export const notRunning = (id: string) => new EngineError(`Container ${id} is not running`);

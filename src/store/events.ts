@@ -35,14 +35,14 @@ export function addEvent(db: Database, type: EventType, action: string, actor: s
   insert(db, `${INSERT} VALUES (?, ?, ?, ?, ?)`, now(), type, action, actor, JSON.stringify(attributes));
 }
 
-/** Adds an event of a container that has a record. */
-export function addContainerEvent(db: Database, id: string, action: string, attributes: Record<string, string> = {}): void {
+/** Adds an event of a container that has a record; or several, in one write. */
+export function addContainerEvent(db: Database, id: string, action: string | string[], attributes: Record<string, string> = {}): void {
   insert(
     db,
-    `${INSERT} SELECT ?, 'container', ?, id, json_patch(${CONTAINER_ATTRIBUTES}, ?) FROM containers WHERE id = ?`,
+    `${INSERT} SELECT ?, 'container', value, containers.id, json_patch(${CONTAINER_ATTRIBUTES}, ?) FROM json_each(?), containers WHERE containers.id = ?`,
     now(),
-    action,
     JSON.stringify(attributes),
+    JSON.stringify([action].flat()),
     id,
   );
 }
@@ -85,7 +85,7 @@ function insert(db: Database, sql: string, ...params: (string | number)[]): void
 
 function insertOrThrow(db: Database, sql: string, params: (string | number)[]): void {
   const { lastInsertRowid, changes } = db.query(sql).run(...params);
-  if (changes > 0 && Number(lastInsertRowid) % SLACK === 0) db.query("DELETE FROM events WHERE sequence <= ?").run(Number(lastInsertRowid) - KEPT);
+  if (Number(lastInsertRowid) % SLACK < changes) db.query("DELETE FROM events WHERE sequence <= ?").run(Number(lastInsertRowid) - KEPT);
 }
 
 interface Row extends Omit<StoredEvent, "attributes"> {

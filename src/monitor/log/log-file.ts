@@ -19,14 +19,26 @@ export interface LogFileSettings {
   buffer?: number;
 }
 
-/** Records are written before the next ones are planned. */
-type Step = { records: Buffer; bytes: number } | "rotate";
+/** Records are written before the next ones are planned: one that tells a gap, if there is any, then those of `output`. */
+type Step = { records: Buffer; hasGap: boolean; output: Buffer } | "rotate";
 
 function writeLater(fd: number, bytes: Buffer, at: number): Promise<number> {
   const { write } = require("node:fs") as typeof import("node:fs");
   return new Promise((resolve, reject) =>
     write(fd, bytes, at, bytes.length - at, null, (error, written) => (error ? reject(error) : resolve(written))),
   );
+}
+
+// How many bytes of it the first records hold: a piece each.
+function outputOf(records: Buffer, hasGap: boolean, output: Buffer): number {
+  let count = hasGap ? -1 : 0;
+  for (let at = records.indexOf("\n"); at >= 0; at = records.indexOf("\n", at + 1)) count++;
+  let bytes = 0;
+  for (const piece of pieces(output)) {
+    if (count-- <= 0) break;
+    bytes += piece.length;
+  }
+  return bytes;
 }
 
 export class LogFile {
@@ -88,25 +100,28 @@ export class LogFile {
         : "";
     const { maxSize } = this.#settings;
     const all = this.#encode(bytes.length > 0 ? gap + this.#format(stream, bytes, time) : gap);
-    if (maxSize === undefined || this.#length + all.length <= maxSize) return [{ records: all, bytes: bytes.length }];
+    if (maxSize === undefined || this.#length + all.length <= maxSize) return [{ records: all, hasGap: gap !== "", output: bytes }];
     const steps: Step[] = [];
-    let length = this.#length;
+    let hasGap = gap !== "";
     let records = [Buffer.from(gap)];
-    let size = 0;
-    length += gap.length;
+    let length = this.#length + gap.length;
+    let from = 0;
+    let to = 0;
+    const step = () => ({ records: Buffer.concat(records), hasGap, output: bytes.subarray(from, to) });
     for (const piece of pieces(bytes)) {
       if (length >= maxSize) {
-        steps.push({ records: Buffer.concat(records), bytes: size }, "rotate");
-        length = 0;
+        steps.push(step(), "rotate");
+        hasGap = false;
         records = [];
-        size = 0;
+        length = 0;
+        from = to;
       }
       const record = Buffer.from(this.#format(stream, piece, time));
       records.push(record);
       length += record.length;
-      size += piece.length;
+      to += piece.length;
     }
-    return [...steps, { records: Buffer.concat(records), bytes: size }];
+    return [...steps, step()];
   }
 
   // Into memory that is used again for the next piece: that of each would be the kernel's to find, and to take back.
@@ -121,11 +136,12 @@ export class LogFile {
       this.#rotate();
       return;
     }
+    let written = 0;
     try {
-      for (let at = 0; at < step.records.length; ) at += writeSync(this.#fd, step.records, at);
+      while (written < step.records.length) written += writeSync(this.#fd, step.records, written);
       this.#written(step.records.length);
     } catch {
-      this.#tear(step.bytes);
+      this.#tear(step, written);
     }
   }
 
@@ -140,12 +156,13 @@ export class LogFile {
     this.#pump = undefined;
   }
 
-  async #executeLater({ records, bytes }: Exclude<Step, "rotate">): Promise<void> {
+  async #executeLater(step: Exclude<Step, "rotate">): Promise<void> {
+    let written = 0;
     try {
-      for (let at = 0; at < records.length; ) at += await writeLater(this.#fd, records, at);
-      this.#written(records.length);
+      while (written < step.records.length) written += await writeLater(this.#fd, step.records, written);
+      this.#written(step.records.length);
     } catch {
-      this.#tear(bytes);
+      this.#tear(step, written);
     }
   }
 
@@ -154,9 +171,11 @@ export class LogFile {
     if (length > 0) this.#lost = 0;
   }
 
-  // Half a record would make the log unreadable.
-  #tear(bytes: number): void {
-    this.#lose(bytes, "the disk was full");
+  // Half a record would make the log unreadable. What was written whole stays.
+  #tear({ records, hasGap, output }: Exclude<Step, "rotate">, written: number): void {
+    const whole = records.subarray(0, records.subarray(0, written).lastIndexOf("\n") + 1);
+    this.#written(whole.length);
+    this.#lose(output.length - outputOf(whole, hasGap, output), "the disk was full");
     ftruncateSync(this.#fd, this.#length);
   }
 

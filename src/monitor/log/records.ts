@@ -19,7 +19,7 @@ export function wholeCharacters(bytes: Buffer, max: number): number {
   return cut;
 }
 
-/** Makes records of a piece of output: whole lines, or one without its newline at the end. */
+/** Makes records of a piece of output: whole lines, or one without its newline at the end; a record for each of its {@link pieces}. */
 export type RecordFormat = (stream: StreamName, bytes: Buffer, time: string) => string;
 
 /** @param attributes of labels and the environment, in every record; docker's `attrs` */
@@ -61,7 +61,7 @@ export function* pieces(bytes: Buffer): Generator<Buffer> {
 
 function hasLongLine(text: string): boolean {
   for (let at = 0; text.length - at > MAX_LINE; ) {
-    const newline = text.lastIndexOf("\n", at + MAX_LINE);
+    const newline = text.lastIndexOf("\n", at + MAX_LINE - 1);
     if (newline < at) return true;
     at = newline + 1;
   }

@@ -6,6 +6,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSyn
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
+import { MONITOR_ENVIRONMENT, MONITOR_VARIABLE } from "./src/monitor/environment.ts";
 
 const PT_LOAD = 1;
 const PT_DYNAMIC = 2;
@@ -197,10 +198,22 @@ async function compileStub(compiler: string, arch: Target["arch"]): Promise<Buff
   return elf.subarray(Number(segment.offset), Number(segment.offset + segment.filesz));
 }
 
+/** For the loader, as C's strings. */
+function monitorDefinitions(): string[] {
+  const variables = Object.entries(MONITOR_ENVIRONMENT).map(([name, value]) => `"${name}=${value}"`);
+  return [`-DMONITOR_ENVIRONMENT=${variables.join(",")}`, `-DMONITOR_VARIABLE="${MONITOR_VARIABLE}"`];
+}
+
 /** Compiles the loader to run at `address`, with `params` right before it; gives its bytes and where it starts. */
 async function compileLoader(compiler: string, address: bigint): Promise<{ code: Buffer; entry: bigint }> {
   const text = `0x${(address + PARAMS_SIZE).toString(16)}`;
-  const elf = await compileFreestanding(compiler, "loader.c", `-Wl,-Ttext=${text}`, `-Wl,--defsym=params=0x${address.toString(16)}`);
+  const elf = await compileFreestanding(
+    compiler,
+    "loader.c",
+    ...monitorDefinitions(),
+    `-Wl,-Ttext=${text}`,
+    `-Wl,--defsym=params=0x${address.toString(16)}`,
+  );
   const loads = readProgramHeaders(elf).filter((h) => h.type === PT_LOAD);
   const [segment] = loads;
   if (!segment || loads.length !== 1 || segment.memsz !== segment.filesz) throw new Error("ffi/loader.c must have no writable data");

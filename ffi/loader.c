@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "freestanding.h"
+#include "processors.h"
 
 #define MAX_LIBS 8
 #define MAX_PHDRS 16
@@ -33,12 +34,12 @@ extern const struct {
   Elf64_Phdr phdrs[MAX_PHDRS]; // Bun's program headers, PT_INTERP still among them
 } params;
 
-#define AT_FDCWD -100
 #define O_RDONLY 0
 #define O_WRONLY 1
+#define O_RDWR 2
 #define O_CREAT 0100
 #define O_EXCL 0200
-#define O_CLOEXEC 02000000
+#define F_DUPFD 0
 #define PROT_READ 1
 #define PROT_WRITE 2
 #define PROT_EXEC 4
@@ -56,8 +57,9 @@ extern const struct {
 #define O_DIRECTORY 0200000
 #define O_NOFOLLOW 0400000
 #define HOST_LOADER "/lib64/ld-linux-x86-64.so.2"
-enum { NR_write = 1, NR_close = 3, NR_mmap = 9, NR_mprotect = 10, NR_pread64 = 17, NR_madvise = 28, NR_getpid = 39, NR_getuid = 102, NR_mount = 165,
-  NR_openat = 257, NR_mkdirat = 258, NR_newfstatat = 262, NR_unlinkat = 263, NR_renameat = 264, NR_memfd_create = 319 };
+enum { NR_write = 1, NR_mmap = 9, NR_mprotect = 10, NR_rt_sigprocmask = 14, NR_pread64 = 17, NR_madvise = 28, NR_getpid = 39,
+  NR_socketpair = 53, NR_clone = 56, NR_execve = 59, NR_fcntl = 72, NR_chdir = 80, NR_getuid = 102, NR_setsid = 112, NR_mount = 165,
+  NR_mkdirat = 258, NR_newfstatat = 262, NR_unlinkat = 263, NR_renameat = 264, NR_dup3 = 292, NR_memfd_create = 319, NR_close_range = 436 };
 struct stat_head { uint64_t dev, ino, nlink; uint32_t mode, uid, gid, pad; uint64_t rdev; int64_t size; char rest[88]; };
 // The room between what the kernel left on the stack and our own frames is for a few more variables.
 // rdx is a function ld.so would register with atexit; the kernel hands over 0.
@@ -68,8 +70,9 @@ __asm__(".globl _start\n_start:\n  mov %rsp, %rdi\n  sub $128, %rsp\n  and $-16,
 #define O_DIRECTORY 040000
 #define O_NOFOLLOW 0100000
 #define HOST_LOADER "/lib/ld-linux-aarch64.so.1"
-enum { NR_write = 64, NR_close = 57, NR_mmap = 222, NR_mprotect = 226, NR_pread64 = 67, NR_madvise = 233, NR_getpid = 172, NR_getuid = 174, NR_mount = 40,
-  NR_openat = 56, NR_mkdirat = 34, NR_newfstatat = 79, NR_unlinkat = 35, NR_renameat = 38, NR_memfd_create = 279 };
+enum { NR_write = 64, NR_mmap = 222, NR_mprotect = 226, NR_rt_sigprocmask = 135, NR_pread64 = 67, NR_madvise = 233, NR_getpid = 172,
+  NR_socketpair = 199, NR_clone = 220, NR_execve = 221, NR_fcntl = 25, NR_chdir = 49, NR_getuid = 174, NR_setsid = 157, NR_mount = 40,
+  NR_mkdirat = 34, NR_newfstatat = 79, NR_unlinkat = 35, NR_renameat = 38, NR_dup3 = 24, NR_memfd_create = 279, NR_close_range = 436 };
 struct stat_head { uint64_t dev, ino; uint32_t mode, nlink, uid, gid; uint64_t rdev, pad; int64_t size; char rest[72]; };
 __asm__(".globl _start\n_start:\n  mov x0, sp\n  sub sp, sp, #128\n  bl prepare\n  mov sp, x1\n  mov x1, x0\n  mov x0, #0\n  br x1\n");
 #endif
@@ -273,11 +276,12 @@ static uint64_t map_carried(uint64_t *entry, uint64_t *dynamic) {
 // and from the first megabyte on a thread fetches memory ahead that is not used any more, and holds up the end.
 static const char *const options[] = {"BUN_JSC_thresholdForJITAfterWarmUp=10000", "BUN_JSC_useWarmUpMarkedBlocks=0"};
 
-static int has_variable(uint64_t *stack, const char *option) {
+// The variable of that name, whole; the name may be followed by a value.
+static char *find_variable(uint64_t *stack, const char *name) {
   for (char **variable = (char **)(stack + 1 + stack[0] + 1); *variable; variable++) {
-    const char *a = *variable, *b = option;
+    const char *a = *variable, *b = name;
     while (*a == *b && *b != '=') a++, b++;
-    if (*a == *b) return 1;
+    if (*a == *b) return *variable;
   }
   return 0;
 }
@@ -308,12 +312,70 @@ static void ask_for_huge_pages(void) {
   }
 }
 
+static int ends_with(const char *text, const char *end) {
+  size_t size = length(text), skip = length(end);
+  return size >= skip && equal(text + size - skip, end);
+}
+
+// Whether this is `berth run …` of the machine's root, and no name of an OCI runtime, whose verb that is, too (src/main.ts).
+static int wants_monitor(uint64_t *stack) {
+  char **argv = (char **)(stack + 1);
+  if (stack[0] < 3 || !equal(argv[1], "run") || ends_with(argv[0], "runc") || ends_with(argv[0], "crun") || ends_with(argv[0], "-runtime")) return 0;
+  for (uint64_t i = 2; i < stack[0]; i++)
+    if (equal(argv[i], "--help")) return 0;
+  return call(NR_getuid, 0, 0, 0, 0) == 0 && call(NR_getpid, 0, 0, 0, 0) != 1 && !find_variable(stack, "BERTH_ROOTLESS_ALIVE=");
+}
+
+// As launchMonitor in src/engine/launch-monitor.ts, whose connection stays with it as descriptor 3.
+static _Noreturn void become_monitor(uint64_t *stack, int connection, unsigned parents) {
+  const char *const argv[] = {"berth-monitor", "monitor", 0};
+  const char *environment[] = {MONITOR_ENVIRONMENT, 0, 0, 0};
+  const char **next = environment;
+  while (*next) next++;
+  const char *given[] = {find_variable(stack, "BERTH_TRACE="), find_variable(stack, "BERTH_ROOT=")};
+  for (int i = 0; i < 2; i++)
+    if (given[i]) *next++ = given[i];
+  uint64_t no_signals = 0;
+  int nothing = call(NR_openat, AT_FDCWD, "/dev/null", O_RDWR, 0);
+  // Out of the way of where they are to be.
+  nothing = call(NR_fcntl, nothing, F_DUPFD, 4, 0);
+  connection = call(NR_fcntl, connection, F_DUPFD, 4, 0);
+  for (int i = 0; i < 3; i++)
+    if (call(NR_dup3, nothing, i, 0, 0) < 0) end(1);
+  if (call(NR_dup3, connection, 3, 0, 0) < 0 || call(NR_close_range, 4, ~0u, 0, 0) < 0) end(1);
+  if (may_use_all_processors()) move_away(0, parents);
+  call(NR_chdir, "/", 0, 0, 0);
+  call(NR_setsid, 0, 0, 0, 0);
+  call(NR_rt_sigprocmask, 2 /* SIG_SETMASK */, &no_signals, 0, 8);
+  call(NR_execve, "/proc/self/exe", argv, environment, 0);
+  end(1);
+}
+
+// A `run` needs a monitor as soon as it has made its container: it starts up while Bun does here. It ends with the connection,
+// whose number a variable tells src/cli/main.ts.
+static uint64_t *launch_monitor(uint64_t *stack) {
+  int ends[2];
+  if (call(NR_socketpair, 1 /* AF_UNIX */, 1 /* SOCK_STREAM */ | O_CLOEXEC, 0, ends) < 0) return stack;
+  unsigned cpu = current_processor();
+  long child = call(NR_clone, 17 /* SIGCHLD */, 0, 0, 0);
+  if (child == 0) become_monitor(stack, ends[1], cpu);
+  call(NR_close, ends[1], 0, 0, 0);
+  if (child < 0) {
+    call(NR_close, ends[0], 0, 0, 0);
+    return stack;
+  }
+  char *variable = allocate(64);
+  append_number(append(variable, MONITOR_VARIABLE "="), ends[0]);
+  return add_variable(stack, variable);
+}
+
 struct start { uint64_t entry; uint64_t *stack; };
 
 // Called with the stack as the kernel left it: argc, argv, NULL, envp, NULL, auxv.
 __attribute__((used)) struct start prepare(uint64_t *stack) {
+  if (wants_monitor(stack)) stack = launch_monitor(stack);
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)
-    if (!has_variable(stack, options[i])) stack = add_variable(stack, options[i]);
+    if (!find_variable(stack, options[i])) stack = add_variable(stack, options[i]);
   ask_for_huge_pages();
   // Bun aborts without /proc; as the first process of a machine nobody else mounts it.
   struct stat_head st;

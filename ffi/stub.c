@@ -6,13 +6,14 @@
 // Freestanding and position independent: these bytes are mapped into the parent. It must touch
 // nothing of the C library, whose memory is the parent's: no errno, no thread-local storage.
 #include "freestanding.h"
+#include "processors.h"
 
 #if defined(__x86_64__)
-enum { NR_close = 3, NR_rt_sigaction = 13, NR_rt_sigprocmask = 14, NR_recvfrom = 45, NR_clone = 56, NR_wait4 = 61, NR_futex = 202, NR_waitid = 247, NR_setns = 308 };
+enum { NR_rt_sigaction = 13, NR_rt_sigprocmask = 14, NR_recvfrom = 45, NR_clone = 56, NR_wait4 = 61, NR_futex = 202, NR_waitid = 247, NR_setns = 308 };
 __asm__(".globl _start\n_start:\n  jmp start\n  .balign 16\n  jmp begin\n  .balign 16\n  jmp finish\n  .balign 16\n  jmp delegate\n  .balign 16\n  jmp post\n");
 static inline void relax(void) { __asm__ volatile("pause"); }
 #elif defined(__aarch64__)
-enum { NR_close = 57, NR_rt_sigaction = 134, NR_rt_sigprocmask = 135, NR_recvfrom = 207, NR_clone = 220, NR_futex = 98, NR_waitid = 95, NR_wait4 = 260, NR_setns = 268 };
+enum { NR_rt_sigaction = 134, NR_rt_sigprocmask = 135, NR_recvfrom = 207, NR_clone = 220, NR_futex = 98, NR_waitid = 95, NR_wait4 = 260, NR_setns = 268 };
 __asm__(".globl _start\n_start:\n  b start\n  .balign 16\n  b begin\n  .balign 16\n  b finish\n  .balign 16\n  b delegate\n  .balign 16\n  b post\n");
 static inline void relax(void) { __asm__ volatile("yield"); }
 #endif
@@ -41,6 +42,7 @@ struct posted { long number, args[6], may_fail; };
 
 enum { IDLE, CALLED, DONE };
 #define PATIENCE 8
+#define MOVES_AFTER 2
 #define POSTED -1
 #define GONE -4096 // no errno
 #define CLONE_VM 0x100
@@ -182,6 +184,7 @@ static int has_child(struct stub *s) {
 __attribute__((used)) static long finish(struct stub *s) {
   while (state_of(s) != DONE) {
     await_state(s, DONE, &s->parent);
+    if (s->parent.in_vain == MOVES_AFTER && may_use_all_processors()) move_away(s->pid, current_processor());
     if (state_of(s) != DONE && !has_child(s) && state_of(s) != DONE) return GONE;
   }
   return s->result;

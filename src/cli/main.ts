@@ -1,8 +1,10 @@
 /** The command line: finds the command, runs it, turns what went wrong into a line and an exit code. */
 
+import { OwnedFd } from "../../ffi/fd.ts";
 import { exitNow } from "../../ffi/process.ts";
 import { mark } from "../../ffi/trace.ts";
 import type { Engine } from "../engine/engine.ts";
+import { MONITOR_VARIABLE } from "../monitor/environment.ts";
 import { checkCount, checkMeaning, flagValues, parseArguments, withHelp } from "./arguments.ts";
 import type { Command, Context, Flags, FlagValues } from "./command.ts";
 import { UsageError, ValueError } from "./errors.ts";
@@ -54,7 +56,7 @@ async function dispatch(argv: string[]): Promise<number> {
   const context = makeContext(globals.root ?? process.env.BERTH_ROOT, typed);
   // It starts up while all else is loaded, and ends where nothing comes of this.
   if (name === "run" && !args.includes("--help")) {
-    context.monitor = (await import("../engine/launch-monitor.ts")).launchMonitor();
+    context.monitor = takeLaunched() ?? (await import("../engine/launch-monitor.ts")).launchMonitor();
     mark("launch monitor");
   }
   const usesEngine = !WITHOUT_ENGINE.includes(name) && !args.includes("--help");
@@ -66,6 +68,13 @@ async function dispatch(argv: string[]): Promise<number> {
     const hint = error instanceof UsageError ? `See 'berth ${typed} --help'.` : undefined;
     return report(error, "berth", name === "run" ? 125 : 1, hint);
   }
+}
+
+/** The connection to a monitor that the loader has launched. */
+function takeLaunched(): OwnedFd | undefined {
+  const fd = process.env[MONITOR_VARIABLE];
+  delete process.env[MONITOR_VARIABLE];
+  return fd === undefined ? undefined : new OwnedFd(Number(fd));
 }
 
 /** What stands before the command, and the rest. */

@@ -104,6 +104,7 @@ export function buildRoot(engine: Engine, record: ContainerRecord): Root {
     lower.push(EMPTY);
   }
   const root = containerRoot(engine, id, lower);
+  if (root.type === "overlay" && record.autoRemove) root.isVolatile = true;
   if (!record.config.idMappings) return root;
   return { ...root, owners: ownersOf(engine, record) ? "own" : "mapped" };
 }

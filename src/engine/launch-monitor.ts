@@ -3,20 +3,9 @@ import { AT_FDCWD, O_RDONLY, O_RDWR, type OwnedFd, openat } from "../../ffi/fd.t
 import { startProgram } from "../../ffi/program.ts";
 import { socketPair } from "../../ffi/socket.ts";
 import { traceEnvironment } from "../../ffi/trace.ts";
+import { MONITOR_ENVIRONMENT } from "../monitor/environment.ts";
 import { MONITOR_NAME } from "../monitor/protocol.ts";
 import { ROOTLESS_ALIVE, ROOTLESS_UID } from "../store/layout.ts";
-
-// A monitor waits for most of its life: a small heap and fewer threads' buffers count
-// for more than the speed of compiled JavaScript (JSC's Options.h).
-const MONITOR_ENVIRONMENT = {
-  BUN_JSC_forceMiniVMMode: "1",
-  BUN_JSC_useConcurrentJIT: "0",
-  BUN_JSC_useConcurrentGC: "0",
-  BUN_JSC_numberOfGCMarkers: "1",
-  BUN_JSC_useDFGJIT: "0",
-  BUN_JSC_thresholdForJITAfterWarmUp: "60000",
-  MIMALLOC_PURGE_DELAY: "0",
-};
 
 // What a monitor needs to start the container again, and its helper programs.
 function rootlessEnvironment(): Record<string, string> {

@@ -13,7 +13,6 @@ import { type AttachedContainer, attached, type ConnectionOptions, connectToMoni
 import { buildContainerSpec } from "./container-spec.ts";
 import type { Engine } from "./engine.ts";
 import { StartError } from "./errors.ts";
-import { launchMonitor } from "./launch-monitor.ts";
 import { logRequest } from "./log-settings.ts";
 import { buildProcess, hasUserNamespace } from "./process-spec.ts";
 import { resolveContainer } from "./resolve-container.ts";
@@ -86,6 +85,9 @@ export function startRequest(engine: Engine, record: ContainerRecord, { attach }
   };
 }
 
+// Not needed where one was launched with the process.
+const loadLauncher = () => require("./launch-monitor.ts") as typeof import("./launch-monitor.ts");
+
 // A container of a pod joins what the pod's first one holds.
 async function startInfra(engine: Engine, podId: string, warn: (text: string) => void): Promise<void> {
   const infraId = getPod(engine.db, podId)?.infraId;
@@ -104,7 +106,7 @@ export async function startContainer(engine: Engine, record: ContainerRecord, op
   if (record.podId !== undefined && !record.config.isInfra) await startInfra(engine, record.podId, options.warn);
   const request = startRequest(engine, record, options);
   mark("describe it");
-  const monitor = options.monitor ?? launchMonitor();
+  const monitor = options.monitor ?? loadLauncher().launchMonitor();
   try {
     // It has begun before there is more of a connection.
     writeAll(monitor.fd, encodeFrame(FrameType.start, Buffer.from(JSON.stringify(request))));

@@ -85,7 +85,9 @@ export async function runMonitor(takesOver: boolean): Promise<void> {
   // While whoever started it makes the container.
   if (!takesOver) startEarly();
   const connection = new OwnedFd(MONITOR_CONNECTION_FD);
-  const [isLate] = poll([{ fd: connection.fd, events: POLLIN }], 0);
+  const isAsked = () => poll([{ fd: connection.fd, events: POLLIN }], 0)[0];
+  const store = isAsked() ? undefined : openLikelyStore();
+  const isLate = isAsked();
   if (!isLate) collectGarbage();
   const frame = readFrame(connection.fd);
   if (!frame) exitNow(0); // the command line was killed before it could say what it wanted
@@ -93,8 +95,23 @@ export async function runMonitor(takesOver: boolean): Promise<void> {
   const request = parseFrame<StartRequest>(frame.payload);
   // What is in the background may live for long.
   if (isLate && !request.attach) collectGarbage();
-  monitor = new Monitor(request, connection);
+  monitor = new Monitor(request, connection, store);
   await monitor.run();
+}
+
+// That of the engine whose folder the environment names, which the request most probably means.
+function openLikelyStore(): Database | undefined {
+  const { BERTH_ROOT } = process.env;
+  if (BERTH_ROOT !== undefined && !BERTH_ROOT.startsWith("/")) return undefined;
+  try {
+    const path = Layout.of(BERTH_ROOT).database;
+    if (!existsSync(path)) return undefined;
+    const db = openDatabase(path);
+    getContainer(db, ""); // SQLite reads the schema
+    return db;
+  } catch {
+    return undefined; // what is wrong there is of no interest before it is asked for
+  }
 }
 
 // What loading left behind, a start would leave its own beside.
@@ -115,6 +132,7 @@ class Monitor {
   readonly #request: StartRequest;
   /** To whoever started it. */
   readonly #connection: OwnedFd;
+  readonly #store: Database | undefined;
   #client: Promise<FrameSocket> | undefined;
   readonly #layout: Layout;
   readonly #stdio: ContainerStdio;
@@ -127,10 +145,12 @@ class Monitor {
   /** While it waits to start the container again. */
   readonly #woken = Promise.withResolvers<void>();
 
-  constructor(request: StartRequest, connection: OwnedFd) {
+  /** @param store one that is open already, if it is this engine's */
+  constructor(request: StartRequest, connection: OwnedFd, store: Database | undefined) {
     this.#request = request;
     this.#connection = connection;
     this.#layout = Layout.fromArguments(...request.layout);
+    this.#store = store;
     const fifos = this.#layout.container(request.id);
     const terminal = request.spec.process.terminal === true;
     this.#stdio = request.takesOver ? ContainerStdio.takeOver(fifos) : new ContainerStdio({ terminal, stdin: request.stdin !== "none", fifos });
@@ -140,7 +160,8 @@ class Monitor {
   async run(): Promise<never> {
     const { id, takesOver } = this.#request;
     try {
-      const db = openDatabase(this.#layout.database);
+      const { database } = this.#layout;
+      const db = this.#store?.filename === database ? this.#store : openDatabase(database);
       const orphan = takesOver ? claimForTakeover(db, id) : undefined;
       if (takesOver && !orphan) exitNow(0); // another one was faster
       if (!takesOver && !claimForStart(db, id, this.#request.isRestart))

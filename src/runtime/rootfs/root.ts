@@ -2,9 +2,10 @@
 
 import { inUserNamespace } from "../../../ffi/credentials.ts";
 import { AT_FDCWD, O_DIRECTORY, O_PATH, type OwnedFd, openat } from "../../../ffi/fd.ts";
-import { readFileSync } from "../../../ffi/files.ts";
-import { reasonOf } from "../../../ffi/libc.ts";
+import { readFileSync, rmSync } from "../../../ffi/files.ts";
+import { hasCode, reasonOf } from "../../../ffi/libc.ts";
 import { MOUNT_DATA_MAX, MS_BIND, MS_PRIVATE, MS_REC, mount } from "../../../ffi/mount.ts";
+import { join } from "../../../ffi/path.ts";
 import { chdir } from "../../../ffi/process.ts";
 import { RuntimeFailure } from "../errors.ts";
 
@@ -19,6 +20,8 @@ export type Root =
       /** Absent for an overlay that is only read; then there are at least two layers. */
       upper: string | undefined;
       work: string | undefined;
+      /** Whether what is written may be lost with the machine: nothing waits for the disk then, neither fsync(2) nor the unmounting. */
+      isVolatile?: boolean;
       /** MS_* for the mount. */
       flags?: number;
       owners?: RootOwners;
@@ -57,12 +60,14 @@ export function mountOverlay(root: Root & { type: "overlay" }, target: string): 
   let data = options(root.lower);
   const opened: OwnedFd[] = [];
   try {
-    if (data.length > MOUNT_DATA_MAX) {
+    if (data.length + VOLATILE.length > MOUNT_DATA_MAX) {
       // Layers by descriptor: 20 bytes each instead of 72.
       for (const lower of root.lower) opened.push(openat(AT_FDCWD, lower, O_PATH | O_DIRECTORY));
       data = options(opened.map((layer) => layer.path));
     }
-    mount("overlay", target, "overlay", root.flags ?? 0, data);
+    const mountWith = (more: string) => mount("overlay", target, "overlay", root.flags ?? 0, data + more);
+    if (root.isVolatile && root.work !== undefined) mountVolatile(root.work, mountWith);
+    else mountWith("");
   } catch (error) {
     const layers = root.lower.length;
     const hint = isMissing("overlay") ? "; this kernel has no overlay file system" : layers > 128 ? `; it has ${layers} layers` : "";
@@ -70,6 +75,21 @@ export function mountOverlay(root: Root & { type: "overlay" }, target: string): 
   } finally {
     for (const layer of opened) layer.close();
     chdir("/");
+  }
+}
+
+const VOLATILE = ",volatile";
+
+// Linux 5.10 and later; one that was mounted so before has a mark in its work folder that must go (overlayfs.rst, "Volatile mount").
+function mountVolatile(work: string, mountWith: (more: string) => void): void {
+  for (const more of [VOLATILE, VOLATILE, ""]) {
+    try {
+      mountWith(more);
+      return;
+    } catch (error) {
+      if (more === "" || !hasCode(error, "EINVAL")) throw error;
+      rmSync(join(work, "work", "incompat", "volatile"), { recursive: true, force: true });
+    }
   }
 }
 

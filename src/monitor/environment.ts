@@ -1,0 +1,16 @@
+/** What a monitor is started with, by src/engine/launch-monitor.ts or, before Bun is there, by ffi/loader.c. */
+
+/** Where the loader has launched one: the number of the descriptor that is connected to it. */
+export const MONITOR_VARIABLE = "BERTH_MONITOR";
+
+// It waits for most of its life: a small heap and fewer threads' buffers count
+// for more than the speed of compiled JavaScript (JSC's Options.h).
+export const MONITOR_ENVIRONMENT = {
+  BUN_JSC_forceMiniVMMode: "1",
+  BUN_JSC_useConcurrentJIT: "0",
+  BUN_JSC_useConcurrentGC: "0",
+  BUN_JSC_numberOfGCMarkers: "1",
+  BUN_JSC_useDFGJIT: "0",
+  BUN_JSC_thresholdForJITAfterWarmUp: "60000",
+  MIMALLOC_PURGE_DELAY: "0",
+};

@@ -40,6 +40,7 @@ extern const struct {
 #define O_CREAT 0100
 #define O_EXCL 0200
 #define F_DUPFD 0
+#define MOST_DESCRIPTORS 4096
 #define PROT_READ 1
 #define PROT_WRITE 2
 #define PROT_EXEC 4
@@ -342,7 +343,10 @@ static _Noreturn void become_monitor(uint64_t *stack, int connection, unsigned p
   connection = call(NR_fcntl, connection, F_DUPFD, 4, 0);
   for (int i = 0; i < 3; i++)
     if (call(NR_dup3, nothing, i, 0, 0) < 0) end(1);
-  if (call(NR_dup3, connection, 3, 0, 0) < 0 || call(NR_close_range, 4, ~0u, 0, 0) < 0) end(1);
+  if (call(NR_dup3, connection, 3, 0, 0) < 0) end(1);
+  // Before Linux 5.9 one by one.
+  if (call(NR_close_range, 4, ~0u, 0, 0) < 0)
+    for (int fd = 4; fd < MOST_DESCRIPTORS; fd++) call(NR_close, fd, 0, 0, 0);
   if (may_use_all_processors()) move_away(0, parents);
   call(NR_chdir, "/", 0, 0, 0);
   call(NR_setsid, 0, 0, 0, 0);

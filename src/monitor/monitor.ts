@@ -272,7 +272,8 @@ class Monitor {
       recordExit(db, id, { exitCode, oomKilled, error: error || output.failure });
       const wait = record && restartDelay(record, exitCode);
       if (wait !== undefined) recordRestarting(db, id, wait);
-      if (this.#request.autoRemove) isRemoved = this.#claimForRemoval(db);
+      // The record's word: a restart takes it back for a while.
+      if (record?.autoRemove) isRemoved = this.#claimForRemoval(db);
       return wait;
     });
     const takeAway = isRemoved ? putContainerAside(db, this.#layout, id) : undefined;

@@ -300,6 +300,11 @@ export function updateConfig(db: Database, id: string, config: ContainerConfig):
   change(db, "UPDATE containers SET config = ? WHERE id = ?", JSON.stringify(config), id);
 }
 
+/** Changes whether its end takes it away. */
+export function updateAutoRemove(db: Database, id: string, on: boolean): void {
+  change(db, "UPDATE containers SET auto_remove = ? WHERE id = ?", Number(on), id);
+}
+
 /** Lets go of a container that was only made, so that nobody takes it for abandoned. */
 export function releaseCreated(db: Database, id: string): void {
   change(db, "UPDATE containers SET owner_pid = NULL, owner_start = NULL WHERE id = ? AND status = 'created'", id);

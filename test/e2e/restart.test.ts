@@ -61,6 +61,18 @@ test("between two starts: told, stopped, removed", async () => {
   await until("nobody waits any more", () => engine.processes().length === 0);
 });
 
+test("restart of one with --rm: it stays, with its files, and goes with its next end; its root waits for no disk", async () => {
+  const root = () => engine.ok("exec", "r", "grep", "-c", "^overlay / .*volatile", "/proc/mounts");
+  await engine.ok("run", "-d", "--rm", "--name", "r", "bb", "sleep", "100");
+  await engine.ok("exec", "r", "touch", "/kept");
+  expect(await root()).toBe("1");
+  await engine.ok("restart", "-t", "0", "r");
+  await engine.ok("exec", "r", "ls", "/kept");
+  expect(await root()).toBe("1");
+  await engine.ok("stop", "-t", "0", "r");
+  expect(await engine.ok("ps", "-aq")).toBe("");
+});
+
 test("ports and addresses come back; what cannot start is not tried for ever", async () => {
   await engine.ok(
     "run",

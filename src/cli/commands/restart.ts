@@ -1,7 +1,4 @@
-import { resolveContainer } from "../../engine/resolve-container.ts";
-import { stopContainer } from "../../engine/signal-container.ts";
-import { startContainer } from "../../engine/start-container.ts";
-import { addContainerEvent } from "../../store/events.ts";
+import { restartContainer } from "../../engine/restart-container.ts";
 import { defineCommand } from "../command.ts";
 import { forEach } from "../each.ts";
 import { STOP_FLAGS, stopOptions } from "../stop-flags.ts";
@@ -14,10 +11,7 @@ export default defineCommand({
   async run({ engine }, flags, args) {
     const options = stopOptions(flags);
     return forEach(args, async (name) => {
-      const { id } = resolveContainer(engine, name);
-      stopContainer(engine, id, options);
-      await startContainer(engine, resolveContainer(engine, id), { attach: false, stdin: false, warn });
-      addContainerEvent(engine.db, id, "restart");
+      await restartContainer(engine, name, options, warn);
       console.log(name);
     });
   },

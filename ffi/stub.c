@@ -31,6 +31,7 @@ struct stub {
   int parent_end; // its peer, of which the child has a copy
   int spins;      // how often it is looked before somebody sleeps; 0 where the two have one processor
   struct waiter child, parent;
+  int was_moved;  // the child, to another processor
   long number, args[6];
   long result;
   long failed; // which of the posted calls
@@ -184,7 +185,10 @@ static int has_child(struct stub *s) {
 __attribute__((used)) static long finish(struct stub *s) {
   while (state_of(s) != DONE) {
     await_state(s, DONE, &s->parent);
-    if (s->parent.in_vain == MOVES_AFTER && may_use_all_processors()) move_away(s->pid, current_processor());
+    if (s->parent.in_vain == MOVES_AFTER && !s->was_moved) {
+      s->was_moved = 1;
+      if (may_use_all_processors()) move_away(s->pid, current_processor());
+    }
     if (state_of(s) != DONE && !has_child(s) && state_of(s) != DONE) return GONE;
   }
   return s->result;

@@ -58,7 +58,7 @@ extern const struct {
 #define O_DIRECTORY 0200000
 #define O_NOFOLLOW 0400000
 #define HOST_LOADER "/lib64/ld-linux-x86-64.so.2"
-enum { NR_write = 1, NR_mmap = 9, NR_mprotect = 10, NR_rt_sigprocmask = 14, NR_pread64 = 17, NR_madvise = 28, NR_getpid = 39,
+enum { NR_write = 1, NR_mmap = 9, NR_mprotect = 10, NR_rt_sigaction = 13, NR_rt_sigprocmask = 14, NR_pread64 = 17, NR_madvise = 28, NR_getpid = 39,
   NR_socketpair = 53, NR_clone = 56, NR_execve = 59, NR_fcntl = 72, NR_chdir = 80, NR_getuid = 102, NR_setsid = 112, NR_mount = 165,
   NR_mkdirat = 258, NR_newfstatat = 262, NR_unlinkat = 263, NR_renameat = 264, NR_dup3 = 292, NR_memfd_create = 319, NR_close_range = 436 };
 struct stat_head { uint64_t dev, ino, nlink; uint32_t mode, uid, gid, pad; uint64_t rdev; int64_t size; char rest[88]; };
@@ -71,7 +71,7 @@ __asm__(".globl _start\n_start:\n  mov %rsp, %rdi\n  sub $128, %rsp\n  and $-16,
 #define O_DIRECTORY 040000
 #define O_NOFOLLOW 0100000
 #define HOST_LOADER "/lib/ld-linux-aarch64.so.1"
-enum { NR_write = 64, NR_mmap = 222, NR_mprotect = 226, NR_rt_sigprocmask = 135, NR_pread64 = 67, NR_madvise = 233, NR_getpid = 172,
+enum { NR_write = 64, NR_mmap = 222, NR_mprotect = 226, NR_rt_sigaction = 134, NR_rt_sigprocmask = 135, NR_pread64 = 67, NR_madvise = 233, NR_getpid = 172,
   NR_socketpair = 199, NR_clone = 220, NR_execve = 221, NR_fcntl = 25, NR_chdir = 49, NR_getuid = 174, NR_setsid = 157, NR_mount = 40,
   NR_mkdirat = 34, NR_newfstatat = 79, NR_unlinkat = 35, NR_renameat = 38, NR_dup3 = 24, NR_memfd_create = 279, NR_close_range = 436 };
 struct stat_head { uint64_t dev, ino; uint32_t mode, nlink, uid, gid; uint64_t rdev, pad; int64_t size; char rest[72]; };
@@ -336,7 +336,9 @@ static _Noreturn void become_monitor(uint64_t *stack, int connection, unsigned p
   const char *given[] = {find_variable(stack, "BERTH_TRACE="), find_variable(stack, "BERTH_ROOT=")};
   for (int i = 0; i < 2; i++)
     if (given[i]) *next++ = given[i];
-  uint64_t no_signals = 0;
+  // What is ignored would stay so, in what it starts, too.
+  uint64_t by_default[4] = {0}, no_signals = 0;
+  for (int signal = 1; signal <= 64; signal++) call(NR_rt_sigaction, signal, by_default, 0, 8);
   int nothing = call(NR_openat, AT_FDCWD, "/dev/null", O_RDWR, 0);
   // Out of the way of where they are to be.
   nothing = call(NR_fcntl, nothing, F_DUPFD, 4, 0);

@@ -9,7 +9,7 @@ import { writeTransaction } from "../store/database.ts";
 import { algorithmOf, digestOf } from "../store/digest.ts";
 import { type FileDigester, WORTHWHILE } from "../store/file-digester.ts";
 import { type Blob, hasBlob, hasLayer, insertImage, insertLayer, insertLayerBlob, recordDigest } from "../store/images.ts";
-import { temporaryFolder } from "../store/temporary-folder.ts";
+import { temporaryPath } from "../store/temporary.ts";
 import type { Download } from "./download-blob.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
@@ -125,7 +125,7 @@ async function unpackBeside(
   { diffId: expected, lowers, progress }: StageOptions,
   known?: Promise<string>,
 ) {
-  const folder = temporaryFolder(engine.layout.layers);
+  const folder = temporaryPath(engine.layout.layers);
   mkdirSync(folder, { recursive: true, mode: 0o755 });
   let mediaType: string | undefined;
   let read = 0;

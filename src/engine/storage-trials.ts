@@ -9,13 +9,13 @@ import { RuntimeFailure } from "../runtime/errors.ts";
 import { openIdMapping } from "../runtime/id-mapping.ts";
 import { openIdMappedRoot } from "../runtime/rootfs/idmapped-root.ts";
 import type { Root } from "../runtime/rootfs/root.ts";
-import { temporaryFolder } from "../store/temporary-folder.ts";
+import { temporaryPath } from "../store/temporary.ts";
 import type { Engine } from "./engine.ts";
 import { UPPER, WORK } from "./storage-driver.ts";
 
 /** Whether overlays work. */
 export function tryOverlay(engine: Engine): boolean {
-  const folder = temporaryFolder(engine.layout.layers);
+  const folder = temporaryPath(engine.layout.layers);
   for (const name of ["lower", UPPER, WORK]) mkdirSync(join(folder, name), { recursive: true, mode: 0o700 });
   try {
     // By descriptor: options of a mount cannot hold every path.
@@ -33,7 +33,7 @@ export function tryOverlay(engine: Engine): boolean {
 
 /** Whether mounts can show files with other owners. */
 export function tryMapping(engine: Engine): boolean {
-  const folder = temporaryFolder(engine.layout.layers);
+  const folder = temporaryPath(engine.layout.layers);
   for (const name of ["lower", "own/upper", "own/work", "staging"]) mkdirSync(join(folder, name), { recursive: true, mode: 0o700 });
   const first = 0x7000_0000;
   try {

@@ -3,10 +3,9 @@ import { existsSync, readdirSync, renameSync, rmSync } from "../../ffi/files.ts"
 import { join } from "../../ffi/path.ts";
 import { sweepTemporaryBlobs } from "../store/blob-writer.ts";
 import { writeTransaction } from "../store/database.ts";
-import { removedRubbish } from "../store/discard-container.ts";
 import { deleteOrphans, hasBlob, hasLayer } from "../store/images.ts";
 import { layerFolder, makePrivateFolder } from "../store/layout.ts";
-import { temporaryFolder, temporaryState } from "../store/temporary-folder.ts";
+import { isTemporary, rubbishIn, temporaryPath } from "../store/temporary.ts";
 import type { Engine } from "./engine.ts";
 
 /** Deletes what dead processes left, and layers and blobs that no record names. */
@@ -14,20 +13,16 @@ export function sweepLayers(engine: Engine): void {
   const { db, layout } = engine;
   sweepTemporaryBlobs(layout);
   makePrivateFolder(layout.layers);
-  makePrivateFolder(layout.removed);
-  const doomed = removedRubbish(layout);
+  const doomed = [...rubbishIn(layout.removed), ...rubbishIn(layout.layers)];
   // The lock: an import puts folder and record in place under it.
   writeTransaction(db, () => {
     deleteOrphans(db);
     sweepBlobs(engine);
     for (const name of readdirSync(layout.layers)) {
-      const temporary = temporaryState(name);
-      if (temporary === "rubbish") doomed.push(join(layout.layers, name));
-      else if (temporary === undefined && !hasLayer(db, `sha256:${name}`)) {
-        const away = temporaryFolder(layout.layers);
-        renameSync(join(layout.layers, name), away);
-        doomed.push(away);
-      }
+      if (isTemporary(name) || hasLayer(db, `sha256:${name}`)) continue;
+      const away = temporaryPath(layout.layers);
+      renameSync(join(layout.layers, name), away);
+      doomed.push(away);
     }
   });
   for (const folder of doomed) rmSync(folder, { recursive: true, force: true });

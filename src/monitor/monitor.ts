@@ -21,7 +21,7 @@ import { RuntimeFailure } from "../runtime/errors.ts";
 import { startEarly } from "../runtime/spawn/here.ts";
 import { type PendingProcess, prepareProcess, type RunningProcess } from "../runtime/spawn.ts";
 import type { State } from "../runtime/spec.ts";
-import { ContainerStdio, type OutputReceiver } from "../runtime/stdio.ts";
+import { ContainerStdio } from "../runtime/stdio.ts";
 import {
   claimForRemoval,
   claimForStart,
@@ -43,6 +43,7 @@ import { Audience } from "./audience.ts";
 import type { ContainerNetwork } from "./container-network.ts";
 import type { HealthMonitor } from "./health.ts";
 import { ContainerLog } from "./log/container-log.ts";
+import { Output } from "./output.ts";
 import {
   type Attach,
   CONTAINER_CHANGED,
@@ -65,8 +66,6 @@ export const MONITOR_CONNECTION_FD = 3;
 
 // A start leaves memory behind; a short-lived container is gone before it matters.
 const REST_AFTER = 300; // milliseconds
-// How long output is awaited that nobody may ever finish: a descriptor of it can have been passed to another container.
-const DRAIN_TIMEOUT = 1000; // milliseconds without a byte
 
 /**
  * Runs the role: waits for one {@link StartRequest}, and ends with its container.
@@ -441,40 +440,5 @@ class Monitor {
   readerGone(socket: FrameSocket): void {
     this.#audience.remove(socket);
     if (this.#request.stdin === "once") this.#stdio.endInput();
-  }
-}
-
-/** All output of a container, being read. */
-class Output {
-  /** Why it was not read to its end. */
-  failure = "";
-  #finished = false;
-  #last = performance.now();
-  readonly #end: Promise<void>;
-  readonly #ending = Promise.withResolvers<void>();
-
-  constructor(stdio: ContainerStdio, receive: OutputReceiver) {
-    this.#end = stdio
-      .readAll(async (stream, chunk) => {
-        // A reader that cannot keep up slows the container down, but not its end.
-        const full = receive(stream, chunk);
-        if (full) await Promise.race([full, this.#ending.promise]);
-        this.#last = performance.now();
-      })
-      .catch((error: Error) => {
-        this.failure = `cannot read the container's output: ${error.message}`;
-      })
-      .then(() => {
-        this.#finished = true;
-      });
-  }
-
-  /** After the container's end: resolves when all was read, or nothing came for so long that nothing will. */
-  async drained(): Promise<void> {
-    this.#ending.resolve();
-    this.#last = performance.now();
-    while (!this.#finished && performance.now() - this.#last < DRAIN_TIMEOUT) {
-      await Promise.race([this.#end, Bun.sleep(50)]);
-    }
   }
 }

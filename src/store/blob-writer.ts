@@ -1,33 +1,25 @@
 /** Bytes on their way into the store: written beside, checked, renamed. */
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeSync } from "../../ffi/files.ts";
+import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "../../ffi/files.ts";
 import { reasonOf } from "../../ffi/libc.ts";
-import { dirname, join } from "../../ffi/path.ts";
-import { processStartTime } from "../../ffi/process.ts";
+import { dirname } from "../../ffi/path.ts";
 import { StoreError } from "./errors.ts";
 import { type Layout, makePrivateFolder } from "./layout.ts";
-import { currentProcess } from "./process-identity.ts";
+import { rubbishIn, temporaryPath } from "./temporary.ts";
 
 /** Content that is not what its digest or size says. */
 export class DigestError extends Error {
   override name = "DigestError";
 }
 
-const TEMPORARY = /^\.tmp-(\d+)-(\d+)-/;
-
 /** A new file beside the blobs that is this process's while it lives, and rubbish afterwards. */
 export function temporaryBlobPath(layout: Layout): string {
-  const me = currentProcess();
   makePrivateFolder(layout.blobs);
-  return join(layout.blobs, `.tmp-${me.pid}-${me.startTime}-${crypto.randomUUID()}`);
+  return temporaryPath(layout.blobs);
 }
 
 /** Deletes what dead processes left there. */
 export function sweepTemporaryBlobs(layout: Layout): void {
-  if (!existsSync(layout.blobs)) return;
-  for (const name of readdirSync(layout.blobs)) {
-    const [, pid, start] = TEMPORARY.exec(name) ?? [];
-    if (pid !== undefined && processStartTime(Number(pid)) !== Number(start)) rmSync(join(layout.blobs, name), { recursive: true, force: true });
-  }
+  for (const path of rubbishIn(layout.blobs)) rmSync(path, { recursive: true, force: true });
 }
 
 export class BlobWriter {

@@ -1,12 +1,12 @@
 /** Takes away everything a container has on disk. All need `claimForRemoval` before. */
 import type { Database } from "bun:sqlite";
-import { readdirSync, renameSync, rmSync } from "../../ffi/files.ts";
+import { renameSync, rmSync } from "../../ffi/files.ts";
 import { hasCode } from "../../ffi/libc.ts";
-import { dirname, join } from "../../ffi/path.ts";
+import { dirname } from "../../ffi/path.ts";
 import { deleteContainer } from "./containers.ts";
 import { writeTransaction } from "./database.ts";
 import { type Layout, makePrivateFolder } from "./layout.ts";
-import { temporaryFolder, temporaryState } from "./temporary-folder.ts";
+import { rubbishIn, temporaryPath } from "./temporary.ts";
 import { deleteVolume, ownAnonymousVolumes } from "./volumes.ts";
 
 /** Killed at any point it can be called again: the record, which says what is to be removed, goes last. */
@@ -27,20 +27,15 @@ export function putContainerAside(db: Database, layout: Layout, id: string): () 
   const aside = foldersOf(layout, id, own).flatMap((folder) => putAside(layout, folder));
   forget(db, id, own);
   return () => {
-    for (const folder of [...aside, ...removedRubbish(layout)]) remove(folder);
+    for (const folder of [...aside, ...rubbishIn(layout.removed)]) remove(folder);
   };
-}
-
-/** What was put aside by processes that are dead. */
-export function removedRubbish({ removed }: Layout): string[] {
-  return readdirSync(removed).flatMap((name) => (temporaryState(name) === "rubbish" ? [join(removed, name)] : []));
 }
 
 const foldersOf = (layout: Layout, id: string, volumes: string[]) => [layout.container(id), ...volumes.map((name) => dirname(layout.volume(name)))];
 const remove = (folder: string) => rmSync(folder, { recursive: true, force: true });
 
 function putAside(layout: Layout, folder: string): string[] {
-  const aside = temporaryFolder(layout.removed);
+  const aside = temporaryPath(layout.removed);
   try {
     renameSync(folder, aside);
     return [aside];

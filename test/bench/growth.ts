@@ -4,6 +4,7 @@ import { appendFileSync, copyFileSync, mkdirSync, statSync, truncateSync, writeF
 import { join } from "node:path";
 import { makeBusyboxTar } from "../fixtures/busybox.ts";
 import { BERTH, type Curve, GROWTH } from "./row.ts";
+import { sh } from "./sh.ts";
 
 const RUNS = 15;
 const IMAGE = "bb:v1";
@@ -12,13 +13,8 @@ const SETTLED = 35;
 
 const [folder = ""] = process.argv.slice(2);
 const root = join(folder, "growth");
-const env = { ...process.env, BERTH_ROOT: root };
+process.env.BERTH_ROOT = root;
 
-function sh(script: string): string {
-  const { stdout, stderr, exitCode } = Bun.spawnSync(["sh", "-ec", script], { env });
-  if (exitCode !== 0) throw new Error(`${script}: ${stderr}`);
-  return stdout.toString().trim();
-}
 const berth = (...args: string[]) => sh([BERTH, ...args].join(" "));
 
 /** Median milliseconds of a shell command. */
@@ -35,7 +31,7 @@ function time(command: string, { runs = RUNS, prepare }: { runs?: number; prepar
 const curves = new Map<string, Curve>();
 function add(title: string, unit: string, count: number, milliseconds: number): void {
   const curve = curves.get(title) ?? { title, unit, points: [] };
-  curve.points.push([count, milliseconds]);
+  curve.points.push({ count, milliseconds });
   curves.set(title, curve);
   console.log(`  ${title}, ${count} ${unit}: ${milliseconds.toFixed(1)} ms`);
 }

@@ -8,6 +8,7 @@ import { makeBusyboxRoot } from "../fixtures/busybox.ts";
 import { type Peer, podmanPeer, type Run, runner, startDockerd } from "../fixtures/peers.ts";
 import { measure } from "./measure.ts";
 import { BERTH, shellCommand } from "./row.ts";
+import { sh } from "./sh.ts";
 
 const ROUNDS = 5;
 const SECONDS = 2; // of each measurement
@@ -15,12 +16,6 @@ const HOST = "198.51.100.1";
 const MANY_PORTS = 1000;
 
 const folder = process.argv[2] as string;
-
-function sh(script: string): string {
-  const { stdout, stderr, exitCode } = Bun.spawnSync(["sh", "-ec", script]);
-  if (exitCode !== 0) throw new Error(`${script}: ${stderr}`);
-  return stdout.toString().trim();
-}
 
 /** A busybox root with iperf3 and the libraries it needs. */
 function makeImage(): string {

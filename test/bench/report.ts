@@ -98,8 +98,9 @@ function describeCurves(curves: KeptCurve[]): string {
   const lines = curves.map(({ title, unit, points }) => {
     const [first] = points;
     const last = points.at(-1);
-    const growth = first && last ? `${(last[0] / first[0]).toFixed(0)} × as many: ${(last[1] / first[1]).toFixed(1)} × as long` : "";
-    return `| ${title} | ${points.map(([count, ms]) => `${count} ${unit}: ${time(ms / 1000)}`).join("<br>")} | ${growth} |`;
+    const growth =
+      first && last ? `${(last.count / first.count).toFixed(0)} × as many: ${(last.milliseconds / first.milliseconds).toFixed(1)} × as long` : "";
+    return `| ${title} | ${points.map(({ count, milliseconds }) => `${count} ${unit}: ${time(milliseconds / 1000)}`).join("<br>")} | ${growth} |`;
   });
   return `
 ## Growth

@@ -39,8 +39,8 @@ export interface Curve {
   title: string;
   /** Of what there are more and more. */
   unit: string;
-  /** How many, and median milliseconds. */
-  points: [count: number, milliseconds: number][];
+  /** Medians. */
+  points: { count: number; milliseconds: number }[];
 }
 
 /** As {@link MEASUREMENTS}, of curves. */

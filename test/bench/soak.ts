@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "n
 import { join } from "node:path";
 import { makeBusyboxTar } from "../fixtures/busybox.ts";
 import { BERTH } from "./row.ts";
+import { sh } from "./sh.ts";
 
 const MINUTES = Number(process.env.BERTH_SOAK ?? 60);
 const SAMPLES = 12;
@@ -12,13 +13,7 @@ const GROWTH = 0.05;
 
 const [folder = ""] = process.argv.slice(2);
 const root = join(folder, "soak");
-const env = { ...process.env, BERTH_ROOT: root };
-
-function sh(script: string): string {
-  const { stdout, stderr, exitCode } = Bun.spawnSync(["sh", "-ec", script], { env });
-  if (exitCode !== 0) throw new Error(`${script}: ${stderr}`);
-  return stdout.toString().trim();
-}
+process.env.BERTH_ROOT = root;
 
 function makeContext(): string {
   const context = join(folder, "soak-context");

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
-import { TestEngine, until } from "./engine.ts";
+import { BERTH, TestEngine, until } from "./engine.ts";
 
 let engine: TestEngine;
 beforeAll(async () => {
@@ -131,6 +132,21 @@ describe("run", () => {
       expect((await run).exitCode).toBe(code);
     }
     expect(await engine.leftovers()).toEqual([]);
+  });
+
+  test("the monitor inherits nothing: no descriptor, variable or folder, and no signal that is ignored", async () => {
+    const script = `trap "" USR1; exec 9</etc/passwd; cd /usr; exec "$0" run --name heir bb sh -c "sleep 1; exit 3"`;
+    const command = Bun.spawn(["sh", "-c", script, BERTH], { env: { ...engine.env, SECRET: "1" } });
+    await until("it runs", async () => (await engine.run("inspect", "-f", "{{.State.Running}}", "heir")).stdout === "true\n");
+    const [, monitor = ""] = /^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${await engine.inspect("heir", "{{.State.Pid}}")}/status`, "latin1")) ?? [];
+    const [, ignored = ""] = /^SigIgn:\s+(\w+)/m.exec(readFileSync(`/proc/${monitor}/status`, "latin1")) ?? [];
+    expect(BigInt(`0x${ignored}`) & (1n << BigInt(constants.signals.SIGUSR1 - 1))).toBe(0n);
+    const targets = readdirSync(`/proc/${monitor}/fd`).map((fd) => readlinkSync(`/proc/${monitor}/fd/${fd}`));
+    expect(targets).not.toContain("/etc/passwd");
+    expect(readFileSync(`/proc/${monitor}/environ`, "latin1")).not.toContain("SECRET");
+    expect(readlinkSync(`/proc/${monitor}/cwd`)).toBe("/");
+    expect(await command.exited).toBe(3);
+    await engine.ok("rm", "heir");
   });
 
   test("a reader that goes away ends the command line, not the machine's patience", async () => {

@@ -4,14 +4,13 @@ import { join } from "node:path";
 import { makeBusyboxTar } from "../../fixtures/busybox.ts";
 import { type Peer, podmanPeer, startDockerd, WITHOUT_NETWORKS } from "../../fixtures/peers.ts";
 import { BERTH, shellCommand } from "../row.ts";
+import { sh } from "../sh.ts";
 
 export const IMAGE = "bb:v1";
 
 export interface Engines extends AsyncDisposable {
   /** One shell command for each of them, in which `{}` stands for its name and places. */
   each(command: (tool: string) => string): Record<string, string>;
-  /** Runs a shell command. @throws where it fails. */
-  sh(script: string): string;
 }
 
 // podman's containers cannot be removed where the mount of their network namespace was another mount namespace's.
@@ -39,15 +38,9 @@ export async function startEngines(folder: string, networks = false): Promise<En
   const peers: Record<string, Peer> = { berth, docker: dockerd, podman };
   const each: Engines["each"] = (command) =>
     Object.fromEntries(Object.entries(peers).map(([name, peer]) => [name, command(name).replaceAll("{}", shellCommand(peer))]));
-  const sh = (script: string) => {
-    const { stdout, stderr, exitCode } = Bun.spawnSync(["sh", "-c", script]);
-    if (exitCode !== 0) throw new Error(`${script}: ${stderr}`);
-    return stdout.toString().trim();
-  };
   for (const command of Object.values(each(() => `{} import ${tar} ${IMAGE}`))) sh(command);
   return {
     each,
-    sh,
     async [Symbol.asyncDispose]() {
       const all = each((tool) => `ids=$({} ps -aq); [ -z "$ids" ] || {} rm -f ${tool === "podman" ? "-t 0" : ""} $ids`);
       for (const command of Object.values(all)) Bun.spawnSync(["sh", "-c", command]);

@@ -1,6 +1,7 @@
 /** Rows beside 100 idle containers: what lists and watches them, and what they cost meanwhile. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import type { Row } from "../row.ts";
+import { sh } from "../sh.ts";
 import { type Engines, IMAGE } from "./engines.ts";
 
 const CONTAINERS = 100;
@@ -40,7 +41,7 @@ export async function measureIdle(engines: Engines, folder: string): Promise<voi
   for (const command of Object.values(
     engines.each(() => `for i in $(seq ${CONTAINERS}); do {} run -d --name idle$i --network none ${IMAGE} sleep 100000 >/dev/null || exit 1; done`),
   ))
-    engines.sh(command);
+    sh(command);
   await Bun.sleep(5000);
   const ofFolder = (pid: string) =>
     readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(folder) ||

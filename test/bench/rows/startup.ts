@@ -3,6 +3,7 @@ import { copyFileSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node
 import { dirname, join } from "node:path";
 import { makeBusyboxTar } from "../../fixtures/busybox.ts";
 import { BERTH, type Row } from "../row.ts";
+import { sh } from "../sh.ts";
 import { IMAGE } from "./engines.ts";
 
 const HELLO = "Bun's hello";
@@ -10,11 +11,6 @@ const ABOVE = 4; // milliseconds
 
 export interface StartupRows extends Disposable {
   rows: Row[];
-}
-
-function sh(script: string): void {
-  const { stderr, exitCode } = Bun.spawnSync(["sh", "-ec", script]);
-  if (exitCode !== 0) throw new Error(`${script}: ${stderr}`);
 }
 
 // Out of the page cache, so that each is read into it by being started; see "One file" in docs/architecture.md.

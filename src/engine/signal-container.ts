@@ -142,6 +142,6 @@ export function settle(engine: Engine, record: ContainerRecord, timeout: number)
     if (!current || (current.status !== "running" && current.status !== "paused" && current.status !== "removing")) return;
     if (current.startedAt !== record.startedAt || performance.now() > deadline) return;
     // A monitor that still serves a slow reader lives on after it wrote the end down.
-    if (!current.owner || awaitProcess(current.owner, 5)) Bun.sleepSync(1);
+    if (!current.owner || awaitProcess(current.owner, 1)) Bun.sleepSync(1);
   }
 }

@@ -1,6 +1,7 @@
 /** `rm`: takes a container away with all it has. */
-import { type ContainerRecord, claimForRemoval, getContainer, isRestarting } from "../store/containers.ts";
+import { type ContainerRecord, claimForRemoval, getContainer, isRestarting, requestRemoval } from "../store/containers.ts";
 import { discardContainer } from "../store/discard-container.ts";
+import { ownAnonymousVolumes } from "../store/volumes.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
 import { reconcile } from "./reconcile.ts";
@@ -40,6 +41,8 @@ export function removeContainer(engine: Engine, text: string, options: RemoveOpt
     }
     if ((record.status === "running" || record.status === "paused") && record.process) {
       if (!options.force) throw notStopped(record);
+      // Its files may take long: nobody waits for them then.
+      if (options.volumes || ownAnonymousVolumes(db, id).length === 0) requestRemoval(db, id);
       killAndSettle(engine, record, record.process);
       continue;
     }

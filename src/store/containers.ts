@@ -248,6 +248,11 @@ export function requestStop(db: Database, id: string): void {
   change(db, "UPDATE containers SET stop_requested = 1, restarting = 0 WHERE id = ?", id);
 }
 
+/** Has the monitor of a running container take it away, anonymous volumes too, when it ends. */
+export function requestRemoval(db: Database, id: string): void {
+  change(db, "UPDATE containers SET auto_remove = 1, stop_requested = 1, restarting = 0 WHERE id = ? AND status IN ('running', 'paused')", id);
+}
+
 /**
  * A start that failed: the container is what it was before, with the reason and docker's code.
  *

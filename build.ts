@@ -6,7 +6,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSyn
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
-import { MONITOR_ENVIRONMENT, MONITOR_VARIABLE } from "./src/monitor/environment.ts";
+import { MONITOR_ENVIRONMENT, MONITOR_NAME, MONITOR_VARIABLE } from "./src/monitor/environment.ts";
 
 const PT_LOAD = 1;
 const PT_DYNAMIC = 2;
@@ -201,7 +201,7 @@ async function compileStub(compiler: string, arch: Target["arch"]): Promise<Buff
 /** For the loader, as C's strings. */
 function monitorDefinitions(): string[] {
   const variables = Object.entries(MONITOR_ENVIRONMENT).map(([name, value]) => `"${name}=${value}"`);
-  return [`-DMONITOR_ENVIRONMENT=${variables.join(",")}`, `-DMONITOR_VARIABLE="${MONITOR_VARIABLE}"`];
+  return [`-DMONITOR_ENVIRONMENT=${variables.join(",")}`, `-DMONITOR_NAME="${MONITOR_NAME}"`, `-DMONITOR_VARIABLE="${MONITOR_VARIABLE}"`];
 }
 
 /** Compiles the loader to run at `address`, with `params` right before it; gives its bytes and where it starts. */

@@ -329,7 +329,7 @@ static int wants_monitor(uint64_t *stack) {
 
 // As launchMonitor in src/engine/launch-monitor.ts, whose connection stays with it as descriptor 3.
 static _Noreturn void become_monitor(uint64_t *stack, int connection, unsigned parents) {
-  const char *const argv[] = {"berth-monitor", "monitor", 0};
+  const char *const argv[] = {MONITOR_NAME, "monitor", 0};
   const char *environment[] = {MONITOR_ENVIRONMENT, 0, 0, 0};
   const char **next = environment;
   while (*next) next++;
@@ -379,6 +379,8 @@ struct start { uint64_t entry; uint64_t *stack; };
 
 // Called with the stack as the kernel left it: argc, argv, NULL, envp, NULL, auxv.
 __attribute__((used)) struct start prepare(uint64_t *stack) {
+  char *foreign = find_variable(stack, MONITOR_VARIABLE "=");
+  if (foreign) *foreign = '_';
   if (wants_monitor(stack)) stack = launch_monitor(stack);
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)
     if (!find_variable(stack, options[i])) stack = add_variable(stack, options[i]);

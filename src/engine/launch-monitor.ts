@@ -3,8 +3,7 @@ import { AT_FDCWD, O_RDONLY, O_RDWR, type OwnedFd, openat } from "../../ffi/fd.t
 import { startProgram } from "../../ffi/program.ts";
 import { socketPair } from "../../ffi/socket.ts";
 import { traceEnvironment } from "../../ffi/trace.ts";
-import { MONITOR_ENVIRONMENT } from "../monitor/environment.ts";
-import { MONITOR_NAME } from "../monitor/protocol.ts";
+import { MONITOR_ENVIRONMENT, MONITOR_NAME } from "../monitor/environment.ts";
 import { ROOTLESS_ALIVE, ROOTLESS_UID } from "../store/layout.ts";
 
 // What a monitor needs to start the container again, and its helper programs.

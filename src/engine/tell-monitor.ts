@@ -1,6 +1,7 @@
 /** Makes a container's monitor look at its record again. */
 import { readFileSync } from "../../ffi/files.ts";
-import { CONTAINER_CHANGED, MONITOR_NAME } from "../monitor/protocol.ts";
+import { MONITOR_NAME } from "../monitor/environment.ts";
+import { CONTAINER_CHANGED } from "../monitor/protocol.ts";
 import type { ContainerRecord } from "../store/containers.ts";
 import { isAlive } from "../store/process-identity.ts";
 

@@ -1,5 +1,8 @@
 /** What a monitor is started with, by src/engine/launch-monitor.ts or, before Bun is there, by ffi/loader.c. */
 
+/** A monitor's first argument: what else a record names does not expect to be told. */
+export const MONITOR_NAME = "berth-monitor";
+
 /** Where the loader has launched one: the number of the descriptor that is connected to it. */
 export const MONITOR_VARIABLE = "BERTH_MONITOR";
 

@@ -41,6 +41,7 @@ import { endpointsOf } from "../store/networks.ts";
 import type { ProcessIdentity } from "../store/process-identity.ts";
 import { Audience } from "./audience.ts";
 import type { ContainerNetwork } from "./container-network.ts";
+import { MONITOR_NAME } from "./environment.ts";
 import type { HealthMonitor } from "./health.ts";
 import { ContainerLog } from "./log/container-log.ts";
 import { Output } from "./output.ts";
@@ -50,7 +51,6 @@ import {
   FrameSocket,
   FrameType,
   type HealthRequest,
-  MONITOR_NAME,
   parseFrame,
   type Resize,
   readFrame,

@@ -38,9 +38,6 @@ export type FrameType = (typeof FrameType)[keyof typeof FrameType];
  */
 export const CONTAINER_CHANGED = "SIGUSR2";
 
-/** A monitor's first argument: what else a record names does not expect to be told. */
-export const MONITOR_NAME = "berth-monitor";
-
 /** What a monitor is to do; the record in the store is for everybody else. */
 export interface StartRequest {
   id: string;

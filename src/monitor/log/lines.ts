@@ -21,8 +21,10 @@ export class Lines {
       this.#keep(stream, Buffer.concat([partial, chunk]));
       return;
     }
-    const lines = chunk.subarray(0, last + 1);
-    this.#write(stream, partial.length > 0 ? Buffer.concat([partial, lines]) : lines);
+    // The line that was begun goes by itself: nothing is copied for its sake.
+    const first = partial.length > 0 ? chunk.indexOf(NEWLINE) + 1 : 0;
+    if (first > 0) this.#write(stream, Buffer.concat([partial, chunk.subarray(0, first)]));
+    if (last >= first) this.#write(stream, chunk.subarray(first, last + 1));
     this.#keep(stream, Buffer.from(chunk.subarray(last + 1)));
   }
 

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { joinJson, parseJson } from "../../src/engine/log-entries.ts";
 import { Lines } from "../../src/monitor/log/lines.ts";
 import { LogFile } from "../../src/monitor/log/log-file.ts";
 import { criRecords, jsonRecords } from "../../src/monitor/log/records.ts";
@@ -12,6 +13,41 @@ const parse = (text: string) =>
     .trimEnd()
     .split("\n")
     .map((line) => (JSON.parse(line) as { log: string }).log);
+
+test("what is read at once is what is read line by line", () => {
+  const pieces = [
+    "plain\n",
+    "plain\n",
+    "\n",
+    'a "quote"\n',
+    "back\\slash\n",
+    "\\n\n",
+    "half",
+    "é\n",
+    '","stream":"stdout"\n',
+    '{"log":"\n',
+    "tab\t\n",
+  ];
+  const pick = <T>(from: readonly T[]) => from[Math.floor(Math.random() * from.length)] as T;
+  let joined = 0;
+  for (let round = 0; round < 3000; round++) {
+    const few = pieces.slice(0, pick([2, 3, pieces.length]));
+    const streams = pick([["stdout"], ["stderr"], ["stdout", "stderr"]] as const);
+    const records = Array.from({ length: 1 + (round % 9) }, () => {
+      const output = Array.from({ length: 1 + Math.floor(Math.random() * 4) }, () => pick(few)).join("");
+      const whole = jsonRecords(pick([{}, { label: 'of "it"' }]))(pick(streams), Buffer.from(output), pick(["T1", "T2"]));
+      return Math.random() < 0.05 ? `${whole.slice(0, Math.floor(Math.random() * whole.indexOf('","stream"')))}\n` : whole;
+    });
+    const text = records.join("").slice(0, -1);
+    const [entry, ...more] = joinJson(text) ?? [];
+    if (!entry) continue;
+    joined++;
+    const parsed = parseJson(text);
+    expect({ ...entry, more }).toMatchObject({ log: parsed.map(({ log }) => log).join(""), stream: parsed[0]?.stream, more: [] });
+    expect(new Set(parsed.map(({ stream }) => stream)).size).toBe(1);
+  }
+  expect(joined).toBeGreaterThan(300);
+});
 
 test("the fast way and the slow way write the same", () => {
   const plain = Buffer.from("one\ntwo\n\nthree");

@@ -1,5 +1,6 @@
 import { writeAll } from "../../../ffi/fd.ts";
-import { type LogEntry, readLog } from "../../engine/read-log.ts";
+import type { LogEntry } from "../../engine/log-entries.ts";
+import { readLog } from "../../engine/read-log.ts";
 import { resolveContainer } from "../../engine/resolve-container.ts";
 import { defineCommand } from "../command.ts";
 import { ValueError } from "../errors.ts";
@@ -25,7 +26,13 @@ export default defineCommand({
       const text = flags[flag];
       return text === undefined ? undefined : readValue(FLAGS, flag, text, (t) => parseTime(t, now));
     };
-    const options = { follow: flags.follow, tail: readTail(flags.tail), since: time("since"), until: time("until") };
+    const options = {
+      follow: flags.follow,
+      tail: readTail(flags.tail),
+      since: time("since"),
+      until: time("until"),
+      joined: !flags.timestamps && !flags.details,
+    };
     const record = resolveContainer(engine, name);
     await readLog(engine, record, options, (entries) => {
       const write = { stdout: printBlocking, stderr: (text: string) => writeAll(2, Buffer.from(text)) };

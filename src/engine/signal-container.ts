@@ -66,6 +66,12 @@ function awaitKilled(record: ContainerRecord, process: ProcessIdentity): boolean
   return false;
 }
 
+// Told first: what is sent may end it, and its record with it.
+function send(engine: Engine, { id }: ContainerRecord, process: ProcessIdentity, signal: number): void {
+  addContainerEvent(engine.db, id, "kill", { signal: String(signal) });
+  signalProcess(process, signal);
+}
+
 /** `kill`: sends a signal to a running container. */
 export function killContainer(engine: Engine, text: string, signal: number): void {
   const record = resolveContainer(engine, text);
@@ -73,8 +79,7 @@ export function killContainer(engine: Engine, text: string, signal: number): voi
     throw new EngineError(`Cannot kill container: ${text}: Container ${record.id} is not running`);
   }
   if (signal === SIGKILL || signal === signalNumber(record.config.stopSignal)) requestStop(engine.db, record.id);
-  signalProcess(record.process, signal);
-  addContainerEvent(engine.db, record.id, "kill", { signal: String(signal) });
+  send(engine, record, record.process, signal);
   if (signal !== SIGKILL) return;
   thaw(record);
   awaitKilled(record, record.process);
@@ -108,8 +113,7 @@ export function stopContainer(engine: Engine, text: string, options: StopOptions
   const seconds = options.timeout ?? record.config.stopTimeout ?? DEFAULT_STOP_TIMEOUT;
   if (seconds !== 0) {
     const number = signal ?? parseSignal(record.config.stopSignal);
-    signalProcess(record.process, number);
-    addContainerEvent(engine.db, record.id, "kill", { signal: String(number) });
+    send(engine, record, record.process, number);
     thaw(record);
   }
   if (seconds !== 0 && awaitProcess(record.process, seconds < 0 ? -1 : seconds * 1000)) settle(engine, record, SETTLE_TIMEOUT);
@@ -119,8 +123,7 @@ export function stopContainer(engine: Engine, text: string, options: StopOptions
 
 /** Kills a running container and waits until its record says so. */
 export function killAndSettle(engine: Engine, record: ContainerRecord, process: ProcessIdentity): void {
-  signalProcess(process, SIGKILL);
-  addContainerEvent(engine.db, record.id, "kill", { signal: String(SIGKILL) });
+  send(engine, record, process, SIGKILL);
   thaw(record);
   if (!awaitKilled(record, process))
     throw new EngineError(`container ${record.id}: process ${process.pid} did not end within ${KILL_TIMEOUT / 1000} seconds of SIGKILL`);

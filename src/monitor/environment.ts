@@ -15,4 +15,5 @@ export const MONITOR_ENVIRONMENT = {
   BUN_JSC_numberOfGCMarkers: "1",
   BUN_JSC_useDFGJIT: "0",
   BUN_JSC_thresholdForJITAfterWarmUp: "60000",
+  MIMALLOC_PURGE_DELAY: "0",
 };

@@ -11,6 +11,8 @@ import { MONITOR_ENVIRONMENT, MONITOR_NAME, MONITOR_VARIABLE } from "./src/monit
 const PT_LOAD = 1;
 const PT_DYNAMIC = 2;
 const PT_INTERP = 3;
+const DT_NEEDED = 1n;
+const DT_STRTAB = 5n;
 const DT_VERNEED = 0x6ffffffen;
 const DT_VERNEEDNUM = 0x6fffffffn;
 const PAGE = 4096n;
@@ -37,9 +39,11 @@ const OWN_TARGET = `linux-${process.arch}`;
 
 /** What the program's dynamic section needs, the dynamic loader first. Order and limit: ffi/loader.c. */
 const LIBRARIES: Record<string, string[]> = {
-  x64: ["ld-linux-x86-64.so.2", "libc.so.6", "libpthread.so.0", "libdl.so.2", "libm.so.6"],
-  arm64: ["ld-linux-aarch64.so.1", "libc.so.6", "libpthread.so.0", "libdl.so.2", "libm.so.6"],
+  x64: ["ld-linux-x86-64.so.2", "libc.so.6", "libm.so.6"],
+  arm64: ["ld-linux-aarch64.so.1", "libc.so.6", "libm.so.6"],
 };
+/** What the compiled program needs besides, and glibc has had in libc itself since 2.34, the oldest that is used: empty files. */
+const EMPTY_LIBRARIES = ["libpthread.so.0", "libdl.so.2"];
 
 /** One Elf64_Phdr; offsets, addresses and sizes in bytes. */
 interface ProgramHeader {
@@ -83,8 +87,8 @@ function encodeProgramHeader(h: ProgramHeader): Buffer {
   return b;
 }
 
-/** Bytes of the version-need table: the loader copies it to change file names in it. */
-function verneedSize(elf: Buffer, headers: ProgramHeader[]): bigint {
+/** Where the dynamic section's entries are, by offset in the file, and the tables that they lead to. */
+function readDynamic(elf: Buffer, headers: ProgramHeader[]) {
   const offsetOf = (vaddr: bigint) => {
     const load = headers.find((h) => h.type === PT_LOAD && vaddr >= h.vaddr && vaddr < h.vaddr + h.filesz);
     if (!load) throw new Error(`no segment holds address 0x${vaddr.toString(16)}`);
@@ -92,22 +96,48 @@ function verneedSize(elf: Buffer, headers: ProgramHeader[]): bigint {
   };
   const dynamic = headers.find((h) => h.type === PT_DYNAMIC);
   if (!dynamic) throw new Error("the compiled program has no dynamic section");
-  let at = 0;
-  let count = 0n;
-  for (let d = Number(dynamic.offset); elf.readBigUInt64LE(d) !== 0n; d += 16) {
-    if (elf.readBigUInt64LE(d) === DT_VERNEED) at = offsetOf(elf.readBigUInt64LE(d + 8));
-    if (elf.readBigUInt64LE(d) === DT_VERNEEDNUM) count = elf.readBigUInt64LE(d + 8);
+  const entries: { at: number; tag: bigint; value: bigint }[] = [];
+  for (let at = Number(dynamic.offset); elf.readBigUInt64LE(at) !== 0n; at += 16)
+    entries.push({ at, tag: elf.readBigUInt64LE(at), value: elf.readBigUInt64LE(at + 8) });
+  const value = (tag: bigint) => entries.find((entry) => entry.tag === tag)?.value ?? 0n;
+  const needs: number[] = [];
+  let at = offsetOf(value(DT_VERNEED));
+  for (let i = 0n; i < value(DT_VERNEEDNUM); i++) {
+    needs.push(at);
+    at += elf.readUInt32LE(at + 12);
   }
-  let end = at;
-  for (let v = at, i = 0n; i < count; i++) {
-    let aux = v + elf.readUInt32LE(v + 8);
-    for (let n = elf.readUInt16LE(v + 2); n > 0; n--) {
+  const strings = offsetOf(value(DT_STRTAB));
+  const nameAt = (offset: number) => elf.toString("latin1", strings + offset, elf.indexOf(0, strings + offset));
+  return { entries, needs, nameAt };
+}
+
+/** Bytes of the version-need table: the loader copies it to change file names in it. */
+function verneedSize(elf: Buffer, headers: ProgramHeader[]): bigint {
+  const { needs } = readDynamic(elf, headers);
+  let end = 0;
+  for (const need of needs) {
+    let aux = need + elf.readUInt32LE(need + 8);
+    for (let n = elf.readUInt16LE(need + 2); n > 0; n--) {
       end = Math.max(end, aux + 16);
       aux += elf.readUInt32LE(aux + 12);
     }
-    v += elf.readUInt32LE(v + 12);
   }
-  return BigInt(end - at);
+  return BigInt(end - (needs[0] ?? 0));
+}
+
+/** Has the dynamic loader open none of {@link EMPTY_LIBRARIES}: what the program wants of them is libc's to have. In place. */
+function leaveOutEmptyLibraries(elf: Buffer, headers: ProgramHeader[]): void {
+  const { entries, needs, nameAt } = readDynamic(elf, headers);
+  const isEmpty = (offset: number) => EMPTY_LIBRARIES.includes(nameAt(offset));
+  const kept = entries.filter(({ tag, value }) => tag !== DT_NEEDED || !isEmpty(Number(value)));
+  const libc = kept.find(({ tag, value }) => tag === DT_NEEDED && nameAt(Number(value)) === "libc.so.6");
+  if (!libc) throw new Error("expected a program that needs libc.so.6");
+  for (const need of needs) if (isEmpty(elf.readUInt32LE(need + 4))) elf.writeUInt32LE(Number(libc.value), need + 4);
+  const first = entries[0]?.at ?? 0;
+  entries.forEach((_, i) => {
+    elf.writeBigUInt64LE(kept[i]?.tag ?? 0n, first + i * 16);
+    elf.writeBigUInt64LE(kept[i]?.value ?? 0n, first + i * 16 + 8);
+  });
 }
 
 async function run(command: string[]): Promise<string> {
@@ -263,6 +293,7 @@ async function embedLoader(compiled: Buffer, arch: string, compiler: string): Pr
   const headers = readProgramHeaders(elf);
   const dynamic = headers.find((h) => h.type === PT_DYNAMIC);
   if (!dynamic || !headers.some((h) => h.type === PT_INTERP)) throw new Error("expected a dynamically linked ELF");
+  leaveOutEmptyLibraries(elf, headers);
   const libraries = await findLibraries(compiler, arch);
   const id = createHash("sha256")
     .update(Buffer.concat(libraries.map((l) => l.bytes)))

@@ -6,7 +6,6 @@ import { signalNumber } from "../../ffi/signal.ts";
 import { getWindowSize } from "../../ffi/tty.ts";
 import { gpuDevices, isCdiName } from "../engine/cdi.ts";
 import type { ContainerOptions, HealthOptions } from "../engine/create-container.ts";
-import { readProfile } from "../engine/seccomp/profile.ts";
 import { hasAppArmor } from "../runtime/process/apparmor.ts";
 import type { ContainerConfig, IdRange, RestartPolicy } from "../store/container-config.ts";
 import type { Flags, FlagValues } from "./command.ts";
@@ -362,6 +361,9 @@ type Security = NonNullable<ContainerConfig["security"]>;
 const SECURITY_OPTIONS =
   "expected seccomp=unconfined, seccomp=FILE, no-new-privileges, systempaths=unconfined, apparmor=PROFILE, apparmor=unconfined or label=disable";
 
+// Docker's own profile comes with it; few containers have another.
+const loadProfiles = () => require("../engine/seccomp/profile.ts") as typeof import("../engine/seccomp/profile.ts");
+
 function parseSecurityOption(text: string): Security {
   const [, name, value] = /^([\w-]+)(?:[=:](.*))?$/.exec(text) ?? [];
   switch (name) {
@@ -369,7 +371,7 @@ function parseSecurityOption(text: string): Security {
       if (["true", "false", "1", "0", undefined].includes(value)) return { noNewPrivileges: value !== "false" && value !== "0" };
       break;
     case "seccomp":
-      if (value) return { seccomp: value === "unconfined" ? value : { path: value, profile: readProfile(value) } };
+      if (value) return { seccomp: value === "unconfined" ? value : { path: value, profile: loadProfiles().readProfile(value) } };
       break;
     case "systempaths":
       if (value === "unconfined") return { systemPathsUnconfined: true };

@@ -95,6 +95,32 @@ describe("kill -9", () => {
     }
   });
 
+  test("of monitors at any moment of a start: what they had started ends, too", async () => {
+    const killed = new Set<number>();
+    for (let i = 0; i < 100; i++) {
+      const run = Bun.spawn([BERTH, "run", "--rm", "--network", "none", "bb", "true"], { env: engine.env, stdout: "ignore", stderr: "ignore" });
+      await Bun.sleep(5 + Math.random() * 30);
+      const monitor = Number(readFileSync(`/proc/${run.pid}/task/${run.pid}/children`, "latin1").split(" ")[0]);
+      if (monitor > 0) {
+        killed.add(monitor);
+        process.kill(monitor, "SIGKILL");
+      }
+      await run.exited;
+    }
+    expect(killed.size).toBeGreaterThan(50);
+    // All that a monitor starts is of its session.
+    const sessionOf = (stat: string) => Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[3]);
+    const left = () =>
+      readdirSync("/proc").filter((pid) => {
+        try {
+          return /^\d+$/.test(pid) && killed.has(sessionOf(readFileSync(`/proc/${pid}/stat`, "latin1"))) && !isDead(Number(pid));
+        } catch {
+          return false; // gone
+        }
+      });
+    await until("nothing of theirs is left", () => left().length === 0);
+  });
+
   test("then the name is free again", async () => {
     await engine.ok("run", "-d", "--rm", "--name", "again", "bb", "sleep", "100");
     const pid = await pidOf("again");

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { measure } from "./measure.ts";
 import { startEngines } from "./rows/engines.ts";
 import { lifeRows } from "./rows/lives.ts";
-import { sh } from "./sh.ts";
 
 const [folder = "", ...wanted] = process.argv.slice(2);
 
@@ -15,6 +14,7 @@ await using engines = await startEngines(join(folder, "l"), true);
 for (const { before, rows } of lifeRows(engines, folder)) {
   const measured = rows.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
   if (measured.length === 0) continue;
-  if (before) for (const command of Object.values(engines.each(before))) sh(command);
+  // A peer that fails here fails in the rows, too, and they say so.
+  if (before) for (const command of Object.values(engines.each(before))) Bun.spawnSync(["sh", "-ec", command]);
   for (const row of measured) await measure(row, folder);
 }

@@ -49,7 +49,7 @@ export function writeReport(measured: Measurement[], curves: Curve[]): void {
   const when = `${new Date().toISOString().slice(0, 10)}, ${say([BERTH, "version", "--format", "{{.Client.GitCommit}}"])}`;
   const titles = measured.map(({ title }) => title);
   const grown: KeptCurve[] = curves.length > 0 ? curves.map((curve) => ({ ...curve, when })) : readAll(CURVES);
-  writeFileSync(CURVES, `${JSON.stringify(grown)}\n`);
+  writeFileSync(CURVES, `${JSON.stringify(grown, null, 2)}\n`);
   const all = [...readKept().filter(({ title }) => !titles.includes(title)), ...measured.map((row) => ({ ...row, when }))];
   writeFileSync(DATA, `${JSON.stringify(all, null, 2)}\n`);
   writeFileSync(join(DOCS, "benchmarks.md"), describe(all) + describeCurves(grown));

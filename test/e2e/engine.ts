@@ -92,10 +92,10 @@ export class TestEngine implements AsyncDisposable {
 
   /** Everything that is left of containers: records, folders, mounts, processes. */
   async leftovers(): Promise<string[]> {
-    const records = (await this.ok("ps", "-aq", "--no-trunc")).split("\n").filter(Boolean);
     const inside = (name: string) => (existsSync(join(this.root, name)) ? readdirSync(join(this.root, name)) : []);
     // A monitor removes files after it has told of the end, and ends then, or when whoever launched it wants nothing of it.
     await until("monitors ended", () => inside("removed").length + this.processes().length === 0).catch(() => {});
+    const records = (await this.ok("ps", "-aq", "--no-trunc")).split("\n").filter(Boolean);
     const folders = [...inside("containers"), ...inside("removed")];
     const mounts = readFileSync("/proc/self/mountinfo", "utf8")
       .split("\n")

@@ -1,3 +1,4 @@
+/** A container's own layer on disk: the upper folder of an overlay, or, where there is none, a copy of its layers (copied-layer.ts). */
 import { existsSync, mkdirSync } from "../../ffi/files.ts";
 import type { Owners } from "../../ffi/owners.ts";
 import { join } from "../../ffi/path.ts";

@@ -1,8 +1,8 @@
 /** `start`: hands a container to a monitor of its own, and stays in touch where asked to. */
 
-import { type OwnedFd, writeAll } from "../../ffi/fd.ts";
+import type { OwnedFd } from "../../ffi/fd.ts";
 import { mark } from "../../ffi/trace.ts";
-import { encodeFrame, FrameType, type StartRequest } from "../monitor/protocol.ts";
+import { FrameType, type StartRequest, writeFrame } from "../monitor/protocol.ts";
 import { IS_RESTART } from "../monitor/restart.ts";
 import type { ContainerConfig, NetworkSettings } from "../store/container-config.ts";
 import type { ContainerRecord } from "../store/containers.ts";
@@ -109,7 +109,7 @@ export async function startContainer(engine: Engine, record: ContainerRecord, op
   const monitor = options.monitor ?? loadLauncher().launchMonitor();
   try {
     // It has begun before there is more of a connection.
-    writeAll(monitor.fd, encodeFrame(FrameType.start, Buffer.from(JSON.stringify(request))));
+    writeFrame(monitor.fd, FrameType.start, request);
   } catch {} // it is gone: so says the connection
   const connection = await connectToMonitor(monitor, options);
   const started = await connection.started;

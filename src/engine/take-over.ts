@@ -1,6 +1,5 @@
 /** Gives a container whose monitor was killed another one. */
-import { writeAll } from "../../ffi/fd.ts";
-import { encodeFrame, FrameType, type StartRequest } from "../monitor/protocol.ts";
+import { FrameType, type StartRequest, writeFrame } from "../monitor/protocol.ts";
 import { type ContainerRecord, getContainer } from "../store/containers.ts";
 import { isAlive } from "../store/process-identity.ts";
 import type { Engine } from "./engine.ts";
@@ -26,7 +25,7 @@ export function takeOver(engine: Engine, record: ContainerRecord): void {
     return; // what it was started with is not there any more: it ends without a monitor
   }
   using monitor = launchMonitor("take-over");
-  writeAll(monitor.fd, encodeFrame(FrameType.start, Buffer.from(JSON.stringify(request))));
+  writeFrame(monitor.fd, FrameType.start, request);
   const deadline = performance.now() + TIMEOUT;
   while (performance.now() < deadline) {
     const now = getContainer(engine.db, record.id);

@@ -1,6 +1,6 @@
 /** What a monitor and the command that started it say to each other: typed frames over a stream socket. */
 import type { Socket } from "bun";
-import { type OwnedFd, readExactly } from "../../ffi/fd.ts";
+import { type OwnedFd, readExactly, writeAll } from "../../ffi/fd.ts";
 import type { UserNetworkHelper } from "../network/user-network.ts";
 import type { NamedUser } from "../runtime/channel.ts";
 import type { FailureKind } from "../runtime/errors.ts";
@@ -105,16 +105,17 @@ export interface FrameHandler {
   close(): void;
 }
 
-/** A frame as it is on the wire. */
-export function encodeFrame(type: FrameType, payload: Uint8Array): Buffer {
-  return Buffer.concat([frameHeader(type, payload.length), payload]);
-}
-
 function frameHeader(type: FrameType, length: number): Buffer {
   const header = Buffer.allocUnsafe(HEADER);
   header[0] = type;
   header.writeUInt32LE(length, 1);
   return header;
+}
+
+/** Writes a frame of JSON, all of it before it returns. */
+export function writeFrame(fd: number, type: FrameType, message: object): void {
+  const payload = Buffer.from(JSON.stringify(message));
+  writeAll(fd, Buffer.concat([frameHeader(type, payload.length), payload]));
 }
 
 /** Waits for the next frame, and nothing else meanwhile; undefined at the end. */

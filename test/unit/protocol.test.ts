@@ -1,7 +1,6 @@
 import { expect, test } from "bun:test";
-import { writeAll } from "../../ffi/fd.ts";
 import { socketPair } from "../../ffi/socket.ts";
-import { encodeFrame, FrameSocket, FrameType, parseFrame } from "../../src/monitor/protocol.ts";
+import { FrameSocket, FrameType, parseFrame, writeFrame } from "../../src/monitor/protocol.ts";
 
 test("what was said before the other side went is heard, also by who speaks to nobody", async () => {
   const [ours, theirs] = socketPair();
@@ -11,7 +10,7 @@ test("what was said before the other side went is heard, also by who speaks to n
     frame: (_type, payload) => heard.push(parseFrame<object>(payload)),
     close: () => closed.resolve(),
   });
-  writeAll(theirs.fd, encodeFrame(FrameType.exited, Buffer.from('{"exitCode":5}')));
+  writeFrame(theirs.fd, FrameType.exited, { exitCode: 5 });
   theirs[Symbol.dispose]();
   await socket.send(FrameType.stdin, Buffer.from("too late"));
   await closed.promise;

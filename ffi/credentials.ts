@@ -1,6 +1,6 @@
 /** Users, groups and capabilities of the calling thread (credentials(7), capabilities(7)). */
 import { readFileSync } from "./files.ts";
-import { call, errnoName, SyscallError } from "./libc.ts";
+import { type Call, call, errnoName, SyscallError, tryCalls } from "./libc.ts";
 import {
   PR_CAP_AMBIENT,
   PR_CAP_AMBIENT_CLEAR_ALL,
@@ -49,11 +49,12 @@ export function setCapabilities(sets: CapabilitySets): void {
 
 /** Drops from the bounding set what `keep` lacks, also what this kernel has and we have no name for. */
 export function limitBoundingSet(keep: bigint): void {
-  for (let n = 0; n < 64; n++) {
-    if (keep & (1n << BigInt(n))) continue;
-    const result = tryPrctl(PR_CAPBSET_DROP, n);
+  const dropped = Array.from({ length: 64 }, (_, n) => n).filter((n) => (keep & (1n << BigInt(n))) === 0n);
+  const results = tryCalls(dropped.map((n): Call => ["prctl", PR_CAPBSET_DROP, n, 0, 0, 0]));
+  for (const [i, result] of results.entries()) {
     if (result === -EINVAL) break; // no such capability, nor any above
     // Who may drop none has none left to drop, or must not go on.
+    const n = dropped[i] as number;
     if (result < 0 && tryPrctl(PR_CAPBSET_READ, n) === 1) throw new SyscallError("prctl", errnoName(-result), ["PR_CAPBSET_DROP", String(n)]);
   }
 }

@@ -1,7 +1,7 @@
 /** Descriptors: opening relative to folders, pipes, flags, ownership. */
 import { O_DIRECTORY, O_NOFOLLOW } from "./arch.ts";
 import { decodeName } from "./file-name.ts";
-import { type Argument, call, errnoName, SyscallError, tryCall } from "./libc.ts";
+import { type Argument, call, errnoName, failureOf, SyscallError, tryCall } from "./libc.ts";
 
 export { O_DIRECTORY, O_NOFOLLOW };
 export const AT_FDCWD = -100; // linux/fcntl.h, as all of these
@@ -61,9 +61,16 @@ export function openat(dir: number, path: string, flags: number, mode = 0): Owne
  *
  * @throws {SyscallError} ENOSYS before Linux 5.6; EAGAIN where a rename raced `..`
  */
-export function openat2(dir: number, path: string, flags: number, resolve: number, mode = 0): OwnedFd {
-  const how = new BigUint64Array([BigInt(flags | O_CLOEXEC), BigInt(mode), BigInt(resolve)]);
-  return new OwnedFd(call("openat2", dir, path, how, how.byteLength));
+export function openat2(dir: number, path: string, flags: number, resolve: number): OwnedFd {
+  const result = tryOpenat2(dir, path, flags, resolve);
+  if (result >= 0) return new OwnedFd(result);
+  throw failureOf(result, "openat2", dir, path);
+}
+
+/** As {@link openat2}; gives the number, or the negative errno. */
+export function tryOpenat2(dir: number, path: string, flags: number, resolve: number): number {
+  const how = new Uint32Array([flags | O_CLOEXEC, 0, 0, 0, resolve, 0]); // struct open_how
+  return tryCall("openat2", dir, path, how, how.byteLength);
 }
 
 /** Text of a symbolic link; `""` reads the link that `dir` itself is (opened with O_PATH|O_NOFOLLOW). */
@@ -93,10 +100,21 @@ export interface FileStatus {
   devMinor: number;
 }
 
+function statx(dir: number, path: string, follow: boolean): Buffer {
+  const STATX_BASIC_STATS = 0x7ff;
+  const status = Buffer.alloc(256);
+  call("statx", dir, cPath(path), (follow ? 0 : AT_SYMLINK_NOFOLLOW) | AT_EMPTY_PATH, STATX_BASIC_STATS, status);
+  return status;
+}
+
+/** What a file is, S_IFDIR and so on, as {@link statat} finds it. */
+export function fileTypeAt(dir: number, path: string): number {
+  return statx(dir, path, false).readUInt16LE(28) & S_IFMT;
+}
+
 /** statx(2), a last symlink followed only where that is asked for. `""` with a descriptor tells of the descriptor itself. */
 export function statat(dir: number, path: string, follow = false): FileStatus {
-  const b = Buffer.alloc(256);
-  call("statx", dir, cPath(path), (follow ? 0 : AT_SYMLINK_NOFOLLOW) | AT_EMPTY_PATH, 0x7ff, b);
+  const b = statx(dir, path, follow);
   return {
     nlink: b.readUInt32LE(16),
     uid: b.readUInt32LE(20),

@@ -24,7 +24,7 @@ export function entriesOf(folder: number): FolderEntry[] {
       const name = decodeName(buffer.subarray(at + 19, buffer.indexOf(0, at + 19)));
       if (name === "." || name === "..") continue;
       // Some file systems do not tell.
-      found.push({ name, type: DT[buffer[at + 18] as number] ?? fd.statat(folder, name).mode & fd.S_IFMT });
+      found.push({ name, type: DT[buffer[at + 18] as number] ?? fd.fileTypeAt(folder, name) });
     }
   }
 }

@@ -3,9 +3,14 @@
  * outside of it: `..` and absolute links stop at the root, as after chroot(2).
  */
 import * as fd from "./fd.ts";
-import { hasCode, SyscallError } from "./libc.ts";
+import { failureOf, hasCode, SyscallError } from "./libc.ts";
 
 const MAX_LINKS = 40; // as the kernel's own limit, MAXSYMLINKS
+
+const EPERM = 1;
+const ENOENT = 2;
+const EAGAIN = 11;
+const ENOSYS = 38;
 
 let openat2Works = true;
 
@@ -15,20 +20,34 @@ let openat2Works = true;
  * @throws {SyscallError} ENOENT, ELOOP, ENOTDIR and so on, as openat2(2)
  */
 export function openInRoot(root: number, path: string, flags: number): fd.OwnedFd {
-  if (openat2Works) {
-    for (let attempt = 0; ; attempt++) {
-      try {
-        return fd.openat2(root, path, flags, fd.RESOLVE_IN_ROOT | fd.RESOLVE_NO_MAGICLINKS);
-      } catch (error) {
-        // EAGAIN: something was renamed while the kernel walked over "..".
-        if (hasCode(error, "EAGAIN") && attempt < 32) continue;
-        if (!hasCode(error, "ENOSYS", "EPERM", "EAGAIN")) throw error;
-        openat2Works = false;
-        break;
-      }
-    }
+  const result = tryOpenat2(root, path, flags);
+  if (result === undefined) return walk(root, path, flags, undefined);
+  if (result >= 0) return new fd.OwnedFd(result);
+  throw failureOf(result, "openat2", root, path);
+}
+
+/** As {@link openInRoot}; undefined where there is nothing. */
+export function findInRoot(root: number, path: string, flags: number): fd.OwnedFd | undefined {
+  const result = tryOpenat2(root, path, flags);
+  if (result === -ENOENT) return undefined;
+  try {
+    return result !== undefined && result >= 0 ? new fd.OwnedFd(result) : openInRoot(root, path, flags);
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return undefined;
+    throw error;
   }
-  return walk(root, path, flags, undefined);
+}
+
+// The number, or the negative errno; undefined where the kernel has no openat2(2).
+function tryOpenat2(root: number, path: string, flags: number): number | undefined {
+  for (let attempt = 0; openat2Works; attempt++) {
+    const result = fd.tryOpenat2(root, path, flags, fd.RESOLVE_IN_ROOT | fd.RESOLVE_NO_MAGICLINKS);
+    // EAGAIN: something was renamed while the kernel walked over "..".
+    if (result === -EAGAIN && attempt < 32) continue;
+    if (result !== -ENOSYS && result !== -EPERM && result !== -EAGAIN) return result;
+    openat2Works = false;
+  }
+  return undefined;
 }
 
 /** What {@link makeInRoot} makes where the path is missing. */
@@ -41,12 +60,17 @@ export interface Missing {
 
 /** Opens a path inside `root` with O_PATH, making missing folders and the last component. */
 export function makeInRoot(root: number, path: string, missing: Missing): fd.OwnedFd {
-  try {
-    return openInRoot(root, path, fd.O_PATH);
-  } catch (error) {
-    if (!hasCode(error, "ENOENT")) throw error;
-  }
-  return walk(root, path, fd.O_PATH, missing);
+  return findInRoot(root, path, fd.O_PATH) ?? makeLast(root, path, missing) ?? walk(root, path, fd.O_PATH, missing);
+}
+
+// Where but the last component is missing, and it is no link: undefined in all other cases.
+function makeLast(root: number, path: string, missing: Missing): fd.OwnedFd | undefined {
+  const [, above = "", name = ""] = /^(.*?)\/*([^/]+)\/*$/.exec(path) ?? [];
+  if (!openat2Works || name === "" || name === "." || name === "..") return undefined;
+  using folder = above === "" ? undefined : findInRoot(root, above, fd.O_PATH | fd.O_DIRECTORY);
+  if (!folder && above !== "") return undefined;
+  make(folder?.fd ?? root, name, missing);
+  return findInRoot(root, path, fd.O_PATH);
 }
 
 /**
@@ -65,8 +89,8 @@ export function walk(root: number, path: string, flags: number, missing: Missing
         continue;
       }
       const next = openComponent(top(), component, queue.length === 0, missing);
-      const { mode } = fd.statat(next.fd, "");
-      if ((mode & fd.S_IFMT) === fd.S_IFLNK && !(queue.length === 0 && (flags & fd.O_NOFOLLOW) !== 0)) {
+      const type = fd.fileTypeAt(next.fd, "");
+      if (type === fd.S_IFLNK && !(queue.length === 0 && (flags & fd.O_NOFOLLOW) !== 0)) {
         using link = next;
         if (++links > MAX_LINKS) throw new SyscallError("openat", "ELOOP", [path]);
         const target = fd.readlinkat(link.fd, "");
@@ -74,7 +98,7 @@ export function walk(root: number, path: string, flags: number, missing: Missing
         queue.unshift(...target.split("/").filter((c) => c !== "" && c !== "."));
         continue;
       }
-      if (queue.length > 0 && (mode & fd.S_IFMT) !== fd.S_IFDIR) {
+      if (queue.length > 0 && type !== fd.S_IFDIR) {
         next.close();
         throw new SyscallError("openat", "ENOTDIR", [path]);
       }
@@ -97,11 +121,16 @@ function openComponent(parent: number, name: string, isLast: boolean, missing: M
   } catch (error) {
     if (!missing || !hasCode(error, "ENOENT")) throw error;
   }
+  make(parent, name, isLast ? missing : { last: "directory", mode: 0o755 });
+  return fd.openat(parent, name, fd.O_PATH | fd.O_NOFOLLOW);
+}
+
+// Unless it is there by now.
+function make(parent: number, name: string, { last, mode }: Missing): void {
   try {
-    if (isLast && missing.last === "file") fd.openat(parent, name, fd.O_CREAT | fd.O_EXCL | fd.O_WRONLY | fd.O_NOFOLLOW, missing.mode).close();
-    else fd.mkdirat(parent, name, isLast ? missing.mode : 0o755);
+    if (last === "file") fd.openat(parent, name, fd.O_CREAT | fd.O_EXCL | fd.O_WRONLY | fd.O_NOFOLLOW, mode).close();
+    else fd.mkdirat(parent, name, mode);
   } catch (error) {
     if (!hasCode(error, "EEXIST")) throw error;
   }
-  return fd.openat(parent, name, fd.O_PATH | fd.O_NOFOLLOW);
 }

@@ -110,6 +110,13 @@ export interface Carrier {
    * @returns its result, or an errno as a negative number
    */
   carry(name: SyscallName, number: number, words: Words, mayFail: boolean, memory: readonly unknown[]): number;
+  /**
+   * Several, one after the other.
+   *
+   * @param words of each its number, six arguments, and one more for its result
+   * @returns as {@link carry} does
+   */
+  carryAll?(words: readonly Word[]): number[];
 }
 
 /** What a register takes. */
@@ -134,11 +141,15 @@ export function carriedBy<T>(by: Carrier | undefined, action: () => T): T {
  *
  * @throws {SyscallError} where the kernel answers with an errno. EINTR is retried.
  */
-export function call(name: SyscallName, ...args: Argument[]): number {
-  const [a, b, c, d, e, f] = args;
+export function call(name: SyscallName, a?: Argument, b?: Argument, c?: Argument, d?: Argument, e?: Argument, f?: Argument): number {
   const result = perform(name, false, a, b, c, d, e, f);
   if (result >= 0) return result;
-  throw new SyscallError(name, errnoName(-result), args.map(describe));
+  throw failureOf(result, name, a, b, c, d, e, f);
+}
+
+/** What {@link call} throws for a result of {@link tryCall} or {@link tryCalls}. */
+export function failureOf(result: number, name: SyscallName, ...args: (Argument | undefined)[]): SyscallError {
+  return new SyscallError(name, errnoName(-result), args.filter((arg) => arg !== undefined).map(describe));
 }
 
 /** As {@link call}, but gives the negative errno instead of throwing. */
@@ -146,12 +157,27 @@ export function tryCall(name: SyscallName, a?: Argument, b?: Argument, c?: Argum
   return perform(name, true, a, b, c, d, e, f);
 }
 
+/** The name of a system call, and what it is called with. */
+export type Call = [name: SyscallName, a?: Argument, b?: Argument, c?: Argument, d?: Argument, e?: Argument, f?: Argument];
+
+/** Makes system calls one after the other, whatever each gives; their results are as those of {@link tryCall}. */
+export function tryCalls(calls: readonly Call[]): number[] {
+  if (!carrier?.carryAll) return calls.map((one) => perform(one[0], true, one[1], one[2], one[3], one[4], one[5], one[6]));
+  const words: Word[] = [];
+  for (const [name, a, b, c, d, e, f] of calls) {
+    words.push(syscallNumber(name), wordOf(a), wordOf(b), wordOf(c), wordOf(d), wordOf(e), wordOf(f), 0);
+  }
+  const results = carrier.carryAll(words);
+  inUse.length = 0;
+  return results;
+}
+
 // What the kernel reads of is kept alive here meanwhile.
 const inUse: unknown[] = [];
 
-function wordOf(arg: Argument): Word {
+function wordOf(arg: Argument | undefined): Word {
   if (typeof arg === "number" || typeof arg === "bigint") return arg;
-  if (arg === null) return 0;
+  if (arg === undefined || arg === null) return 0;
   const bytes = typeof arg === "string" ? cString(arg) : arg;
   if (bytes.byteLength === 0) return 0;
   inUse.push(bytes);
@@ -161,17 +187,23 @@ function wordOf(arg: Argument): Word {
 function perform(
   name: SyscallName,
   mayFail: boolean,
-  a: Argument = 0,
-  b: Argument = 0,
-  c: Argument = 0,
-  d: Argument = 0,
-  e: Argument = 0,
-  f: Argument = 0,
+  a: Argument | undefined,
+  b: Argument | undefined,
+  c: Argument | undefined,
+  d: Argument | undefined,
+  e: Argument | undefined,
+  f: Argument | undefined,
 ): number {
   const number = syscallNumber(name);
-  const [x, y, z, u, v, w] = [wordOf(a), wordOf(b), wordOf(c), wordOf(d), wordOf(e), wordOf(f)];
+  // A start makes some seven hundred calls, in code that nothing has compiled.
+  const u = typeof a === "number" ? a : wordOf(a);
+  const v = typeof b === "number" ? b : wordOf(b);
+  const w = typeof c === "number" ? c : wordOf(c);
+  const x = typeof d === "number" ? d : wordOf(d);
+  const y = typeof e === "number" ? e : wordOf(e);
+  const z = typeof f === "number" ? f : wordOf(f);
   for (;;) {
-    const result = carrier ? carrier.carry(name, number, [x, y, z, u, v, w], mayFail, inUse) : syscall(number, x, y, z, u, v, w);
+    const result = carrier ? carrier.carry(name, number, [u, v, w, x, y, z], mayFail, inUse) : syscall(number, u, v, w, x, y, z);
     if (result === -EINTR) continue;
     inUse.length = 0;
     return result;

@@ -54,6 +54,6 @@ const COMMANDS = { poweroff: 0x4321fedc, reboot: 0x01234567 } as const;
 /** Writes out what is in memory and ends the machine (reboot(2)). */
 export function endMachine(how: keyof typeof COMMANDS): never {
   call("sync");
-  call("reboot", ...MAGIC, COMMANDS[how], null);
+  call("reboot", MAGIC[0], MAGIC[1], COMMANDS[how], null);
   throw new Error("unreachable");
 }

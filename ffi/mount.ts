@@ -74,24 +74,30 @@ export const MOUNT_ATTR_NODIRATIME = 0x80;
 export const MOUNT_ATTR_IDMAP = 0x100000;
 export const MOUNT_ATTR_NOSYMFOLLOW = 0x200000;
 
-/** What {@link setMountAttributes} changes: bits to set, bits to clear, an id-mapping user namespace. */
+/** What {@link setMountAttributes} changes: bits to set, bits to clear, propagation (MS_PRIVATE and so on), an id-mapping user namespace. */
 export interface MountAttributes {
-  set: number;
-  clear: number;
+  set?: number;
+  clear?: number;
+  propagation?: number;
   userNamespace?: number;
 }
 
 /** mount_setattr(2) on a mount and, if asked, all below it. Linux 5.12. */
 export function setMountAttributes(dir: number, path: string, recursive: boolean, attributes: MountAttributes): void {
-  const struct = new BigUint64Array([BigInt(attributes.set), BigInt(attributes.clear), 0n, BigInt(attributes.userNamespace ?? 0)]);
+  const { set = 0, clear = 0, propagation = 0, userNamespace = 0 } = attributes;
+  const struct = new Uint32Array([set, 0, clear, 0, propagation, 0, userNamespace, 0]); // struct mount_attr
   const flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
   call("mount_setattr", dir, path === "" ? empty : path, flags, struct, struct.byteLength);
 }
 
 /** Whether the kernel has the file-descriptor based mount API (Linux 5.2; 5.12 for mount_setattr). */
 export function hasMountSetattr(): boolean {
-  return tryCall("mount_setattr", -1, empty, 0, null, 0) !== -38;
+  const ENOSYS = 38;
+  mountSetattrWorks ??= tryCall("mount_setattr", -1, empty, 0, null, 0) !== -ENOSYS;
+  return mountSetattrWorks;
 }
+
+let mountSetattrWorks: boolean | undefined;
 
 /**
  * Whether a file system can be made with these options, empty for those without a value: it is, and let go of again,

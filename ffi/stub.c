@@ -10,11 +10,11 @@
 
 #if defined(__x86_64__)
 enum { NR_rt_sigaction = 13, NR_rt_sigprocmask = 14, NR_clone = 56, NR_wait4 = 61, NR_futex = 202, NR_waitid = 247, NR_ppoll = 271, NR_setns = 308 };
-__asm__(".globl _start\n_start:\n  jmp start\n  .balign 16\n  jmp begin\n  .balign 16\n  jmp finish\n  .balign 16\n  jmp delegate\n  .balign 16\n  jmp post\n");
+__asm__(".globl _start\n_start:\n  jmp start\n  .balign 16\n  jmp begin\n  .balign 16\n  jmp finish\n  .balign 16\n  jmp delegate\n  .balign 16\n  jmp post\n  .balign 16\n  jmp all\n");
 static inline void relax(void) { __asm__ volatile("pause"); }
 #elif defined(__aarch64__)
 enum { NR_rt_sigaction = 134, NR_rt_sigprocmask = 135, NR_clone = 220, NR_futex = 98, NR_ppoll = 73, NR_waitid = 95, NR_wait4 = 260, NR_setns = 268 };
-__asm__(".globl _start\n_start:\n  b start\n  .balign 16\n  b begin\n  .balign 16\n  b finish\n  .balign 16\n  b delegate\n  .balign 16\n  b post\n");
+__asm__(".globl _start\n_start:\n  b start\n  .balign 16\n  b begin\n  .balign 16\n  b finish\n  .balign 16\n  b delegate\n  .balign 16\n  b post\n  .balign 16\n  b all\n");
 static inline void relax(void) { __asm__ volatile("yield"); }
 #endif
 
@@ -38,13 +38,14 @@ struct stub {
 };
 #define SIZE 32768
 
-// A call that waits its turn.
-struct posted { long number, args[6], may_fail; };
+// A call that waits its turn: of those that are posted whether it may fail, of the others what it gave.
+struct listed { long number, args[6], may_fail_or_result; };
 
 enum { IDLE, CALLED, DONE };
 #define PATIENCE 8
 #define MOVES_AFTER 2
 #define POSTED -1
+#define ALL -2
 #define GONE -4096 // no errno
 #define CLONE_VM 0x100
 #define CLONE_PARENT 0x8000
@@ -116,13 +117,19 @@ static _Noreturn void serve(struct stub *s) {
       continue;
     }
     if (s->number == POSTED) break;
-    s->result = carry_out(s->number, s->args);
+    if (s->number == ALL) {
+      struct listed *l = (struct listed *)s->args[0];
+      for (long i = 0; i < s->args[1]; i++) l[i].may_fail_or_result = carry_out(l[i].number, l[i].args);
+      s->result = 0;
+    } else {
+      s->result = carry_out(s->number, s->args);
+    }
     change_state(s, DONE, &s->parent);
   }
-  const struct posted *p = (const struct posted *)s->args[0];
+  const struct listed *p = (const struct listed *)s->args[0];
   for (long i = 0; i < s->args[1]; i++) {
     long result = carry_out(p[i].number, p[i].args);
-    if (result >= 0 || p[i].may_fail) continue;
+    if (result >= 0 || p[i].may_fail_or_result) continue;
     s->result = result;
     s->failed = i;
     break;
@@ -210,10 +217,15 @@ __attribute__((used)) static long delegate(struct stub *s, long number, long a, 
 }
 
 // Leaves calls to the child, of which the last is to make another program of it. Where one fails, it ends.
-__attribute__((used)) static void post(struct stub *s, const struct posted *calls, long count) {
+__attribute__((used)) static void post(struct stub *s, const struct listed *calls, long count) {
   if (state_of(s) == CALLED) finish(s);
   s->number = POSTED;
   s->args[0] = (long)calls;
   s->args[1] = count;
   change_state(s, CALLED, &s->child);
+}
+
+// Has the child carry out calls, one after the other; each gets its result.
+__attribute__((used)) static long all(struct stub *s, struct listed *calls, long count) {
+  return delegate(s, ALL, (long)calls, count, 0, 0, 0, 0);
 }

@@ -19,8 +19,9 @@ const SPINS = 16;
 const RESULT = 96;
 const FAILED = 104;
 const GONE = -4096;
-/** 64-bit words of struct posted: number, six arguments, whether it may fail. */
-const POSTED_WORDS = 8;
+/** 64-bit words of struct listed: number, six arguments, whether it may fail or what it gave. */
+const LISTED_WORDS = 8;
+const RESULT_WORD = 7;
 
 /** Some tens of microseconds. */
 const SPINS_BESIDE = 1500;
@@ -58,6 +59,7 @@ function load() {
     finish: { ptr: at(2), args: [I64], returns: I64_FAST },
     delegate: { ptr: at(3), args: [I64, I64, I64, I64, I64, I64, I64, I64], returns: I64_FAST },
     post: { ptr: at(4), args: [I64, I64, I64], returns: VOID },
+    all: { ptr: at(5), args: [I64, I64, I64], returns: I64_FAST },
   }).symbols;
 }
 
@@ -90,13 +92,20 @@ export class Stub {
     this.#address = address;
     this.#fields = fields;
     this.child = new Child(pid);
-    const { begin, delegate } = symbolsOf();
+    const { begin, delegate, all } = symbolsOf();
     this.#carrier = {
       carry: (name, number, words) => {
         this.#finish();
         if (this.#isGone) return -ESRCH;
         const carryOut = name === "close" ? begin : delegate; // nobody asks how a close went
-        return this.#resultOf(Number(carryOut(address, number, ...words)));
+        return this.#resultOf(Number(carryOut(address, number, words[0], words[1], words[2], words[3], words[4], words[5])));
+      },
+      carryAll: (words) => {
+        this.#finish();
+        const calls = BigInt64Array.from(words, BigInt);
+        const count = calls.length / LISTED_WORDS;
+        if (!this.#isGone) this.#resultOf(Number(all(address, Number(addressOf(calls)), count)));
+        return Array.from({ length: count }, (_, i) => (this.#isGone ? -ESRCH : Number(calls[LISTED_WORDS * i + RESULT_WORD])));
       },
     };
     void this.child.exited.then(() => {
@@ -185,7 +194,7 @@ export class Stub {
     };
     carriedBy(recorder, action);
     this.#calls = BigInt64Array.from(words, BigInt);
-    symbolsOf().post(this.#address, Number(addressOf(this.#calls)), words.length / POSTED_WORDS);
+    symbolsOf().post(this.#address, Number(addressOf(this.#calls)), words.length / LISTED_WORDS);
   }
 
   /**

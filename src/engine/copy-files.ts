@@ -190,7 +190,7 @@ function openSource(place: Place, path: string, { followLink }: CopyOptions): So
   const follows = followLink || isContents || path.endsWith("/");
   try {
     using file = openInRoot(place.root.fd, path, fd.O_PATH | (follows ? 0 : fd.O_NOFOLLOW));
-    const isFolder = (fd.statat(file.fd, "").mode & fd.S_IFMT) === fd.S_IFDIR;
+    const isFolder = fd.fileTypeAt(file.fd, "") === fd.S_IFDIR;
     if (path.endsWith("/") && !isFolder) throw new EngineError(`${path} is not a directory`);
     if (isFolder) return { folder: fd.openat(file.fd, ".", fd.O_RDONLY | fd.O_DIRECTORY), name: ".", isFolder, isContents };
     // By its folder: what is told of it is then of what is there now, and no link is followed.
@@ -210,7 +210,7 @@ function realName(place: Place, path: string): string {
   let real = resolve("/", path);
   for (let i = 0; i < MAX_LINKS; i++) {
     using folder = openInRoot(place.root.fd, dirname(real), fd.O_PATH | fd.O_DIRECTORY);
-    if ((fd.statat(folder.fd, basename(real)).mode & fd.S_IFMT) !== fd.S_IFLNK) return real;
+    if (fd.fileTypeAt(folder.fd, basename(real)) !== fd.S_IFLNK) return real;
     real = resolve(dirname(real), fd.readlinkat(folder.fd, basename(real)));
   }
   throw new EngineError(`too many links at ${path} of ${place.name}`);
@@ -219,7 +219,7 @@ function realName(place: Place, path: string): string {
 function openTarget(place: Place, path: string): { file: fd.OwnedFd; isFolder: boolean } | undefined {
   try {
     const file = openInRoot(place.root.fd, path, fd.O_PATH);
-    return { file, isFolder: (fd.statat(file.fd, "").mode & fd.S_IFMT) === fd.S_IFDIR };
+    return { file, isFolder: fd.fileTypeAt(file.fd, "") === fd.S_IFDIR };
   } catch (error) {
     if (hasCode(error, "ENOENT")) return undefined;
     if (hasCode(error, "ENOTDIR")) throw new EngineError(`${path} of ${place.name} is not a directory`);

@@ -60,7 +60,7 @@ function withImageRoot<T>(engine: Engine, root: Root & { type: "overlay" }, acti
 function inImage(image: fd.OwnedFd, path: string): { isFolder: boolean } | undefined {
   try {
     using file = openInRoot(image.fd, path, fd.O_PATH | fd.O_NOFOLLOW);
-    return { isFolder: (fd.statat(file.fd, "").mode & fd.S_IFMT) === fd.S_IFDIR };
+    return { isFolder: fd.fileTypeAt(file.fd, "") === fd.S_IFDIR };
   } catch (error) {
     if (hasCode(error, "ENOENT", "ENOTDIR", "ELOOP")) return undefined;
     throw error;

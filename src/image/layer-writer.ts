@@ -229,7 +229,7 @@ export class LayerWriter {
       make();
     } catch (error) {
       if (!hasCode(error, "EEXIST")) throw error;
-      isNew = (fd.statat(folder, name).mode & fd.S_IFMT) !== fd.S_IFDIR;
+      isNew = fd.fileTypeAt(folder, name) !== fd.S_IFDIR;
       if (isNew && this.#isCopy) throw new LayerError(`cannot overwrite non-directory ${JSON.stringify(name)} with a directory`);
       if (isNew) {
         fd.unlinkat(folder, name);
@@ -272,7 +272,7 @@ export class LayerWriter {
   }
 
   #remove(folder: number, name: string): void {
-    const isFolder = (fd.statat(folder, name).mode & fd.S_IFMT) === fd.S_IFDIR;
+    const isFolder = fd.fileTypeAt(folder, name) === fd.S_IFDIR;
     if (isFolder && this.#isCopy) throw new LayerError(`cannot overwrite directory ${JSON.stringify(name)} with a non-directory`);
     removeAt(folder, name);
     if (!isFolder) return;

@@ -72,7 +72,7 @@ class LayerCopy {
 
 function isFolder(folder: number, name: string): boolean {
   try {
-    return (fd.statat(folder, name).mode & fd.S_IFMT) === fd.S_IFDIR;
+    return fd.fileTypeAt(folder, name) === fd.S_IFDIR;
   } catch (error) {
     if (hasCode(error, "ENOENT")) return false;
     throw error;

@@ -64,7 +64,7 @@ const join = (folder: string, name: string) => (folder === "" ? name : `${folder
 function typeOf({ root }: SourceRoot, path: string): "folder" | "other" | undefined {
   try {
     using file = openInRoot(root.fd, path || ".", fd.O_PATH);
-    return (fd.statat(file.fd, "").mode & fd.S_IFMT) === fd.S_IFDIR ? "folder" : "other";
+    return fd.fileTypeAt(file.fd, "") === fd.S_IFDIR ? "folder" : "other";
   } catch (error) {
     if (hasCode(error, "ENOENT", "ENOTDIR", "ELOOP")) return undefined;
     throw error;

@@ -25,7 +25,7 @@ import { mountOverlay, type Root } from "./root.ts";
 export function openIdMappedRoot(root: Root, staging: string, userNamespace: OwnedFd, owner: { uid: number; gid: number }): OwnedFd {
   const open = (path: string) => {
     const tree = cloneTree(AT_FDCWD, path, false);
-    if (root.owners === "mapped") setMountAttributes(tree.fd, "", false, { set: MOUNT_ATTR_IDMAP, clear: 0, userNamespace: userNamespace.fd });
+    if (root.owners === "mapped") setMountAttributes(tree.fd, "", false, { set: MOUNT_ATTR_IDMAP, userNamespace: userNamespace.fd });
     return tree;
   };
   try {

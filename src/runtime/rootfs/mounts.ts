@@ -2,7 +2,7 @@
 
 import * as fd from "../../../ffi/fd.ts";
 import { lstatSync, readdirSync, statSync } from "../../../ffi/files.ts";
-import { makeInRoot, openInRoot } from "../../../ffi/in-root.ts";
+import { findInRoot, makeInRoot, openInRoot } from "../../../ffi/in-root.ts";
 import { hasCode, reasonOf } from "../../../ffi/libc.ts";
 import * as m from "../../../ffi/mount.ts";
 import { enterMountNamespace } from "../../../ffi/namespace.ts";
@@ -46,8 +46,8 @@ export function mountInRoot(root: number, mount: Mount, mapping?: fd.OwnedFd, tr
 
 function mountFileSystem(root: number, mount: Mount, options: MountOptions): void {
   const type = mount.type ?? "none";
-  if (type === "proc" || type === "sysfs") refuseSymlink(root, mount.destination);
-  using target = makeInRoot(root, mount.destination, { last: "directory", mode: 0o755 });
+  const own = type === "proc" || type === "sysfs" ? openOwn(root, mount.destination) : undefined;
+  using target = own ?? makeInRoot(root, mount.destination, { last: "directory", mode: 0o755 });
   const source = mount.source ?? type;
   if (type === "tmpfs" && options.copyUp) {
     m.mount(source, target.path, type, options.flags & ~m.MS_RDONLY, options.data);
@@ -63,15 +63,13 @@ function mountFileSystem(root: number, mount: Mount, options: MountOptions): voi
 
 // The kernel's own files are only what they seem where nothing redirected the mount
 // (CVE-2019-19921): an image with a link at /proc or /sys is refused, as runc does.
-function refuseSymlink(root: number, destination: string): void {
-  try {
-    using target = openInRoot(root, destination, fd.O_PATH | fd.O_NOFOLLOW);
-    if ((fd.statat(target.fd, "").mode & fd.S_IFMT) === fd.S_IFLNK) {
-      throw new RuntimeFailure(`the image has a symbolic link at ${destination}, where a file system of the kernel must be mounted`);
-    }
-  } catch (error) {
-    if (!hasCode(error, "ENOENT")) throw error;
+function openOwn(root: number, destination: string): fd.OwnedFd | undefined {
+  const target = findInRoot(root, destination, fd.O_PATH | fd.O_NOFOLLOW);
+  if (target && fd.fileTypeAt(target.fd, "") === fd.S_IFLNK) {
+    target.close();
+    throw new RuntimeFailure(`the image has a symbolic link at ${destination}, where a file system of the kernel must be mounted`);
   }
+  return target;
 }
 
 // Propagation and recursive attributes, on the mount as it is now on top.
@@ -94,9 +92,9 @@ const ATTRIBUTES: [number, number][] = [
 
 function bind(root: number, mount: Mount, options: MountOptions, mapping: fd.OwnedFd | undefined, tree: fd.OwnedFd | undefined): void {
   const source = mount.source ?? "";
-  const isFolder = tree ? (fd.statat(tree.fd, "").mode & fd.S_IFMT) === fd.S_IFDIR : statSync(source).isDirectory();
+  const isFolder = tree ? fd.fileTypeAt(tree.fd, "") === fd.S_IFDIR : statSync(source).isDirectory();
   using target = makeInRoot(root, mount.destination, isFolder ? { last: "directory", mode: 0o755 } : { last: "file", mode: 0o644 });
-  const targetIsFolder = (fd.statat(target.fd, "").mode & fd.S_IFMT) === fd.S_IFDIR;
+  const targetIsFolder = fd.fileTypeAt(target.fd, "") === fd.S_IFDIR;
   if (isFolder !== targetIsFolder) {
     const kind = (folder: boolean) => (folder ? "a directory" : "a file");
     throw new RuntimeFailure(
@@ -111,7 +109,6 @@ function bind(root: number, mount: Mount, options: MountOptions, mapping: fd.Own
     m.attachTree(tree.fd, target.fd);
     tree.close();
   } else bindOnto(mount, root, target, options, mapping);
-  finish(root, mount.destination, options);
 }
 
 /** `/proc/PID/root/…`: a path as another process sees it. */
@@ -159,9 +156,11 @@ function openBindTree(source: string, options: MountOptions, mapping: fd.OwnedFd
       set |= flags & m.MS_NOATIME ? m.MOUNT_ATTR_NOATIME : flags & m.MS_STRICTATIME ? m.MOUNT_ATTR_STRICTATIME : 0;
     }
     if (set || clear) m.setMountAttributes(tree.fd, "", false, { set, clear });
-    if (mapping) m.setMountAttributes(tree.fd, "", options.recursiveMapping, { set: m.MOUNT_ATTR_IDMAP, clear: 0, userNamespace: mapping.fd });
+    if (mapping) m.setMountAttributes(tree.fd, "", options.recursiveMapping, { set: m.MOUNT_ATTR_IDMAP, userNamespace: mapping.fd });
     // The source may be a peer of the host's mounts; ours is not unless asked for.
-    if (options.propagation.length === 0) m.mount(null, tree.path, null, m.MS_PRIVATE | m.MS_REC);
+    const propagation = options.propagation.length > 0 ? options.propagation : [m.MS_PRIVATE | m.MS_REC];
+    for (const flag of propagation) m.setMountAttributes(tree.fd, "", (flag & m.MS_REC) !== 0, { propagation: flag & ~m.MS_REC });
+    if (options.recursive.set || options.recursive.clear) m.setMountAttributes(tree.fd, "", true, options.recursive);
     return tree;
   } catch (error) {
     tree.close();
@@ -182,6 +181,7 @@ function bindOnto(mount: Mount, root: number, target: fd.OwnedFd, options: Mount
   using mounted = openInRoot(root, destination, fd.O_PATH);
   if (options.propagation.length === 0) m.mount(null, mounted.path, null, m.MS_PRIVATE | m.MS_REC);
   if (flags !== 0) m.mount(null, mounted.path, null, flags | m.MS_BIND | m.MS_REMOUNT);
+  finish(root, destination, options);
 }
 
 // Only an empty volume is filled; what is in it already belongs to somebody.
@@ -193,13 +193,15 @@ function fillVolume(root: number, volume: fd.OwnedFd, destination: string): void
 
 /** Hides paths of the kernel's file systems: files behind /dev/null, folders behind an empty one. */
 export function maskPaths(root: number, paths: string[]): void {
+  let isNullChecked = false;
   for (const path of paths) {
     using target = openIfPresent(root, path);
     if (!target) continue;
-    if ((fd.statat(target.fd, "").mode & fd.S_IFMT) === fd.S_IFDIR) {
+    if (fd.fileTypeAt(target.fd, "") === fd.S_IFDIR) {
       m.mount("tmpfs", target.path, "tmpfs", m.MS_RDONLY | m.MS_NOSUID | m.MS_NODEV | m.MS_NOEXEC, "size=0k");
     } else {
-      assertNullDevice();
+      if (!isNullChecked) assertNullDevice();
+      isNullChecked = true;
       m.mount("/dev/null", target.path, null, m.MS_BIND);
     }
   }
@@ -219,7 +221,7 @@ export function protectPaths(root: number, paths: string[]): void {
     if (!target) continue;
     if (m.hasMountSetattr()) {
       using tree = m.cloneTree(target.fd, "", true);
-      m.setMountAttributes(tree.fd, "", false, { set: m.MOUNT_ATTR_RDONLY, clear: 0 });
+      m.setMountAttributes(tree.fd, "", false, { set: m.MOUNT_ATTR_RDONLY });
       m.attachTree(tree.fd, target.fd);
       continue;
     }
@@ -231,9 +233,9 @@ export function protectPaths(root: number, paths: string[]): void {
 
 function openIfPresent(root: number, path: string): fd.OwnedFd | undefined {
   try {
-    return openInRoot(root, path, fd.O_PATH);
+    return findInRoot(root, path, fd.O_PATH);
   } catch (error) {
-    if (hasCode(error, "ENOENT", "ENOTDIR", "EACCES")) return undefined;
+    if (hasCode(error, "ENOTDIR", "EACCES")) return undefined;
     throw error;
   }
 }

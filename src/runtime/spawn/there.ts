@@ -33,7 +33,7 @@ function openReadOnlySelf(): OwnedFd | undefined {
   for (const path of [SELF, readlinkSync(SELF)]) {
     try {
       const tree = cloneTree(AT_FDCWD, path, false);
-      setMountAttributes(tree.fd, "", false, { set: MOUNT_ATTR_RDONLY, clear: 0 });
+      setMountAttributes(tree.fd, "", false, { set: MOUNT_ATTR_RDONLY });
       return tree;
     } catch (error) {
       if (!hasCode(error, "ENOSYS", "EINVAL", "ENOENT", "EPERM")) throw error;

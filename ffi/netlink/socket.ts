@@ -80,19 +80,22 @@ export function be32(value: number): Buffer {
 
 /** Attributes by their types; of several of one type the last. What nobody asks for, of which a link has fifty, is not taken out. */
 export function parseAttributes(bytes: Buffer): { get(type: number): Buffer | undefined } {
+  const places: number[] = [];
+  for (let at = 0; at + 4 <= bytes.length; ) {
+    const length = u16(bytes, at);
+    if (length < 4 || at + length > bytes.length) break;
+    places[u16(bytes, at + 2) & NLA_TYPE_MASK] = at;
+    at += align(length);
+  }
   return {
     get(type) {
-      let found: Buffer | undefined;
-      for (let at = 0; at + 4 <= bytes.length; ) {
-        const length = bytes.readUInt16LE(at);
-        if (length < 4 || at + length > bytes.length) break;
-        if ((bytes.readUInt16LE(at + 2) & NLA_TYPE_MASK) === type) found = bytes.subarray(at + 4, at + length);
-        at += align(length);
-      }
-      return found;
+      const at = places[type];
+      return at === undefined ? undefined : bytes.subarray(at + 4, at + u16(bytes, at));
     },
   };
 }
+
+const u16 = (bytes: Buffer, at: number) => (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
 
 export class NetlinkSocket implements Disposable {
   readonly #socket: OwnedFd;

@@ -31,34 +31,32 @@ export function setIPv6(link: string, isOn: boolean): void {
 }
 
 /**
- * Makes a network's bridge, or the interface beside which its links are, unless it is there.
+ * Finds a network's bridge, or the interface beside which its links are, or makes it.
  *
  * @param hasFirewall whether the kernel can do what lets packets pass this host, and keeps out those that must not
  * @throws {NetworkError}
  */
-export function ensureBridge(routes: RouteSocket, network: NetworkRecord, hasFirewall: boolean, warnings: string[]): void {
+export function ensureBridge(routes: RouteSocket, network: NetworkRecord, hasFirewall: boolean, warnings: string[]): Link {
   const { config } = network;
   const found = routes.link(config.bridge);
-  if (config.driver !== "bridge") {
-    if (!found) makeParent(routes, network);
-    return;
-  }
+  if (config.driver !== "bridge") return found ?? makeParent(routes, network);
   if (!config.internal && hasFirewall) {
     ensureForwarding(warnings);
     if (config.ipv6) ensureForwarding6(warnings);
   }
-  if (!found?.isUp) makeBridge(routes, network, hasFirewall);
+  const link = found?.isUp ? found : makeBridge(routes, network, hasFirewall);
   // Without walls nothing passes; whatever comes from there ends at this host.
-  if (hasFirewall) return;
+  if (hasFirewall) return link;
   writeFileSync(`/proc/sys/net/ipv4/conf/${config.bridge}/forwarding`, "0");
   if (config.ipv6) writeFileSync(`${SYSCTL_IPV6}/${config.bridge}/forwarding`, "0");
   if (!config.internal)
     warnings.push(
       "the kernel has no nf_tables: berth itself passes on what comes to published ports, and from containers nothing gets beyond this host",
     );
+  return link;
 }
 
-function makeParent(routes: RouteSocket, { name, config }: NetworkRecord): void {
+function makeParent(routes: RouteSocket, { name, config }: NetworkRecord): Link {
   const { bridge, made } = config;
   if (made === undefined) throw new NetworkError(`the interface ${bridge}, beside which network ${name} is, is not there`);
   const on = made === "dummy" ? undefined : routes.link(made.on);
@@ -71,7 +69,9 @@ function makeParent(routes: RouteSocket, { name, config }: NetworkRecord): void 
       throw new NetworkError(`cannot make the interface ${bridge} of network ${name}: ${reasonOf(error)}${hint}`, { cause: error });
   }
   const link = routes.link(bridge);
-  if (link) routes.request(route.setUp(link.index));
+  if (!link) throw new NetworkError(`the interface ${bridge} of network ${name} was removed by somebody else, try again`);
+  routes.request(route.setUp(link.index));
+  return link;
 }
 
 /** Takes away what {@link ensureBridge} made. */
@@ -80,7 +80,7 @@ export function removeLink(routes: RouteSocket, { config }: NetworkRecord): void
   if (link) routes.request(route.deleteLink(link.index));
 }
 
-function makeBridge(routes: RouteSocket, { name, config }: NetworkRecord, hasFirewall: boolean): void {
+function makeBridge(routes: RouteSocket, { name, config }: NetworkRecord, hasFirewall: boolean): Link {
   const mac = Buffer.concat([Buffer.from([0x02, 0x42]), randomBytes(4)]);
   try {
     if (!routes.link(config.bridge)) routes.request(route.addBridge(config.bridge, config.mtu ?? uplinkMtu(routes), mac));
@@ -98,6 +98,7 @@ function makeBridge(routes: RouteSocket, { name, config }: NetworkRecord, hasFir
   addGateway(routes, link, config);
   if (config.ipv6) addGateway(routes, link, config.ipv6);
   routes.request(route.setUp(link.index));
+  return link;
 }
 
 function addGateway(routes: RouteSocket, link: Link, { subnet, gateway }: Pool): void {

@@ -4,8 +4,8 @@ import type { Database } from "bun:sqlite";
 import { writeFileSync } from "../../ffi/files.ts";
 import { reasonOf } from "../../ffi/libc.ts";
 import { inNetworkOf } from "../../ffi/namespace.ts";
-import { type Link, RouteSocket, route } from "../../ffi/netlink/route.ts";
-import { NetlinkError } from "../../ffi/netlink/socket.ts";
+import { type Link, type Route, RouteSocket, route } from "../../ffi/netlink/route.ts";
+import { type Message, NetlinkError } from "../../ffi/netlink/socket.ts";
 import { join } from "../../ffi/path.ts";
 import { randomBytes } from "../../ffi/random.ts";
 import { bindPort } from "../../ffi/socket.ts";
@@ -46,14 +46,15 @@ export function connectContainer(db: Database, data: string, id: string, pid: nu
   try {
     using routes = new RouteSocket();
     using firewall = new Firewall(db, data);
-    for (const { network } of endpointsOf(db, id)) ensureBridge(routes, network, firewall.isThere, warnings);
+    const bridges = new Map(endpointsOf(db, id).map(({ network }) => [network.id, ensureBridge(routes, network, firewall.isThere, warnings)]));
     writeTransaction(db, () => {
       for (const endpoint of endpointsOf(db, id)) allot(db, endpoint);
       firewall.publish(publishAll(db, id, ports, firewall.isThere, held));
     });
     const endpoints = endpointsOf(db, id);
-    const links = endpoints.map((endpoint, i) => plug(routes, endpoint, i, pid));
-    inNetworkOf(pid, () => configure(endpoints, links));
+    const links = endpoints.map((endpoint, i) => plug(routes, endpoint, bridges.get(endpoint.network.id) as Link, i, pid));
+    // Nothing leads anywhere there yet.
+    inNetworkOf(pid, () => configure(endpoints, links, []));
     return { endpoints, warnings: [...new Set(warnings)] };
   } catch (error) {
     for (const port of held) port.close();
@@ -89,8 +90,7 @@ function needsRelay({ hostIp, containerIp, protocol }: PublishedPort, hasFirewal
 }
 
 // The pair of links; the name of the container's end.
-function plug(routes: RouteSocket, { network, mac }: Endpoint, position: number, pid: number): string {
-  const bridge = routes.link(network.config.bridge) as Link;
+function plug(routes: RouteSocket, { network, mac }: Endpoint, bridge: Link, position: number, pid: number): string {
   const name = `eth${position}`;
   const host = `${VETH_PREFIX}${randomBytes(4).toString("hex")}`;
   const address = Buffer.from((mac ?? "").replaceAll(":", ""), "hex");
@@ -106,23 +106,26 @@ function plug(routes: RouteSocket, { network, mac }: Endpoint, position: number,
   return name;
 }
 
-// In the container's network namespace: addresses, and the way out.
-function configure(endpoints: Endpoint[], names: string[]): void {
+// In the container's network namespace: addresses, and the way out beside what leads out already.
+function configure(endpoints: Endpoint[], names: string[], existing: Route[]): void {
   using routes = new RouteSocket();
-  endpoints.forEach(({ network, config, address, address6 }, i) => {
+  const indices = new Map<Endpoint, number>();
+  const requests = endpoints.flatMap((endpoint, i) => {
+    const { network, config, address, address6 } = endpoint;
     const { index, name } = routes.link(names[i] as string) as Link;
+    indices.set(endpoint, index);
     const { ipv6, subnet } = network.config;
     setIPv6(name, ipv6 !== undefined);
-    routes.request(route.addAddress(index, parseAddress(address as string) as Address, subnetOf(subnet).prefix));
-    if (ipv6) routes.request(route.addAddress(index, parseAddress(address6 as string) as Address, subnetOf(ipv6.subnet).prefix));
+    for (const setting of config.driverOptions?.[ENDPOINT_SYSCTLS]?.split(",") ?? []) setLinkSysctl(name, setting);
+    const addresses = [route.addAddress(index, parseAddress(address as string) as Address, subnetOf(subnet).prefix)];
+    if (ipv6) addresses.push(route.addAddress(index, parseAddress(address6 as string) as Address, subnetOf(ipv6.subnet).prefix));
     for (const local of config.linkLocalIps ?? []) {
       const own = parseAddress(local) as Address;
-      routes.request(route.addAddress(index, own, own.length === 4 ? 16 : 64));
+      addresses.push(route.addAddress(index, own, own.length === 4 ? 16 : 64));
     }
-    for (const setting of config.driverOptions?.[ENDPOINT_SYSCTLS]?.split(",") ?? []) setLinkSysctl(name, setting);
-    routes.request(route.setUp(index));
+    return [...addresses, route.setUp(index)];
   });
-  addDefaultRoutes(routes, endpoints);
+  routes.request(...requests, ...defaultRoutes(endpoints, existing, (endpoint) => indices.get(endpoint)));
 }
 
 // `net.ipv4.conf.IFNAME.NAME=VALUE`, of the network namespace this thread is in.
@@ -137,24 +140,26 @@ function setLinkSysctl(link: string, setting: string): void {
 }
 
 // By the first network that leads somewhere, for each kind of addresses.
-function addDefaultRoutes(routes: RouteSocket, endpoints: Endpoint[]): void {
-  const existing = routes.routes().filter(({ destination, link }) => destination.length === 0 && link > 0);
+function defaultRoutes(endpoints: Endpoint[], existing: Route[], indexOf: (endpoint: Endpoint) => number | undefined): Message[] {
   const priority = ({ config }: Endpoint) => config.gatewayPriority ?? 0;
   const leading = endpoints.filter(({ network }) => !network.config.internal).sort((a, b) => priority(b) - priority(a));
-  const wanted = [
-    { isV6: false, endpoint: leading[0], pool: leading[0]?.network.config },
+  const first = leading[0];
+  const pools = [
+    { isV6: false, pool: first?.network.config, endpoint: first },
     {
       isV6: true,
-      endpoint: leading.find(({ network }) => network.config.ipv6),
       pool: leading.flatMap(({ network }) => network.config.ipv6 ?? [])[0],
+      endpoint: leading.find(({ network }) => network.config.ipv6),
     },
   ];
-  for (const { isV6, endpoint, pool } of wanted) {
-    if (!pool || existing.some((found) => found.isIPv6 === isV6)) continue;
-    const link = linkWith(routes, endpoint?.address);
-    if (link !== undefined) routes.request(route.addDefaultRoute(link, parseAddress(pool.gateway) as Address));
-  }
+  return pools.flatMap(({ isV6, pool, endpoint }) => {
+    if (!pool || !endpoint || existing.some((found) => found.isIPv6 === isV6)) return [];
+    const index = indexOf(endpoint);
+    return index === undefined ? [] : [route.addDefaultRoute(index, parseAddress(pool.gateway) as Address)];
+  });
 }
+
+const defaultRoutesOf = (routes: RouteSocket) => routes.routes().filter(({ destination, link }) => destination.length === 0 && link > 0);
 
 function linkWith(routes: RouteSocket, address: string | undefined): number | undefined {
   const wanted = address === undefined ? undefined : parseAddress(address);
@@ -168,19 +173,20 @@ export function plugRunning(db: Database, data: string, id: string, networkId: s
     using routes = new RouteSocket();
     using firewall = new Firewall(db, data);
     const wanted = () => endpointsOf(db, id).find(({ network }) => network.id === networkId) as Endpoint;
-    ensureBridge(routes, wanted().network, firewall.isThere, warnings);
+    const bridge = ensureBridge(routes, wanted().network, firewall.isThere, warnings);
     writeTransaction(db, () => {
       allot(db, wanted());
       firewall.publish([]);
     });
     const endpoint = wanted();
-    const position = inNetworkOf(pid, () => {
+    const { position, existing } = inNetworkOf(pid, () => {
       using inside = new RouteSocket();
       const taken = new Set(inside.links().map(({ name }) => name));
-      return Array.from({ length: taken.size + 1 }, (_, i) => i).find((i) => !taken.has(`eth${i}`)) as number;
+      const free = Array.from({ length: taken.size + 1 }, (_, i) => i).find((i) => !taken.has(`eth${i}`)) as number;
+      return { position: free, existing: defaultRoutesOf(inside) };
     });
-    const name = plug(routes, endpoint, position, pid);
-    inNetworkOf(pid, () => configure([endpoint], [name]));
+    const name = plug(routes, endpoint, bridge, position, pid);
+    inNetworkOf(pid, () => configure([endpoint], [name], existing));
     return warnings;
   } catch (error) {
     throw asNetworkError(error);
@@ -193,7 +199,7 @@ export function unplugRunning(pid: number, { address }: Endpoint, others: Endpoi
     using routes = new RouteSocket();
     const link = linkWith(routes, address);
     if (link !== undefined) routes.request(route.deleteLink(link));
-    addDefaultRoutes(routes, others);
+    routes.request(...defaultRoutes(others, defaultRoutesOf(routes), ({ address: own }) => linkWith(routes, own)));
   });
 }
 

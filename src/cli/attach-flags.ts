@@ -8,9 +8,10 @@ import { readValue } from "./values.ts";
 /** Of commands that can be left. */
 export const DETACH_FLAG = { "detach-keys": { type: "string", help: "Override the key sequence for detaching a container" } } as const;
 
-/** The keys of {@link DETACH_FLAG}, or the user's usual ones. */
-export function detachKeysOf(text: string | undefined): Buffer {
-  return text === undefined ? defaultDetachKeys() : readValue(DETACH_FLAG, "detach-keys", text, parseDetachKeys);
+/** The keys of {@link DETACH_FLAG}, or the user's usual ones; without a terminal none are needed. */
+export function detachKeysOf(text: string | undefined, tty: boolean): Buffer | undefined {
+  if (text === undefined) return tty ? defaultDetachKeys() : undefined;
+  return readValue(DETACH_FLAG, "detach-keys", text, parseDetachKeys);
 }
 
 /** Throws where a terminal was asked for and standard input is none. */

@@ -14,7 +14,7 @@ export interface AttendOptions {
   tty: boolean;
   stdin: boolean;
   /** Which leave it, where it has a terminal. */
-  detachKeys?: Buffer;
+  detachKeys?: Buffer | undefined;
 }
 
 /** Stays with a process to its end, or until its user leaves it. */

@@ -24,7 +24,7 @@ export interface AttachOptions {
   stdout: boolean;
   stderr: boolean;
   /** Which leave it, where it has a terminal; see {@link detachKeysOf}. */
-  detachKeys: Buffer;
+  detachKeys: Buffer | undefined;
 }
 
 export interface ForegroundOptions extends AttachOptions {

@@ -167,7 +167,7 @@ function hasTtyGroup({ idMappings }: ContainerConfig): boolean {
   const has = (first: number, size: number) => first <= 5 && 5 < first + size;
   return idMappings
     ? idMappings.gids.some(({ containerID, size }) => has(containerID, size))
-    : ownIdMaps().gids.some(({ first, size }) => has(first, size));
+    : !inUserNamespace() || ownIdMaps().gids.some(({ first, size }) => has(first, size));
 }
 
 /** Volumes and binds of a container that does not run, as it has them. */

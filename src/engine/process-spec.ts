@@ -43,11 +43,14 @@ export function buildCapabilities(config: Pick<ContainerConfig, "privileged" | "
   return { bounding: given, effective: given, permitted: given };
 }
 
-let held: bigint | undefined;
+let held: ReadonlySet<string> | undefined;
 
 function isHeld(name: string): boolean {
-  held ??= getCapabilities().permitted;
-  return (held & (1n << BigInt((CAPABILITIES as readonly string[]).indexOf(name)))) !== 0n;
+  if (!held) {
+    const { permitted } = getCapabilities();
+    held = new Set(CAPABILITIES.filter((_, n) => permitted & (1n << BigInt(n))));
+  }
+  return held.has(name);
 }
 
 /** Which of the capabilities a container is to have this host has not. Throws {@link EngineError} for one that was asked for by name. */

@@ -64,46 +64,46 @@ interface Row {
   id: string;
   config: string;
   created_at: number;
+  names: string;
+  layers: string;
+  size: number;
+  digests: string;
 }
 
-function fromRow(db: Database, row: Row): ImageRecord {
-  const names = all<{ name: string }>(db, "SELECT name FROM image_names WHERE image_id = ? ORDER BY name", row.id).map((r) => r.name);
-  const layers = all<{ diff_id: string; size: number }>(
-    db,
-    "SELECT diff_id, size FROM image_layers JOIN layers USING (diff_id) WHERE image_id = ? ORDER BY position",
-    row.id,
-  );
-  return {
-    id: row.id,
-    config: JSON.parse(row.config),
-    createdAt: row.created_at,
-    names,
-    layers: layers.map((l) => l.diff_id),
-    size: layers.reduce((sum, l) => sum + l.size, 0),
-    digests: all<{ repository: string; digest: string }>(
-      db,
-      "SELECT repository, digest FROM image_digests WHERE image_id = ? ORDER BY repository",
-      row.id,
-    ).map((r) => `${r.repository}@${r.digest}`),
-  };
-}
+// All that is known of an image, in one statement: each costs a process as much to prepare as to run.
+const SELECT = `SELECT images.id, images.config, images.created_at,
+  (SELECT json_group_array(name ORDER BY name) FROM image_names WHERE image_id = images.id) AS names,
+  (SELECT json_group_array(diff_id ORDER BY position) FROM image_layers WHERE image_id = images.id) AS layers,
+  (SELECT coalesce(sum(size), 0) FROM image_layers JOIN layers USING (diff_id) WHERE image_id = images.id) AS size,
+  (SELECT json_group_array(repository || '@' || digest ORDER BY repository) FROM image_digests WHERE image_id = images.id) AS digests
+  FROM images`;
+
+const fromRow = (row: Row): ImageRecord => ({
+  id: row.id,
+  config: JSON.parse(row.config),
+  createdAt: row.created_at,
+  names: JSON.parse(row.names),
+  layers: JSON.parse(row.layers),
+  size: row.size,
+  digests: JSON.parse(row.digests),
+});
 
 const IS_CACHE = "build_key IS NOT NULL AND NOT EXISTS (SELECT 1 FROM image_names WHERE image_id = id)";
 
 /** All images, the newest first, but for those that are cache of builds. */
 export function listImages(db: Database): ImageRecord[] {
-  return all<Row>(db, `SELECT * FROM images WHERE NOT (${IS_CACHE}) ORDER BY created_at DESC, rowid DESC`).map((row) => fromRow(db, row));
+  return all<Row>(db, `${SELECT} WHERE NOT (${IS_CACHE}) ORDER BY created_at DESC, rowid DESC`).map(fromRow);
 }
 
 /** What steps of builds made, where it has no name. */
 export function listBuildCache(db: Database): ImageRecord[] {
-  return all<Row>(db, `SELECT * FROM images WHERE ${IS_CACHE} ORDER BY created_at DESC, rowid DESC`).map((row) => fromRow(db, row));
+  return all<Row>(db, `${SELECT} WHERE ${IS_CACHE} ORDER BY created_at DESC, rowid DESC`).map(fromRow);
 }
 
 /** What a step of a build made. */
 export function findBuildStep(db: Database, key: string): ImageRecord | undefined {
-  const row = first<Row>(db, "SELECT * FROM images WHERE build_key = ? ORDER BY created_at DESC LIMIT 1", key);
-  return row && fromRow(db, row);
+  const row = first<Row>(db, `${SELECT} WHERE build_key = ? ORDER BY created_at DESC LIMIT 1`, key);
+  return row && fromRow(row);
 }
 
 /** Remembers what a step of a build made. */
@@ -112,8 +112,8 @@ export function recordBuildStep(db: Database, key: string, id: string): void {
 }
 
 export function getImage(db: Database, id: string): ImageRecord | undefined {
-  const row = first<Row>(db, "SELECT * FROM images WHERE id = ?", id);
-  return row && fromRow(db, row);
+  const row = first<Row>(db, `${SELECT} WHERE id = ?`, id);
+  return row && fromRow(row);
 }
 
 /** Diff ids, the lowest first. */
@@ -126,14 +126,14 @@ export function hasImage(db: Database, id: string): boolean {
 }
 
 export function findImageByName(db: Database, name: string): ImageRecord | undefined {
-  const row = first<Row>(db, "SELECT images.* FROM images JOIN image_names ON image_id = id WHERE name = ?", name);
-  return row && fromRow(db, row);
+  const row = first<Row>(db, `${SELECT} JOIN image_names ON image_id = id WHERE name = ?`, name);
+  return row && fromRow(row);
 }
 
 /** By the beginning of the id's hex; two hits mean that it is ambiguous. */
 export function findImagesById(db: Database, hex: string): ImageRecord[] {
-  const sql = "SELECT * FROM images WHERE id >= 'sha256:' || ?1 AND id < 'sha256:' || ?1 || 'g' LIMIT 2";
-  return all<Row>(db, sql, hex).map((row) => fromRow(db, row));
+  const sql = `${SELECT} WHERE id >= 'sha256:' || ?1 AND id < 'sha256:' || ?1 || 'g' LIMIT 2`;
+  return all<Row>(db, sql, hex).map(fromRow);
 }
 
 /** Adds an image whose layers are in place, or gives an existing one the name. */
@@ -194,11 +194,11 @@ export function recordDigest(db: Database, repository: string, digest: string, i
 export function findImageByDigest(db: Database, repository: string, digest: string): ImageRecord | undefined {
   const row = first<Row>(
     db,
-    "SELECT images.* FROM images JOIN image_digests ON image_id = id WHERE repository = ? AND digest = ?",
+    `${SELECT} JOIN image_digests ON image_id = id WHERE repository = ? AND digest = ?`,
     repository,
     digest,
   );
-  return row && fromRow(db, row);
+  return row && fromRow(row);
 }
 
 /** Adds an event of an image, by the name that it was called by. */

@@ -17,8 +17,11 @@ export function bootId(): string {
   return boot;
 }
 
+let own: ProcessIdentity | undefined;
+
 export function currentProcess(): ProcessIdentity {
-  return { pid: process.pid, startTime: processStartTime(process.pid) ?? 0, bootId: bootId() };
+  own ??= { pid: process.pid, startTime: processStartTime(process.pid) ?? 0, bootId: bootId() };
+  return own;
 }
 
 export function isAlive(identity: ProcessIdentity): boolean {

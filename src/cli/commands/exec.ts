@@ -30,7 +30,7 @@ export default defineCommand({
   async run({ engine }, flags, [name = "", ...args]) {
     const stdin = flags.interactive && !flags.detach;
     requireTerminal(flags.tty && !flags.detach, stdin);
-    const detachKeys = detachKeysOf(flags["detach-keys"]);
+    const detachKeys = detachKeysOf(flags["detach-keys"], flags.tty);
     const size = flags.tty ? getWindowSize(1) : undefined;
     const stdio = new ContainerStdio({ terminal: flags.tty, stdin });
     try {

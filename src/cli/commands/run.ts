@@ -33,7 +33,7 @@ export default defineCommand({
     options.openStdin ||= streams.stdin;
     options.attachStdout = !flags.detach;
 
-    const detachKeys = detachKeysOf(flags["detach-keys"]);
+    const detachKeys = detachKeysOf(flags["detach-keys"], flags.tty);
     mark("read flags");
     const { engine } = context;
     const monitor = context.monitor && { monitor: context.monitor };

@@ -39,7 +39,7 @@ export function compiledSeccomp(
   return { seccomp };
 }
 
-const sha256 = (bytes: Uint8Array) => new Bun.CryptoHasher("sha256").update(bytes).digest();
+const sha256 = (bytes: Uint8Array | string) => Buffer.from(Bun.SHA256.hash(bytes).buffer);
 
 function read(path: string): CompiledSeccomp | undefined {
   try {

@@ -49,7 +49,8 @@ export function setCapabilities(sets: CapabilitySets): void {
 
 /** Drops from the bounding set what `keep` lacks, also what this kernel has and we have no name for. */
 export function limitBoundingSet(keep: bigint): void {
-  const dropped = Array.from({ length: 64 }, (_, n) => n).filter((n) => (keep & (1n << BigInt(n))) === 0n);
+  const dropped: number[] = [];
+  for (let n = 0; n < 64; n++) if ((keep & (1n << BigInt(n))) === 0n) dropped.push(n);
   const results = tryCalls(dropped.map((n): Call => ["prctl", PR_CAPBSET_DROP, n, 0, 0, 0]));
   for (const [i, result] of results.entries()) {
     if (result === -EINVAL) break; // no such capability, nor any above

@@ -105,7 +105,9 @@ export class Stub {
         const calls = BigInt64Array.from(words, BigInt);
         const count = calls.length / LISTED_WORDS;
         if (!this.#isGone) this.#resultOf(Number(all(address, Number(addressOf(calls)), count)));
-        return Array.from({ length: count }, (_, i) => (this.#isGone ? -ESRCH : Number(calls[LISTED_WORDS * i + RESULT_WORD])));
+        const results: number[] = [];
+        for (let i = 0; i < count; i++) results.push(this.#isGone ? -ESRCH : Number(calls[LISTED_WORDS * i + RESULT_WORD]));
+        return results;
       },
     };
     void this.child.exited.then(() => {

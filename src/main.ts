@@ -1,6 +1,6 @@
 /** Picks the role from the name and the arguments. Each loads only what it needs. */
 
-import "./builtins.ts";
+import "../ffi/array-methods.ts";
 import { basename } from "../ffi/path.ts";
 import { mark, startTrace } from "../ffi/trace.ts";
 

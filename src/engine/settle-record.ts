@@ -29,7 +29,7 @@ export function settleRecord(engine: Engine, record: ContainerRecord): Container
     ended = true;
     disconnectContainer(db, engine.layout.data, id);
     if (isUp(now)) {
-      recordExit(db, id, { exitCode: EXIT_CODE_UNKNOWN, oomKilled: false, error: "" });
+      recordExit(db, now, { exitCode: EXIT_CODE_UNKNOWN, oomKilled: false, error: "" });
     } else if (now.status === "starting") {
       recordStartFailure(db, id, EXIT_CODE_UNKNOWN, "the start was interrupted", now.startedAt);
     } else {

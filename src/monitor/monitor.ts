@@ -16,6 +16,7 @@ import { SLIRP_RESOLVER, writeNetworkFiles } from "../network/files.ts";
 import type { UserNetworkHelper } from "../network/user-network.ts";
 import { type Cgroup, CgroupError } from "../runtime/cgroup/cgroup.ts";
 import { enterCgroup } from "../runtime/cgroup/enter.ts";
+import { findHierarchies } from "../runtime/cgroup/hierarchy.ts";
 import { openCgroup } from "../runtime/cgroup/open.ts";
 import { RuntimeFailure } from "../runtime/errors.ts";
 import { startEarly } from "../runtime/spawn/here.ts";
@@ -23,6 +24,7 @@ import { type PendingProcess, prepareProcess, type RunningProcess } from "../run
 import type { State } from "../runtime/spec.ts";
 import { ContainerStdio } from "../runtime/stdio.ts";
 import {
+  type ContainerRecord,
   claimForRemoval,
   claimForStart,
   claimForTakeover,
@@ -88,6 +90,7 @@ export async function runMonitor(takesOver: boolean): Promise<void> {
   const isLate = isAsked();
   if (!isLate) collectGarbage();
   const store = isAsked() ? undefined : openLikelyStore();
+  if (!isAsked()) await loadUsual();
   const frame = readFrame(connection.fd);
   if (!frame) exitNow(0); // the command line was killed before it could say what it wanted
   mark("wait for the request");
@@ -97,6 +100,14 @@ export async function runMonitor(takesOver: boolean): Promise<void> {
   monitor = new Monitor(request, connection, store);
   await monitor.run();
 }
+
+// What nearly all containers have.
+async function loadUsual(): Promise<void> {
+  findHierarchies();
+  await loadNetwork();
+}
+
+const loadNetwork = () => import("./container-network.ts");
 
 // That of the engine whose folder the environment names, which the request most probably means.
 function openLikelyStore(): Database | undefined {
@@ -201,7 +212,7 @@ class Monitor {
 
   async #superviseClaimed(db: Database): Promise<void> {
     const { id, attach, stdin } = this.#request;
-    const before = getContainer(db, id)?.startedAt;
+    const record = getContainer(db, id) as ContainerRecord;
     let running: RunningProcess;
     let log: ContainerLog;
     try {
@@ -214,7 +225,7 @@ class Monitor {
       const code = error instanceof RuntimeFailure ? { setup: 128, "not-found": 127, "not-executable": 126 }[error.kind] : 128;
       writeTransaction(db, () => {
         disconnectContainer(db, this.#layout.data, id);
-        recordStartFailure(db, id, code, error instanceof Error ? error.message : String(error), before);
+        recordStartFailure(db, id, code, error instanceof Error ? error.message : String(error), record.startedAt);
       });
       if (this.#request.autoRemove && this.#claimForRemoval(db)) discardContainer(db, this.#layout, id, true);
       throw error;
@@ -223,7 +234,7 @@ class Monitor {
     // Told first, so that nothing its starter does comes before it among the events.
     writeTransaction(db, () => {
       if (attach) addContainerEvent(db, id, "attach");
-      addMountEvents(db, id, "mount");
+      addMountEvents(db, record, "mount");
       addContainerEvent(db, id, "start");
     });
     const client = await this.#connect();
@@ -267,12 +278,13 @@ class Monitor {
     let isRemoved = false;
     const delay = writeTransaction(db, () => {
       const record = getContainer(db, id);
+      if (!record) return undefined;
       disconnectContainer(db, this.#layout.data, id);
-      recordExit(db, id, { exitCode, oomKilled, error: error || output.failure });
-      const wait = record && restartDelay(record, exitCode);
+      recordExit(db, record, { exitCode, oomKilled, error: error || output.failure });
+      const wait = restartDelay(record, exitCode);
       if (wait !== undefined) recordRestarting(db, id, wait);
       // The record's word: a restart takes it back for a while.
-      if (record?.autoRemove) isRemoved = this.#claimForRemoval(db);
+      if (record.autoRemove && wait === undefined) isRemoved = claimForRemoval(db, { ...record, status: "exited", owner: undefined }, true);
       return wait;
     });
     const takeAway = isRemoved ? putContainerAside(db, this.#layout, id) : undefined;
@@ -357,7 +369,7 @@ class Monitor {
 
   // A container without networks of its own needs none of that.
   async #makeNetwork(db: Database): Promise<ContainerNetwork> {
-    const { ContainerNetwork } = await import("./container-network.ts");
+    const { ContainerNetwork } = await loadNetwork();
     return new ContainerNetwork(db, this.#layout, this.#request);
   }
 

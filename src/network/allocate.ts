@@ -18,8 +18,8 @@ import { NetworkError } from "./errors.ts";
 /** Where ports are looked for that nobody asked for by number (ip_local_port_range). */
 const EPHEMERAL = { first: 32768, last: 60999 } as const;
 
-/** Gives an endpoint its addresses. Under the write lock: nobody else looks for one at this moment. Throws {@link NetworkError}. */
-export function allot(db: Database, endpoint: Endpoint): void {
+/** Gives an endpoint its addresses, and it with them. Under the write lock: nobody else looks for one at this moment. Throws {@link NetworkError}. */
+export function allot(db: Database, endpoint: Endpoint): Endpoint {
   const { containerId, network, config } = endpoint;
   const taken = takenAddresses(db, containerId, network.id);
   const address = chooseAddress(network, network.config, config.ip, taken);
@@ -28,7 +28,9 @@ export function allot(db: Database, endpoint: Endpoint): void {
   const address6 = network.config.ipv6 && chooseAddress(network, network.config.ipv6, config.ip6, taken, place);
   // By its address, as docker has it: a neighbour's table stays right.
   const mac = config.mac ?? `02:42:${[...address].map((byte) => byte.toString(16).padStart(2, "0")).join(":")}`;
-  assignAddress(db, { ...endpoint, address: formatAddress(address), address6: address6 && formatAddress(address6), mac });
+  const allotted = { ...endpoint, address: formatAddress(address), address6: address6 && formatAddress(address6), mac };
+  assignAddress(db, allotted);
+  return allotted;
 }
 
 /** @param place where in the subnet it is to be if it can */

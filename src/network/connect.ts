@@ -47,11 +47,11 @@ export function connectContainer(db: Database, data: string, id: string, pid: nu
     using routes = new RouteSocket();
     using firewall = new Firewall(db, data);
     const bridges = new Map(endpointsOf(db, id).map(({ network }) => [network.id, ensureBridge(routes, network, firewall.isThere, warnings)]));
-    writeTransaction(db, () => {
-      for (const endpoint of endpointsOf(db, id)) allot(db, endpoint);
-      firewall.publish(publishAll(db, id, ports, firewall.isThere, held));
+    const endpoints = writeTransaction(db, () => {
+      const allotted = endpointsOf(db, id).map((endpoint) => allot(db, endpoint));
+      firewall.publish(publishAll(db, allotted, ports, firewall.isThere, held));
+      return allotted;
     });
-    const endpoints = endpointsOf(db, id);
     const links = endpoints.map((endpoint, i) => plug(routes, endpoint, bridges.get(endpoint.network.id) as Link, i, pid));
     // Nothing leads anywhere there yet.
     inNetworkOf(pid, () => configure(endpoints, links, []));
@@ -73,10 +73,10 @@ function asNetworkError(error: unknown): unknown {
 const loadRelay = () => require("./relay.ts") as typeof import("./relay.ts");
 
 // On a network past the host, ports are open already.
-function publishAll(db: Database, id: string, ports: PortRequest[], hasFirewall: boolean, held: HeldPort[]): PublishedPort[] {
-  const main = endpointsOf(db, id).find(({ network }) => network.config.driver === "bridge");
+function publishAll(db: Database, endpoints: Endpoint[], ports: PortRequest[], hasFirewall: boolean, held: HeldPort[]): PublishedPort[] {
+  const main = endpoints.find(({ network }) => network.config.driver === "bridge");
   if (main?.address === undefined || ports.length === 0) return [];
-  const target: Target = { containerId: id, address: main.address, address6: main.address6 };
+  const target: Target = { containerId: main.containerId, address: main.address, address6: main.address6 };
   const hold = (port: PublishedPort) =>
     needsRelay(port, hasFirewall) ? loadRelay().relay(port) : bindPort(port.protocol, parseAddress(port.hostIp) as Address, port.hostPort);
   const how = { hasIPv6: hasIPv6(), hold };

@@ -208,7 +208,8 @@ export interface Exit {
 }
 
 /** Records the end of a container. */
-export function recordExit(db: Database, id: string, exit: Exit): void {
+export function recordExit(db: Database, record: Pick<ContainerRecord, "id" | "config">, exit: Exit): void {
+  const { id } = record;
   change(
     db,
     `UPDATE containers SET status = 'exited', owner_pid = NULL, owner_start = NULL, pid = NULL, pid_start = NULL, finished_at = ?,
@@ -222,7 +223,7 @@ export function recordExit(db: Database, id: string, exit: Exit): void {
   );
   if (exit.oomKilled) addContainerEvent(db, id, "oom");
   addContainerEvent(db, id, "die", { exitCode: String(exit.exitCode) });
-  addMountEvents(db, id, "unmount");
+  addMountEvents(db, record, "unmount");
 }
 
 /** After {@link recordExit}, in its transaction: this process starts it again after so many milliseconds. */

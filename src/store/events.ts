@@ -1,5 +1,6 @@
 /** What happened: written with what changed, in one transaction; the last of it is kept. */
 import type { Database } from "bun:sqlite";
+import type { ContainerRecord } from "./containers.ts";
 import { all, first } from "./database.ts";
 
 export type EventType = "container" | "image" | "network" | "pod" | "volume";
@@ -48,7 +49,8 @@ export function addContainerEvent(db: Database, id: string, action: string | str
 }
 
 /** Adds an event for each volume of a container that starts or ended. */
-export function addMountEvents(db: Database, containerId: string, action: "mount" | "unmount"): void {
+export function addMountEvents(db: Database, { id, config }: Pick<ContainerRecord, "id" | "config">, action: "mount" | "unmount"): void {
+  if (!config.mounts.some(({ type }) => type === "volume")) return;
   insert(
     db,
     `${INSERT} SELECT ?1, 'volume', ?2, json_extract(m.value, '$.name'),
@@ -58,7 +60,7 @@ export function addMountEvents(db: Database, containerId: string, action: "mount
      FROM containers, json_each(config, '$.mounts') m WHERE containers.id = ?3 AND json_extract(m.value, '$.type') = 'volume'`,
     now(),
     action,
-    containerId,
+    id,
   );
 }
 

@@ -192,12 +192,7 @@ export function recordDigest(db: Database, repository: string, digest: string, i
 }
 
 export function findImageByDigest(db: Database, repository: string, digest: string): ImageRecord | undefined {
-  const row = first<Row>(
-    db,
-    `${SELECT} JOIN image_digests ON image_id = id WHERE repository = ? AND digest = ?`,
-    repository,
-    digest,
-  );
+  const row = first<Row>(db, `${SELECT} JOIN image_digests ON image_id = id WHERE repository = ? AND digest = ?`, repository, digest);
   return row && fromRow(row);
 }
 

@@ -64,7 +64,7 @@ describe("containers", () => {
     expect(containers.claimForStart(db, id, false)).toBe(false);
     containers.recordRunning(db, id, 42, 7);
     expect(containers.getContainer(db, id)).toMatchObject({ status: "running", process: { pid: 42, startTime: 7 } });
-    containers.recordExit(db, id, { exitCode: 3, oomKilled: true, error: "" });
+    containers.recordExit(db, { id, config }, { exitCode: 3, oomKilled: true, error: "" });
     expect(containers.getContainer(db, id)).toMatchObject({ status: "exited", exitCode: 3, oomKilled: true, process: undefined, owner: undefined });
     expect(containers.claimForStart(db, id, false)).toBe(true);
   });
@@ -82,7 +82,7 @@ describe("containers", () => {
     const id = "1".repeat(64);
     add(id, "a");
     containers.claimForStart(db, id, false);
-    containers.recordExit(db, id, { exitCode: 9, oomKilled: false, error: "" });
+    containers.recordExit(db, { id, config }, { exitCode: 9, oomKilled: false, error: "" });
     const record = containers.getContainer(db, id);
     if (!record) throw new Error("no record");
     expect(containers.claimForRemoval(db, record, false)).toBe(true);
@@ -97,7 +97,7 @@ describe("containers", () => {
     writeTransaction(db, () => {
       for (const id of ids) {
         add(id, `n${id}`);
-        containers.recordExit(db, id, { exitCode: 1, oomKilled: false, error: "" });
+        containers.recordExit(db, { id, config }, { exitCode: 1, oomKilled: false, error: "" });
         containers.deleteContainer(db, id);
       }
     });

@@ -1,9 +1,11 @@
 /** Reading and writing the files of cgroupfs. */
-import { O_WRONLY, S_IFDIR } from "../../../ffi/fd.ts";
+import { AT_FDCWD, AT_REMOVEDIR, O_WRONLY, openat, S_IFDIR } from "../../../ffi/fd.ts";
 import { closeSync, mkdirSync, openSync, readFileSync, readFolder, rmdirSync, writeSync } from "../../../ffi/files.ts";
-import { hasCode, reasonOf } from "../../../ffi/libc.ts";
+import { hasCode, reasonOf, tryCalls } from "../../../ffi/libc.ts";
 import { join } from "../../../ffi/path.ts";
 import { CgroupError } from "./cgroup.ts";
+
+const ENOENT = 2;
 
 /** Writes a file that must be there: cgroupfs answers EPERM to O_CREAT, which would hide ENOENT. */
 export function writeControl(path: string, value: string): void {
@@ -17,11 +19,18 @@ export function writeControl(path: string, value: string): void {
 
 /** Writes one value; the error names the limit a user asked for, not only the file. */
 export function writeLimit(folder: string, file: string, value: string | number, limit: string): void {
+  writeLimits(folder, file, [String(value)], limit);
+}
+
+/** Writes values, one after the other; see {@link writeLimit}. */
+export function writeLimits(folder: string, file: string, values: string[], limit: string): void {
+  let written = 0;
   try {
-    writeControl(`${folder}/${file}`, String(value));
+    using control = openat(AT_FDCWD, `${folder}/${file}`, O_WRONLY);
+    for (; written < values.length; written++) writeSync(control.fd, values[written] as string);
   } catch (error) {
     if (hasCode(error, "ENOENT")) throw new CgroupError(`cannot limit ${limit}: this kernel's cgroup has no ${file}`);
-    throw new CgroupError(`cannot limit ${limit} to ${value}: ${reasonOf(error)} (writing ${folder}/${file})`);
+    throw new CgroupError(`cannot limit ${limit} to ${values[written]}: ${reasonOf(error)} (writing ${folder}/${file})`);
   }
 }
 
@@ -59,6 +68,12 @@ export function makeFolder(path: string): void {
   } catch (error) {
     throw new CgroupError(`cannot make cgroup ${path}: ${reasonOf(error)}`);
   }
+}
+
+/** Removes cgroups, as far as they are there; see {@link removeFolder}. */
+export function removeFolders(paths: string[]): void {
+  const results = tryCalls(paths.map((path) => ["unlinkat", AT_FDCWD, path, AT_REMOVEDIR]));
+  for (const [i, result] of results.entries()) if (result < 0 && result !== -ENOENT) removeFolder(paths[i] as string);
 }
 
 /** Removes a cgroup, with those that somebody made below it; a dying process holds it for a moment longer. */

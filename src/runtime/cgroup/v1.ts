@@ -5,7 +5,7 @@ import { dirname } from "../../../ffi/path.ts";
 import { kill } from "../../../ffi/signal.ts";
 import type { DeviceRule, Resources } from "../spec.ts";
 import { type Cgroup, CgroupError, type Usage } from "./cgroup.ts";
-import { killUntilEmpty, makeFolder, readKeyed, readNumber, readPids, removeFolder, writeControl, writeLimit } from "./files.ts";
+import { killUntilEmpty, makeFolder, readKeyed, readNumber, readPids, removeFolders, writeControl, writeLimit, writeLimits } from "./files.ts";
 import type { Hierarchies } from "./hierarchy.ts";
 
 /** Always made: to count, to freeze, to find what is inside, to fence devices. */
@@ -19,6 +19,8 @@ const UNLIMITED = 2 ** 62;
 export class CgroupV1 implements Cgroup {
   readonly #hierarchies: Hierarchies;
   readonly #path: string;
+  /** What this process made. */
+  #made: string[] | undefined;
 
   constructor(hierarchies: Hierarchies, path: string) {
     this.#hierarchies = hierarchies;
@@ -32,8 +34,17 @@ export class CgroupV1 implements Cgroup {
 
   /** Folders that exist now; one where controllers are mounted together. */
   get paths(): string[] {
-    const folders = CONTROLLERS.map((c) => this.#folder(c)).filter((f) => f !== undefined && existsSync(f));
-    return [...new Set(folders as string[])];
+    return this.#candidates.filter(existsSync);
+  }
+
+  // Where its folders are, if it has them.
+  get #candidates(): string[] {
+    const folders: string[] = [];
+    for (const controller of CONTROLLERS) {
+      const folder = this.#folder(controller);
+      if (folder !== undefined && !folders.includes(folder)) folders.push(folder);
+    }
+    return folders;
   }
 
   #require(controller: string, limit: string): string {
@@ -52,10 +63,12 @@ export class CgroupV1 implements Cgroup {
     if (cpu?.shares !== undefined || cpu?.quota !== undefined || cpu?.period !== undefined || cpu?.idle !== undefined) wanted.push("cpu");
     if (cpu?.realtimeRuntime !== undefined || cpu?.realtimePeriod !== undefined) wanted.push("cpu");
     if (cpu?.cpus !== undefined || cpu?.mems !== undefined) wanted.push("cpuset");
+    this.#made = [];
     for (const controller of wanted) {
       const folder = this.#folder(controller);
-      if (!folder) continue;
+      if (!folder || this.#made.includes(folder)) continue;
       makeFolder(folder);
+      this.#made.push(folder);
       if (controller === "cpuset") this.#inheritCpuset(folder);
     }
   }
@@ -75,7 +88,7 @@ export class CgroupV1 implements Cgroup {
   }
 
   join(): string[] {
-    return this.paths.map((folder) => `${folder}/tasks`);
+    return (this.#made ?? this.paths).map((folder) => `${folder}/tasks`);
   }
 
   apply(resources: Resources): void {
@@ -161,11 +174,15 @@ export class CgroupV1 implements Cgroup {
   #fenceDevices(rules: DeviceRule[]): void {
     const folder = this.#folder("devices");
     if (!folder || !existsSync(folder)) return;
-    for (const rule of rules) {
-      const number = (n: number | undefined) => (n === undefined || n < 0 ? "*" : n);
+    const number = (n: number | undefined) => (n === undefined || n < 0 ? "*" : n);
+    let texts: string[] = [];
+    for (const [i, rule] of rules.entries()) {
       const all = (rule.type ?? "a") === "a" && number(rule.major) === "*" && number(rule.minor) === "*";
-      const text = all ? "a" : `${rule.type ?? "a"} ${number(rule.major)}:${number(rule.minor)} ${rule.access ?? "rwm"}`;
-      writeLimit(folder, rule.allow ? "devices.allow" : "devices.deny", text, "devices");
+      texts.push(all ? "a" : `${rule.type ?? "a"} ${number(rule.major)}:${number(rule.minor)} ${rule.access ?? "rwm"}`);
+      // Their order counts.
+      if (rules[i + 1]?.allow === rule.allow) continue;
+      writeLimits(folder, rule.allow ? "devices.allow" : "devices.deny", texts, "devices");
+      texts = [];
     }
   }
 
@@ -218,7 +235,7 @@ export class CgroupV1 implements Cgroup {
   }
 
   pids(): number[] {
-    const folder = this.paths[0];
+    const folder = this.#candidates.find(existsSync);
     return folder ? readPids(folder) : [];
   }
 
@@ -250,6 +267,6 @@ export class CgroupV1 implements Cgroup {
   }
 
   remove(): void {
-    for (const folder of this.paths) removeFolder(folder);
+    removeFolders(this.#candidates);
   }
 }

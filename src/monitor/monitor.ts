@@ -87,10 +87,11 @@ export async function runMonitor(takesOver: boolean): Promise<void> {
   if (!takesOver) startEarly();
   const connection = new OwnedFd(MONITOR_CONNECTION_FD);
   const isAsked = () => poll([{ fd: connection.fd, events: POLLIN }], 0)[0];
-  const isLate = isAsked();
-  if (!isLate) collectGarbage();
   const store = isAsked() ? undefined : openLikelyStore();
   if (!isAsked()) await loadUsual();
+  if (store && !isAsked()) (await import("./rehearsal.ts")).rehearseLife(store);
+  const isLate = isAsked();
+  if (!isLate) collectGarbage();
   const frame = readFrame(connection.fd);
   if (!frame) exitNow(0); // the command line was killed before it could say what it wanted
   mark("wait for the request");

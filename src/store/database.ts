@@ -90,7 +90,7 @@ function retryBusy(action: () => void): void {
 
 /** Runs `action` as one transaction that holds the write lock from its start. */
 export function writeTransaction<T>(database: Database, action: () => T): T {
-  if (database.inTransaction) return action();
+  if (isRehearsal || database.inTransaction) return action();
   database.run("BEGIN IMMEDIATE");
   try {
     const result = action();
@@ -103,17 +103,42 @@ export function writeTransaction<T>(database: Database, action: () => T): T {
   }
 }
 
+let isRehearsal = false;
+
+/**
+ * Calls back; statements are prepared meanwhile, and not run: they find nothing and change nothing. To prepare one costs as
+ * much as to run it, and a process may have time before it needs it.
+ */
+export function rehearse(action: () => void): void {
+  isRehearsal = true;
+  try {
+    action();
+  } finally {
+    isRehearsal = false;
+  }
+}
+
 /** All rows of a query. */
 export function all<T>(database: Database, sql: string, ...params: SQLQueryBindings[]): T[] {
-  return database.query(sql).all(...params) as T[];
+  const statement = database.query(sql);
+  return isRehearsal ? [] : (statement.all(...params) as T[]);
 }
 
 /** The first row of a query, if any. */
 export function first<T>(database: Database, sql: string, ...params: SQLQueryBindings[]): T | undefined {
-  return (database.query(sql).get(...params) as T | null) ?? undefined;
+  const statement = database.query(sql);
+  return isRehearsal ? undefined : ((statement.get(...params) as T | null) ?? undefined);
 }
 
 /** Runs a statement; gives how many rows it changed. */
 export function change(database: Database, sql: string, ...params: SQLQueryBindings[]): number {
-  return database.query(sql).run(...params).changes;
+  return insertRows(database, sql, ...params).changes;
+}
+
+/** Runs a statement that inserts rows; gives how many, and the number of the last of them. */
+export function insertRows(database: Database, sql: string, ...params: SQLQueryBindings[]): { changes: number; last: number } {
+  const statement = database.query(sql);
+  if (isRehearsal) return { changes: 0, last: 0 };
+  const { changes, lastInsertRowid } = statement.run(...params);
+  return { changes, last: Number(lastInsertRowid) };
 }

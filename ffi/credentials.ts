@@ -1,4 +1,5 @@
 /** Users, groups and capabilities of the calling thread (credentials(7), capabilities(7)). */
+import { AT_FDCWD, statat } from "./fd.ts";
 import { readFileSync } from "./files.ts";
 import { type Call, call, errnoName, SyscallError, tryCalls } from "./libc.ts";
 import {
@@ -133,7 +134,14 @@ let isInside: boolean | undefined;
 
 /** Whether this process is in another user namespace than the host's: root here is not root there. */
 export function inUserNamespace(): boolean {
-  isInside ??= !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync("/proc/self/uid_map", "latin1"));
+  if (isInside === undefined) {
+    const PROC_USER_INIT_INO = 0xeffffffdn; // linux/proc_ns.h
+    try {
+      isInside = statat(AT_FDCWD, "/proc/self/ns/user", true).ino !== PROC_USER_INIT_INO;
+    } catch {
+      isInside = false; // a kernel without them
+    }
+  }
   return isInside;
 }
 

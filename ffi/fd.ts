@@ -1,7 +1,7 @@
 /** Descriptors: opening relative to folders, pipes, flags, ownership. */
 import { O_DIRECTORY, O_NOFOLLOW } from "./arch.ts";
 import { decodeName } from "./file-name.ts";
-import { type Argument, call, errnoName, failureOf, SyscallError, tryCall } from "./libc.ts";
+import { type Argument, call, cString, errnoName, failureOf, SyscallError, tryCall } from "./libc.ts";
 
 export { O_DIRECTORY, O_NOFOLLOW };
 export const AT_FDCWD = -100; // linux/fcntl.h, as all of these
@@ -80,9 +80,8 @@ export function readlinkat(dir: number, path: string): string {
 }
 
 // An empty string is an empty path for the *at calls, not NULL.
-function cPath(path: string): Argument {
-  return path === "" ? Buffer.from("\0") : path;
-}
+const cPath = (path: string): Argument => (path === "" ? EMPTY : path);
+const EMPTY = cString("");
 
 /** What statx(2) tells of a file. Times in nanoseconds since 1970, size in bytes. */
 export interface FileStatus {

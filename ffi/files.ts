@@ -3,7 +3,7 @@
  * and a container is the work of three. Errors are {@link SyscallError}, names strings of file-name.ts.
  */
 import * as fd from "./fd.ts";
-import { call, hasCode, tryCall } from "./libc.ts";
+import { call, hasCode, tryCall, utf8 } from "./libc.ts";
 import { dirname } from "./path.ts";
 import { removeAt } from "./remove.ts";
 
@@ -42,7 +42,7 @@ export function readSync(
 
 /** Writes once; gives how many bytes were taken. */
 export function writeSync(descriptor: number, data: string | Uint8Array, offset = 0): number {
-  const bytes = (typeof data === "string" ? Buffer.from(data) : data).subarray(offset);
+  const bytes = (typeof data === "string" ? utf8(data) : data).subarray(offset);
   return bytes.length === 0 ? 0 : call("write", descriptor, bytes, bytes.length);
 }
 
@@ -64,7 +64,7 @@ export function readFileSync(path: string, encoding?: BufferEncoding): Buffer | 
       if (length === buffer.length) buffer = Buffer.concat([buffer], Math.max(2 * length, Number(fd.statat(file, "").size) + 1));
     }
     if (encoding !== undefined) return buffer.toString(encoding, 0, length);
-    return buffer === first ? Buffer.from(first.subarray(0, length)) : buffer.subarray(0, length);
+    return buffer === first ? Buffer.concat([first], length) : buffer.subarray(0, length);
   } finally {
     tryCall("close", file);
   }
@@ -72,7 +72,7 @@ export function readFileSync(path: string, encoding?: BufferEncoding): Buffer | 
 
 export function writeFileSync(path: string, data: string | Uint8Array, { mode, flag = "w" }: { mode?: number; flag?: Flag } = {}): void {
   using file = fd.openat(AT_FDCWD, path, FLAGS[flag], mode ?? DEFAULT_MODE);
-  fd.writeAll(file.fd, typeof data === "string" ? Buffer.from(data) : data);
+  fd.writeAll(file.fd, typeof data === "string" ? utf8(data) : data);
 }
 
 export const appendFileSync = (path: string, data: string): void => writeFileSync(path, data, { flag: "a" });

@@ -93,13 +93,15 @@ export function hasCode(error: unknown, ...codes: string[]): boolean {
   return codes.includes((error as { code?: string } | null)?.code ?? "");
 }
 
-// Buffer.from is source that each process compiles when it first calls it.
 const encoder = new TextEncoder();
+
+/** The bytes of a string. Buffer.from is source that each process compiles when it first calls it, 0.15 ms. */
+export const utf8 = (text: string): Uint8Array => encoder.encode(text);
 
 /** A string as C has it. Throws where it holds a NUL, which would cut it short. */
 export function cString(text: string): Uint8Array {
   if (text.includes("\0")) throw new TypeError(`a NUL byte in ${JSON.stringify(text)}`);
-  return text.isWellFormed() ? encoder.encode(`${text}\0`) : Buffer.concat([encodeName(text), Buffer.of(0)]);
+  return text.isWellFormed() ? utf8(`${text}\0`) : Buffer.concat([encodeName(text), Buffer.of(0)]);
 }
 
 /** Somebody else who carries out what this thread would call. */

@@ -1,6 +1,6 @@
 /** Mounts: mount(2), umount2(2), pivot_root(2) and the mount API of Linux 5.2 and later. */
 import { OwnedFd } from "./fd.ts";
-import { type Argument, call, hasCode, tryCall } from "./libc.ts";
+import { call, cString, hasCode, tryCall } from "./libc.ts";
 
 /** linux/mount.h */
 export const MS_RDONLY = 1;
@@ -47,7 +47,7 @@ const OPEN_TREE_CLONE = 1;
 const AT_RECURSIVE = 0x8000;
 const AT_EMPTY_PATH = 0x1000;
 const OPEN_TREE_CLOEXEC = 0o2000000;
-const empty: Argument = Buffer.from("\0");
+const empty = cString("");
 
 /** open_tree(2) with OPEN_TREE_CLONE: a detached bind of a file or tree. Linux 5.2. */
 export function cloneTree(dir: number, path: string, recursive: boolean): OwnedFd {

@@ -17,7 +17,7 @@ import { addressableDevices, allHostDevices, DEFAULT_DEVICE_RULES, deviceNumber 
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
 import { MASKED_PATHS, READONLY_PATHS } from "./masked-paths.ts";
-import { buildCapabilities, buildProcess, hasUserNamespace } from "./process-spec.ts";
+import { buildProcess, hasUserNamespace } from "./process-spec.ts";
 import { reconcile } from "./reconcile.ts";
 import { resolveContainer } from "./resolve-container.ts";
 import { compiledSeccomp } from "./seccomp/compiled.ts";
@@ -50,7 +50,7 @@ export function buildContainerSpec(engine: Engine, record: ContainerRecord): Con
       cgroupsPath: containerCgroup(record),
       resources: buildResources({ ...config, devices }),
       sysctl: config.sysctls,
-      ...compiledSeccomp(engine.layout, config, buildCapabilities(config).bounding ?? []),
+      ...compiledSeccomp(engine.layout, config, process.capabilities?.bounding ?? []),
       ...idMappingsOf(config),
       devices: config.privileged ? allHostDevices() : hasUserNamespace(config) ? [] : addressableDevices(devices),
       ...(!config.privileged && !config.security?.systemPathsUnconfined && { maskedPaths: MASKED_PATHS, readonlyPaths: READONLY_PATHS }),

@@ -38,25 +38,28 @@ export function buildCapabilities(config: Pick<ContainerConfig, "privileged" | "
   if (config.capDrop.includes("ALL")) names = new Set(config.capAdd.includes("ALL") ? all : []);
   for (const name of config.capDrop) names.delete(name);
   for (const name of config.capAdd) if (name !== "ALL") names.add(name);
-  // What this host cannot give is left out, see checkCapabilities.
-  const given = all.filter((name) => names.has(name) && isHeld(name));
+  // What this host cannot give is left out, see missingCapabilities.
+  const absent = absentHere();
+  const given = all.filter((name) => names.has(name) && !absent.includes(name));
   return { bounding: given, effective: given, permitted: given };
 }
 
-let held: ReadonlySet<string> | undefined;
+let absentCapabilities: string[] | undefined;
 
-function isHeld(name: string): boolean {
-  if (!held) {
-    const { permitted } = getCapabilities();
-    held = new Set(CAPABILITIES.filter((_, n) => permitted & (1n << BigInt(n))));
+// What this process has not, and so cannot give.
+function absentHere(): string[] {
+  if (!absentCapabilities) {
+    const all = (1n << BigInt(CAPABILITIES.length)) - 1n;
+    const absent = all & ~getCapabilities().permitted;
+    absentCapabilities = absent === 0n ? [] : CAPABILITIES.filter((_, n) => absent & (1n << BigInt(n)));
   }
-  return held.has(name);
+  return absentCapabilities;
 }
 
 /** Which of the capabilities a container is to have this host has not. Throws {@link EngineError} for one that was asked for by name. */
 export function missingCapabilities({ privileged, capAdd }: Pick<ContainerConfig, "privileged" | "capAdd">): string[] {
-  const missing = CAPABILITIES.filter((name) => !isHeld(name));
-  const named = capAdd.find((name) => (missing as string[]).includes(name));
+  const missing = absentHere();
+  const named = capAdd.find((name) => missing.includes(name));
   if (named !== undefined) throw new EngineError(`cannot add capability ${named}: this process has it not, so it cannot give it away`);
   return privileged || capAdd.includes("ALL") ? missing : [];
 }

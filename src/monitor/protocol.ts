@@ -1,6 +1,7 @@
 /** What a monitor and the command that started it say to each other: typed frames over a stream socket. */
 import type { Socket } from "bun";
 import { type OwnedFd, readExactly, writeAll } from "../../ffi/fd.ts";
+import { utf8 } from "../../ffi/libc.ts";
 import type { UserNetworkHelper } from "../network/user-network.ts";
 import type { NamedUser } from "../runtime/channel.ts";
 import type { FailureKind } from "../runtime/errors.ts";
@@ -114,7 +115,7 @@ function frameHeader(type: FrameType, length: number): Buffer {
 
 /** Writes a frame of JSON, all of it before it returns. */
 export function writeFrame(fd: number, type: FrameType, message: object): void {
-  const payload = Buffer.from(JSON.stringify(message));
+  const payload = utf8(JSON.stringify(message));
   writeAll(fd, Buffer.concat([frameHeader(type, payload.length), payload]));
 }
 
@@ -171,7 +172,7 @@ export class FrameSocket {
   }
 
   sendJson(type: FrameType, message: object): Promise<void> | undefined {
-    return this.send(type, Buffer.from(JSON.stringify(message)));
+    return this.send(type, utf8(JSON.stringify(message)));
   }
 
   /** Sends what the kernel takes at once and keeps a copy of the rest; false, and nothing, where more than `limit` bytes wait already. */

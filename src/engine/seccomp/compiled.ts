@@ -29,7 +29,7 @@ export function compiledSeccomp(
   const { ino, mtime } = statat(AT_FDCWD, "/proc/self/exe", true);
   const key = [ino, mtime, release(), ...capabilities, wanted === undefined ? "default" : JSON.stringify(wanted.profile)].join("\0");
   const folder = join(layout.run, "seccomp");
-  const path = join(folder, sha256(Buffer.from(key)).toString("hex"));
+  const path = join(folder, sha256(key));
   const kept = read(path);
   if (kept) return { seccomp: kept };
   const { DEFAULT_PROFILE, resolveProfile } = require("./profile.ts") as typeof import("./profile.ts");
@@ -39,12 +39,12 @@ export function compiledSeccomp(
   return { seccomp };
 }
 
-const sha256 = (bytes: Uint8Array | string) => Buffer.from(Bun.SHA256.hash(bytes).buffer);
+const sha256 = (bytes: Uint8Array | string) => Bun.SHA256.hash(bytes, "hex");
 
 function read(path: string): CompiledSeccomp | undefined {
   try {
     const bytes = readFileSync(path);
-    if (!sha256(bytes.subarray(DIGEST)).equals(bytes.subarray(0, DIGEST))) return undefined;
+    if (sha256(bytes.subarray(DIGEST)) !== bytes.toString("hex", 0, DIGEST)) return undefined;
     return { flags: bytes.readUInt32LE(DIGEST), program: bytes.toString("base64", PROGRAM_AT) };
   } catch {
     return undefined;
@@ -60,7 +60,7 @@ function keep(folder: string, path: string, { program, flags }: CompiledSeccomp)
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const names = readdirSync(folder);
     if (names.length >= MAX_KEPT) for (const name of names) rmSync(join(folder, name), { force: true });
-    writeFileSync(beside, Buffer.concat([sha256(content), content]), { mode: 0o600 });
+    writeFileSync(beside, Buffer.concat([Buffer.from(sha256(content), "hex"), content]), { mode: 0o600 });
     renameSync(beside, path);
   } catch {
     rmSync(beside, { force: true }); // a full disk: the next one compiles it again

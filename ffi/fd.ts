@@ -69,9 +69,12 @@ export function openat2(dir: number, path: string, flags: number, resolve: numbe
 
 /** As {@link openat2}; gives the number, or the negative errno. */
 export function tryOpenat2(dir: number, path: string, flags: number, resolve: number): number {
-  const how = new Uint32Array([flags | O_CLOEXEC, 0, 0, 0, resolve, 0]); // struct open_how
+  const how = openHow(flags, resolve);
   return tryCall("openat2", dir, path, how, how.byteLength);
 }
+
+/** struct open_how of openat2(2); descriptors are close-on-exec. */
+export const openHow = (flags: number, resolve: number): Uint32Array => new Uint32Array([flags | O_CLOEXEC, 0, 0, 0, resolve, 0]);
 
 /** Text of a symbolic link; `""` reads the link that `dir` itself is (opened with O_PATH|O_NOFOLLOW). */
 export function readlinkat(dir: number, path: string): string {

@@ -3,7 +3,7 @@
  * outside of it: `..` and absolute links stop at the root, as after chroot(2).
  */
 import * as fd from "./fd.ts";
-import { failureOf, hasCode, SyscallError } from "./libc.ts";
+import { type Call, failureOf, hasCode, SyscallError, tryCalls } from "./libc.ts";
 
 const MAX_LINKS = 40; // as the kernel's own limit, MAXSYMLINKS
 
@@ -12,6 +12,7 @@ const ENOENT = 2;
 const EAGAIN = 11;
 const ENOSYS = 38;
 
+const RESOLVE = fd.RESOLVE_IN_ROOT | fd.RESOLVE_NO_MAGICLINKS;
 let openat2Works = true;
 
 /**
@@ -38,10 +39,27 @@ export function findInRoot(root: number, path: string, flags: number): fd.OwnedF
   }
 }
 
+/** As {@link openInRoot}, of several paths; undefined for those where there is nothing, or nothing that may be opened. */
+export function findAllInRoot(root: number, paths: readonly string[], flags: number): (fd.OwnedFd | undefined)[] {
+  const how = fd.openHow(flags, RESOLVE);
+  const results = openat2Works ? tryCalls(paths.map((path): Call => ["openat2", root, path, how, how.byteLength])) : [];
+  return paths.map((path, i) => {
+    const result = results[i];
+    if (result === -ENOENT) return undefined;
+    if (result !== undefined && result >= 0) return new fd.OwnedFd(result);
+    try {
+      return openInRoot(root, path, flags);
+    } catch (error) {
+      if (hasCode(error, "ENOENT", "ENOTDIR", "EACCES")) return undefined;
+      throw error;
+    }
+  });
+}
+
 // The number, or the negative errno; undefined where the kernel has no openat2(2).
 function tryOpenat2(root: number, path: string, flags: number): number | undefined {
   for (let attempt = 0; openat2Works; attempt++) {
-    const result = fd.tryOpenat2(root, path, flags, fd.RESOLVE_IN_ROOT | fd.RESOLVE_NO_MAGICLINKS);
+    const result = fd.tryOpenat2(root, path, flags, RESOLVE);
     // EAGAIN: something was renamed while the kernel walked over "..".
     if (result === -EAGAIN && attempt < 32) continue;
     if (result !== -ENOSYS && result !== -EPERM && result !== -EAGAIN) return result;

@@ -177,6 +177,13 @@ export function tryCalls(calls: readonly Call[]): number[] {
   return results;
 }
 
+/** As {@link tryCalls}. @throws {SyscallError} for the first that fails; those behind it were made, too */
+export function callAll(calls: readonly Call[]): number[] {
+  const results = tryCalls(calls);
+  for (const [i, result] of results.entries()) if (result < 0) throw failureOf(result, ...(calls[i] as Call));
+  return results;
+}
+
 // What the kernel reads of is kept alive here meanwhile.
 const inUse: unknown[] = [];
 

@@ -7,7 +7,7 @@ import type { Pointer } from "bun:ffi";
 import { Child, listenForEnds } from "./child.ts";
 import { AT_FDCWD, O_CLOEXEC, O_RDONLY, type OwnedFd, openat } from "./fd.ts";
 import { readdirSync } from "./files.ts";
-import { addressOf, type Carrier, call, carriedBy, errnoName, SyscallError, tryCall, type Word } from "./libc.ts";
+import { addressOf, type Call, type Carrier, call, callAll, carriedBy, errnoName, SyscallError, tryCall, type Word } from "./libc.ts";
 import { CLONE_NEWPID } from "./namespace.ts";
 import { I64, I64_FAST, linkSymbols, toArrayBuffer, VOID } from "./native.ts";
 
@@ -210,8 +210,8 @@ export class Stub {
     const F_DUPFD_CLOEXEC = 1030;
     const wanted = kept ? [...numbers, kept.fd] : numbers;
     const channel = numbers.indexOf(this.#fields.getInt32(CHANNEL, true));
-    const moved = wanted.map((fd) => call("fcntl", fd, F_DUPFD_CLOEXEC, wanted.length));
-    for (const [to, from] of moved.entries()) call("dup3", from, to, to < numbers.length ? 0 : O_CLOEXEC);
+    const moved = callAll(wanted.map((fd): Call => ["fcntl", fd, F_DUPFD_CLOEXEC, wanted.length]));
+    callAll(moved.map((from, to): Call => ["dup3", from, to, to < numbers.length ? 0 : O_CLOEXEC]));
     this.#fields.setInt32(CHANNEL, channel, true);
     if (tryCall("close_range", wanted.length, 0xffffffff, 0) < 0) {
       for (const fd of readdirSync("/proc/self/fd").map(Number)) if (fd >= wanted.length) tryCall("close", fd);

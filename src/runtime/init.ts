@@ -6,7 +6,7 @@
 import * as fd from "../../ffi/fd.ts";
 import { writeFileSync } from "../../ffi/files.ts";
 import { makeInRoot } from "../../ffi/in-root.ts";
-import { hasCode, reasonOf } from "../../ffi/libc.ts";
+import { type Call, callAll, hasCode, reasonOf } from "../../ffi/libc.ts";
 import { attachTree, MS_BIND, MS_RDONLY, MS_REMOUNT, mount } from "../../ffi/mount.ts";
 import * as ns from "../../ffi/namespace.ts";
 import {
@@ -279,16 +279,13 @@ function waitForStart(fifo: fd.OwnedFd): void {
 
 // By their paths on the host, so before any other root is entered.
 function openCgroupFiles({ cgroupFiles }: CgroupFiles): fd.OwnedFd[] {
-  return step("enter the cgroup", () => cgroupFiles.map((path) => fd.openat(fd.AT_FDCWD, path, fd.O_WRONLY)));
+  const calls = cgroupFiles.map((path): Call => ["openat", fd.AT_FDCWD, path, fd.O_WRONLY | fd.O_CLOEXEC]);
+  return step("enter the cgroup", () => callAll(calls).map((file) => new fd.OwnedFd(file)));
 }
 
 function joinCgroup(files: fd.OwnedFd[]): void {
-  step("enter the cgroup", () => {
-    for (const file of files) {
-      fd.writeAll(file.fd, Buffer.from("0"));
-      file.close();
-    }
-  });
+  step("enter the cgroup", () => callAll(files.map((file): Call => ["write", file.fd, "0", 1])));
+  for (const file of files) file.close();
 }
 
 // Gives the descriptors that come with the word.

@@ -139,8 +139,13 @@ export class ContainerStdio {
 
 // The container's own end can be read as well: with nobody else left to read, it waits instead of being killed by SIGPIPE.
 function fifo(path: string): { read: OwnedFd; write: OwnedFd } {
-  rmSync(path, { force: true });
-  makeFifo(path, 0o600);
+  try {
+    makeFifo(path, 0o600);
+  } catch (error) {
+    if (!hasCode(error, "EEXIST")) throw error;
+    rmSync(path); // of an earlier life
+    makeFifo(path, 0o600);
+  }
   const read = openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK);
   setPipeSize(read.fd, PIPE_SIZE);
   return { read, write: openat(AT_FDCWD, path, O_RDWR) };

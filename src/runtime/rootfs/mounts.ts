@@ -2,8 +2,8 @@
 
 import * as fd from "../../../ffi/fd.ts";
 import { lstatSync, readdirSync, statSync } from "../../../ffi/files.ts";
-import { findInRoot, makeInRoot, openInRoot } from "../../../ffi/in-root.ts";
-import { hasCode, reasonOf } from "../../../ffi/libc.ts";
+import { findAllInRoot, findInRoot, makeInRoot, openInRoot } from "../../../ffi/in-root.ts";
+import { reasonOf } from "../../../ffi/libc.ts";
 import * as m from "../../../ffi/mount.ts";
 import { enterMountNamespace } from "../../../ffi/namespace.ts";
 import { RuntimeFailure } from "../errors.ts";
@@ -194,9 +194,9 @@ function fillVolume(root: number, volume: fd.OwnedFd, destination: string): void
 /** Hides paths of the kernel's file systems: files behind /dev/null, folders behind an empty one. */
 export function maskPaths(root: number, paths: string[]): void {
   let isNullChecked = false;
-  for (const path of paths) {
-    using target = openIfPresent(root, path);
-    if (!target) continue;
+  for (const opened of findAllInRoot(root, paths, fd.O_PATH)) {
+    if (!opened) continue;
+    using target = opened;
     if (fd.fileTypeAt(target.fd, "") === fd.S_IFDIR) {
       m.mount("tmpfs", target.path, "tmpfs", m.MS_RDONLY | m.MS_NOSUID | m.MS_NODEV | m.MS_NOEXEC, "size=0k");
     } else {
@@ -217,8 +217,9 @@ function assertNullDevice(): void {
 /** Makes paths of the kernel's file systems read-only. */
 export function protectPaths(root: number, paths: string[]): void {
   for (const path of paths) {
-    using target = openIfPresent(root, path);
-    if (!target) continue;
+    const [opened] = findAllInRoot(root, [path], fd.O_PATH);
+    if (!opened) continue;
+    using target = opened;
     if (m.hasMountSetattr()) {
       using tree = m.cloneTree(target.fd, "", true);
       m.setMountAttributes(tree.fd, "", false, { set: m.MOUNT_ATTR_RDONLY });
@@ -228,14 +229,5 @@ export function protectPaths(root: number, paths: string[]): void {
     m.mount(target.path, target.path, null, m.MS_BIND | m.MS_REC);
     using mounted = openInRoot(root, path, fd.O_PATH);
     m.mount(null, mounted.path, null, m.MS_BIND | m.MS_REC | m.MS_REMOUNT | m.MS_RDONLY | m.MS_NOSUID | m.MS_NODEV | m.MS_NOEXEC);
-  }
-}
-
-function openIfPresent(root: number, path: string): fd.OwnedFd | undefined {
-  try {
-    return findInRoot(root, path, fd.O_PATH);
-  } catch (error) {
-    if (hasCode(error, "ENOTDIR", "EACCES")) return undefined;
-    throw error;
   }
 }

@@ -4,7 +4,7 @@
  */
 
 import type { Database } from "bun:sqlite";
-import { AT_FDCWD, O_NONBLOCK, O_WRONLY, OwnedFd, openat, POLLIN, poll } from "../../ffi/fd.ts";
+import { AT_FDCWD, O_NONBLOCK, O_RDONLY, O_WRONLY, OwnedFd, openat, POLLIN, poll } from "../../ffi/fd.ts";
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "../../ffi/files.ts";
 import { hasCode } from "../../ffi/libc.ts";
 import { join } from "../../ffi/path.ts";
@@ -131,6 +131,16 @@ function collectGarbage(): void {
   Bun.shrink();
 }
 
+// A process's mount namespace. Its last process would free all mounts before anybody hears that it ended: a millisecond, for
+// which nobody waits where somebody else lets go of the namespace.
+function holdMounts(pid: number): OwnedFd | undefined {
+  try {
+    return openat(AT_FDCWD, `/proc/${pid}/ns/mnt`, O_RDONLY);
+  } catch {
+    return undefined; // it takes a little longer
+  }
+}
+
 /** A container's process, however it came to this monitor. */
 interface Supervised {
   pid: number;
@@ -152,6 +162,8 @@ class Monitor {
   #network: ContainerNetwork | undefined;
   #db: Database | undefined;
   #pid: number | undefined;
+  /** The mount namespace of one that is not started again. */
+  #mounts: OwnedFd | undefined;
   #warnings: string[] = [];
   /** While it waits to start the container again. */
   readonly #woken = Promise.withResolvers<void>();
@@ -279,6 +291,7 @@ class Monitor {
     let isRemoved = false;
     const delay = writeTransaction(db, () => {
       const record = getContainer(db, id);
+      if (!record?.autoRemove) this.#mounts?.close(); // its root may be mounted again at once
       if (!record) return undefined;
       disconnectContainer(db, this.#layout.data, id);
       recordExit(db, record, { exitCode, oomKilled, error: error || output.failure });
@@ -294,6 +307,7 @@ class Monitor {
     if (delay !== undefined) await this.#restartAfter(db, delay);
     await told;
     mark("tell the end");
+    this.#mounts?.close();
     takeAway?.();
     mark("folders");
   }
@@ -342,6 +356,7 @@ class Monitor {
       pending.abandon();
       throw error;
     }
+    if (this.#request.autoRemove) this.#mounts = holdMounts(pending.pid);
     const running = pending.release(() => void this.#connect());
     this.#stdio.started(running);
     return running;

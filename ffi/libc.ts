@@ -199,12 +199,12 @@ function wordOf(arg: Argument | undefined): Word {
 function perform(
   name: SyscallName,
   mayFail: boolean,
-  a: Argument | undefined,
-  b: Argument | undefined,
-  c: Argument | undefined,
-  d: Argument | undefined,
-  e: Argument | undefined,
-  f: Argument | undefined,
+  a: Argument = 0,
+  b: Argument = 0,
+  c: Argument = 0,
+  d: Argument = 0,
+  e: Argument = 0,
+  f: Argument = 0,
 ): number {
   const number = syscallNumber(name);
   // A start makes some seven hundred calls, in code that nothing has compiled.
@@ -217,7 +217,7 @@ function perform(
   for (;;) {
     const result = carrier ? carrier.carry(name, number, [u, v, w, x, y, z], mayFail, inUse) : syscall(number, u, v, w, x, y, z);
     if (result === -EINTR) continue;
-    inUse.length = 0;
+    if (inUse.length > 0) inUse.length = 0;
     return result;
   }
 }

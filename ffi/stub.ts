@@ -41,7 +41,9 @@ function allocate(bytes: number): number {
 function hasProcessorBeside(): boolean {
   const mask = new Uint8Array(128); // cpu_set_t
   const length = call("sched_getaffinity", 0, mask.length, mask);
-  return mask.subarray(0, length).reduce((sum, byte) => sum + byte.toString(2).replaceAll("0", "").length, 0) > 1;
+  let found = 0;
+  for (const byte of mask.subarray(0, length)) for (let bits = byte; bits !== 0; bits &= bits - 1) found++;
+  return found > 1;
 }
 
 const memoryAt = (address: number, bytes: number) => toArrayBuffer(address as Pointer, 0, bytes);

@@ -1,6 +1,7 @@
 /** This process's standard streams, used without blocking and without changing them for their other users. */
 import {
   AT_FDCWD,
+  fileTypeAt,
   O_RDONLY,
   O_WRONLY,
   openat,
@@ -20,7 +21,7 @@ const EXIT_SIGPIPE = 141;
 
 // Descriptor numbers that Bun may set to non-blocking.
 function openForBun(fd: number, access: number): number {
-  const type = statat(fd, "").mode & S_IFMT;
+  const type = fileTypeAt(fd, "");
   if (type !== S_IFIFO && !(type === S_IFCHR && isTerminal(fd))) return fd;
   try {
     return reopenNonblocking(fd, access).release();
@@ -32,16 +33,17 @@ function openForBun(fd: number, access: number): number {
 /** Standard output or error, for output that is passed on as it comes. */
 export class OutputStream {
   readonly #fd: number;
-  #writer: Bun.FileSink | undefined;
+  /** Undefined before there is something to write, false where that needs none. */
+  #writer: Bun.FileSink | false | undefined;
 
   constructor(fd: 1 | 2) {
     this.#fd = fd;
-    if ((statat(fd, "").mode & S_IFMT) !== S_IFREG) this.#writer = Bun.file(openForBun(fd, O_WRONLY)).writer();
   }
 
   /** Writes; a promise means: wait for it. Where nobody reads any more the process ends, as by SIGPIPE. */
   write(chunk: Buffer): Promise<void> | undefined {
     try {
+      this.#writer ??= fileTypeAt(this.#fd, "") !== S_IFREG && Bun.file(openForBun(this.#fd, O_WRONLY)).writer();
       if (!this.#writer) {
         writeAll(this.#fd, chunk);
         return undefined;

@@ -8,7 +8,7 @@ import { containerCgroup } from "../store/layout.ts";
 import { isAlive } from "../store/process-identity.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError, StartError } from "./errors.ts";
-import { absoluteIn, buildCapabilities, buildProcess, hasUserNamespace } from "./process-spec.ts";
+import { absoluteIn, buildProcess, hasUserNamespace } from "./process-spec.ts";
 import { randomId } from "./random-id.ts";
 import { notRunning, resolveRunning } from "./resolve-container.ts";
 import { compiledSeccomp } from "./seccomp/compiled.ts";
@@ -40,8 +40,7 @@ export function execInContainer(engine: Engine, text: string, options: ExecOptio
   if (record.status === "paused") throw new EngineError(`Container ${text} is paused, unpause the container before exec`);
   const { config } = record;
   const process = {
-    ...buildProcess({ ...config, tty: options.tty }, options.args),
-    capabilities: buildCapabilities({ ...config, privileged: options.privileged || config.privileged }),
+    ...buildProcess({ ...config, tty: options.tty, privileged: options.privileged || config.privileged }, options.args),
     cwd: absoluteIn(config.workingDir, options.workingDir ?? config.workingDir),
   };
   process.env = [...process.env, ...options.env];
@@ -52,7 +51,7 @@ export function execInContainer(engine: Engine, text: string, options: ExecOptio
     const running = prepareProcess(
       {
         type: "exec",
-        ...compiledSeccomp(engine.layout, { ...config, privileged: options.privileged || config.privileged }, process.capabilities.bounding ?? []),
+        ...compiledSeccomp(engine.layout, { ...config, privileged: options.privileged || config.privileged }, process.capabilities?.bounding ?? []),
         process,
         namedUser: { user: options.user ?? config.user, groups: config.groupAdd },
         pid: record.process.pid,

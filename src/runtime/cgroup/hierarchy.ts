@@ -21,16 +21,15 @@ const unescapeField = (field: string) => field.replace(/\\([0-7]{3})/g, (_, octa
 export function parseHierarchies(mountinfo: string, controllersOf: (path: string) => string[]): Hierarchies {
   const result: Hierarchies = { v1: new Map(), v2: undefined };
   for (const line of mountinfo.split("\n")) {
-    const separator = line.indexOf(" - ");
+    const separator = line.indexOf(" - cgroup");
     if (separator < 0) continue;
     const fields = line.slice(0, separator).split(" ");
     const [type, , options] = line.slice(separator + 3).split(" ");
-    if (type !== "cgroup" && type !== "cgroup2") continue;
     const mount = { root: unescapeField(fields[3] ?? "/"), path: unescapeField(fields[4] ?? "") };
     if (type === "cgroup2") {
       // The first one wins: later mounts are binds of the same hierarchy.
       result.v2 ??= { ...mount, controllers: controllersOf(mount.path) };
-    } else {
+    } else if (type === "cgroup") {
       for (const option of (options ?? "").split(",")) {
         if (["rw", "ro", "xattr", "clone_children", "noprefix"].includes(option) || option.startsWith("release_agent=")) continue;
         if (!result.v1.has(option)) result.v1.set(option, mount);

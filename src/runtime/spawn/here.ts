@@ -121,16 +121,16 @@ export function prepareHere(request: Request, options: SpawnOptions): PendingPro
   try {
     // It may have been started before they were there.
     channel.send({ go: true }, options.stdio);
-    const inits = stub.run(() => {
-      prctl(PR_SET_NAME, "berth-init");
-      const stdio = new Channel(new OwnedFd(end)).receive<GoOn>()?.fds ?? [];
-      return stub.arrange([...stdio.map(({ fd }) => fd), end]).channel;
-    });
     const own = made.length > 0 ? made : ownNamespaces(request);
     if (made.length === 0 && own.length > 0) stub.begin(() => unshare(flagsOf(own)));
     const cgroupFiles = options.onSpawned(stub.pid);
     mark("cgroup");
     settle(stub);
+    const inits = stub.run(() => {
+      prctl(PR_SET_NAME, "berth-init");
+      const stdio = new Channel(new OwnedFd(end)).receive<GoOn>()?.fds ?? [];
+      return stub.arrange([...stdio.map(({ fd }) => fd), end]).channel;
+    });
     const restoreOomScore = setOomScore(stub.pid, request);
     const parent = new NearParent(stub, inits, answers);
     const fifo = request.type === "create" ? request.startFifo : undefined;

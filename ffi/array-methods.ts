@@ -70,3 +70,5 @@ const methods = {
 };
 
 Object.assign(Array.prototype, methods); // they stay what they were otherwise, not enumerable
+
+export {};

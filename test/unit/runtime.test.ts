@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as fd from "../../ffi/fd.ts";
-import { makeInRoot, openInRoot, walk } from "../../ffi/in-root.ts";
-import { call, SyscallError, tryCall } from "../../ffi/libc.ts";
+import { findAllInRoot, makeInRoot, openInRoot, walk } from "../../ffi/in-root.ts";
+import { call, callAll, SyscallError, tryCall, tryCalls } from "../../ffi/libc.ts";
 import { MS_NOSUID, MS_RDONLY, MS_REC, MS_SLAVE } from "../../ffi/mount.ts";
 import { processStartTime } from "../../ffi/process.ts";
 import { signalNumber } from "../../ffi/signal.ts";
@@ -88,6 +88,49 @@ describe("paths inside a root", () => {
     expect(fd.statat(rootFd, "a/new/deep").mode & fd.S_IFMT).toBe(fd.S_IFDIR);
     expect(fd.statat(rootFd, "etc/made").mode).toBe(fd.S_IFREG | 0o600);
   });
+
+  test("what is made at the end of a link that leads nowhere, or out, is inside", () => {
+    mkdirSync(join(root, "tmp"));
+    symlinkSync("../../../../../../tmp/berth-unit-outside", join(root, "a/dangling"));
+    makeInRoot(rootFd, "/a/dangling", { last: "directory", mode: 0o755 }).close();
+    expect(fd.fileTypeAt(rootFd, "tmp/berth-unit-outside")).toBe(fd.S_IFDIR);
+    expect(existsSync("/tmp/berth-unit-outside")).toBe(false);
+  });
+
+  test("slashes and dots at the end of what is made", () => {
+    makeInRoot(rootFd, "//slashes//here//", { last: "directory", mode: 0o755 }).close();
+    expect(fd.fileTypeAt(rootFd, "slashes/here")).toBe(fd.S_IFDIR);
+    const inode = (path: string) => {
+      using found = makeInRoot(rootFd, path, { last: "directory", mode: 0o755 });
+      return fd.statat(found.fd, "").ino;
+    };
+    expect(inode("/")).toBe(fd.statat(rootFd, "").ino);
+    expect(inode("a/dots/..")).toBe(fd.statat(rootFd, "a").ino);
+    expect(inode("a/dots/.")).toBe(fd.statat(rootFd, "a/dots").ino);
+  });
+
+  test("of several paths those that are there", () => {
+    const found = findAllInRoot(rootFd, ["/a/b", "/none", "/a/b/file/x", "/absolute/b/file"], fd.O_PATH);
+    expect(found.map((file) => file && fd.fileTypeAt(file.fd, ""))).toEqual([fd.S_IFDIR, undefined, undefined, fd.S_IFREG]);
+    for (const file of found) file?.close();
+  });
+});
+
+test("several system calls give their results, or the first that failed", () => {
+  expect(
+    tryCalls([
+      ["fcntl", -1, 1],
+      ["umask", 0o22],
+      ["umask", 0o22],
+    ]),
+  ).toEqual([-9, expect.any(Number), 0o22]);
+  expect(() =>
+    callAll([
+      ["umask", 0o22],
+      ["chdir", "/none"],
+      ["fcntl", -1, 1],
+    ]),
+  ).toThrow('chdir("/none"): no such file or directory');
 });
 
 test("mount options", () => {

@@ -165,7 +165,9 @@ export class Stub {
   /** Waits for what was begun. @throws {SyscallError} that it met */
   settle(): void {
     this.#finish();
-    if (this.#beginning) throw this.#beginning;
+    const failure = this.#beginning;
+    this.#beginning = undefined;
+    if (failure) throw failure;
   }
 
   #finish(): void {

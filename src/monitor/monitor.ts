@@ -328,7 +328,6 @@ class Monitor {
     const resources = spec.linux.resources ?? {};
     const network = this.#network;
     const { userNetwork } = this.#request;
-    if (!network) this.#writeFilesWithoutNetworks();
     mkdirSync(this.#layout.mountPoint, { recursive: true, mode: 0o711 });
     const pending: PendingProcess = prepareProcess(
       { type: "create", spec, root, namedUser, reap, mountPoint: this.#layout.mountPoint, ...(spec.hooks && { state: this.#hookState() }) },
@@ -339,12 +338,11 @@ class Monitor {
           this.#cgroup = cgroup;
           return files;
         },
-        ...(network && {
-          onNamespaces: (pid: number) => {
-            this.#warnings = network.connect(pid);
-          },
-        }),
-        ...(userNetwork && { onNamespaces: (pid: number) => this.#startUserNetwork(db, pid, userNetwork) }),
+        onNamespaces: (pid) => {
+          if (network) this.#warnings = network.connect(pid);
+          else this.#writeFilesWithoutNetworks();
+          if (userNetwork) this.#startUserNetwork(db, pid, userNetwork);
+        },
         onMounted: (pid) => loadHooks().runHooks("createRuntime", spec.hooks?.createRuntime ?? [], { ...this.#hookState(), pid }),
         onReady: () => this.#cgroup?.apply(resources),
       },

@@ -45,7 +45,7 @@ import { DEFAULT_DEVICES, makeDeviceLinks, makeDevices } from "./rootfs/devices.
 import { isBind, isIdMapped, maskPaths, mountInRoot, protectPaths } from "./rootfs/mounts.ts";
 import { PROPAGATION } from "./rootfs/options.ts";
 import { detachFromHost, enterRoot } from "./rootfs/pivot.ts";
-import { mountRoot } from "./rootfs/root.ts";
+import { mountRoot, OverlayMount } from "./rootfs/root.ts";
 import type { Seccomp } from "./seccomp/compile.ts";
 import { type CompiledSeccomp, prepareSeccomp } from "./seccomp/install.ts";
 import type { NamespaceType, Process, Spec, State } from "./spec.ts";
@@ -70,10 +70,20 @@ export const CLONE_FLAGS: Record<NamespaceType, number> = {
 
 /** Whoever started init. */
 export interface InitParent {
-  /** Tells how far init is. Waits where the stage says so; gives the descriptors that come with the word to go on. */
-  report(report: InitReport, fds?: number[]): fd.OwnedFd[];
+  /**
+   * Tells how far init is. Waits where the stage says so; gives the descriptors that come with the word to go on.
+   *
+   * @param meanwhile what is done while the parent does its part
+   */
+  report(report: InitReport, fds?: number[], meanwhile?: Meanwhile): fd.OwnedFd[];
   /** Init's end of the socket between them. */
   readonly channel: number;
+}
+
+/** One system call, and how it failed if it did. */
+export interface Meanwhile {
+  call: () => void;
+  failure?: unknown;
 }
 
 /** What is left to do once all is set up. */
@@ -125,8 +135,13 @@ class DistantParent implements InitParent {
     return this.#channel.fd;
   }
 
-  report(report: InitReport, fds: number[] = []): fd.OwnedFd[] {
+  report(report: InitReport, fds: number[] = [], meanwhile?: Meanwhile): fd.OwnedFd[] {
     this.#channel.send(report, fds);
+    try {
+      meanwhile?.call();
+    } catch (error) {
+      (meanwhile as Meanwhile).failure = error;
+    }
     return waitsForGo(report) ? waitForGo(this.#channel) : [];
   }
 }
@@ -154,9 +169,14 @@ function createContainer(parent: InitParent, request: CreateRequest & CgroupFile
   const fifo = request.startFifo ? passed.shift() : undefined;
   enterNamespaces(spec, made);
   joinCgroup(openCgroupFiles(request));
+  detachFromHost();
+  const { root } = request;
+  const overlay = root.type === "overlay" && !root.owners ? new OverlayMount(root, request.mountPoint) : undefined;
+  const mounting: Meanwhile | undefined = overlay && { call: () => overlay.attempt() };
   mark("namespaces");
-  const opened = parent.report({ stage: "namespaces" });
+  const opened = parent.report({ stage: "namespaces" }, [], mounting);
   mark("network");
+  overlay?.finish(mounting?.failure);
   // We are in the container's cgroup by now, so its namespace begins there.
   if (spec.linux.cgroupsPath) noteOwnControllers(spec.linux.cgroupsPath);
   if (spec.linux.namespaces.some((n) => n.type === "cgroup" && !n.path)) ns.unshare(ns.CLONE_NEWCGROUP);
@@ -336,11 +356,10 @@ function buildRoot(parent: InitParent, { spec, root, mountPoint, state, noPivot,
   if (rootfsPropagation !== "" && propagation === undefined) {
     throw new RuntimeFailure(`rootfsPropagation ${rootfsPropagation} is unknown: expected ${Object.keys(PROPAGATION).join(", ")}`);
   }
-  detachFromHost();
   // They come in the order of the mounts that have them; what a user namespace could not open, its parent has.
   const tree = root.owners ? passed.shift() : undefined;
   if (tree) attachRoot(tree);
-  else mountRoot(root, mountPoint);
+  else if (root.type === "folder") mountRoot(root, mountPoint);
   using folder = tree ?? fd.openat(fd.AT_FDCWD, mountPoint, fd.O_PATH | fd.O_DIRECTORY);
   mark("mount the root");
   for (const entry of spec.mounts) {

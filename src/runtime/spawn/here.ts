@@ -10,7 +10,7 @@ import { type PidNamespace, Stub } from "../../../ffi/stub.ts";
 import { mark } from "../../../ffi/trace.ts";
 import { Channel, type GoOn, type InitReport } from "../channel.ts";
 import { RuntimeFailure } from "../errors.ts";
-import { buildContainer, CLONE_FLAGS, type InitParent, waitsForGo } from "../init.ts";
+import { buildContainer, CLONE_FLAGS, type InitParent, type Meanwhile, waitsForGo } from "../init.ts";
 import type { PendingProcess, Request, SpawnOptions } from "../spawn.ts";
 import type { NamespaceType } from "../spec.ts";
 import { pidNamespaceOf } from "./namespaces.ts";
@@ -191,12 +191,22 @@ class NearParent implements InitParent {
     return this.#channel.fd;
   }
 
-  report(report: InitReport, fds: number[] = []): OwnedFd[] {
+  report(report: InitReport, fds: number[] = [], meanwhile?: Meanwhile): OwnedFd[] {
     this.#channel.send(report, fds);
+    if (meanwhile) this.#stub.begin(meanwhile.call);
     carriedBy(undefined, () => this.#answers.next());
+    if (meanwhile) this.#await(meanwhile);
     if (!waitsForGo(report)) return [];
     const go = this.#channel.receive<GoOn>();
     if (!go || this.#stub.isGone) throw killed();
     return go.fds;
+  }
+
+  #await(meanwhile: Meanwhile): void {
+    try {
+      this.#stub.settle();
+    } catch (error) {
+      meanwhile.failure = error;
+    }
   }
 }

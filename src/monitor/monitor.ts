@@ -90,14 +90,10 @@ export async function runMonitor(takesOver: boolean): Promise<void> {
   const store = isAsked() ? undefined : openLikelyStore();
   if (!isAsked()) await loadUsual();
   if (store && !isAsked()) (await import("./rehearsal.ts")).rehearseLife(store);
-  const isLate = isAsked();
-  if (!isLate) collectGarbage();
   const frame = readFrame(connection.fd);
   if (!frame) exitNow(0); // the command line was killed before it could say what it wanted
   mark("wait for the request");
   const request = parseFrame<StartRequest>(frame.payload);
-  // What is in the background may live for long.
-  if (isLate && !request.attach) collectGarbage();
   monitor = new Monitor(request, connection, store);
   await monitor.run();
 }
@@ -254,6 +250,7 @@ class Monitor {
     client.sendJson(FrameType.started, { pid, warnings: this.#warnings });
     if (attach || stdin === "once") this.#audience.add({ socket: client, stdout: attach, stderr: attach, isWaitedFor: true });
     else client.close();
+    if (!attach) collectGarbage();
     const ended = child.exited.then((exitCode) => ({ exitCode, error: "" }));
     await this.#supervise(db, log, { pid, startTime, ended });
   }

@@ -86,10 +86,8 @@ export async function runMonitor(takesOver: boolean): Promise<void> {
   // While whoever started it makes the container.
   if (!takesOver) startEarly();
   const connection = new OwnedFd(MONITOR_CONNECTION_FD);
-  const isAsked = () => poll([{ fd: connection.fd, events: POLLIN }], 0)[0];
-  const store = isAsked() ? undefined : openLikelyStore();
-  if (!isAsked()) await loadUsual();
-  if (store && !isAsked()) (await import("./rehearsal.ts")).rehearseLife(store);
+  const isAsked = () => poll([{ fd: connection.fd, events: POLLIN }], 0)[0] === true;
+  const store = await prepareAhead(isAsked);
   const frame = readFrame(connection.fd);
   if (!frame) exitNow(0); // the command line was killed before it could say what it wanted
   mark("wait for the request");
@@ -98,10 +96,16 @@ export async function runMonitor(takesOver: boolean): Promise<void> {
   await monitor.run();
 }
 
-// What nearly all containers have.
-async function loadUsual(): Promise<void> {
-  findHierarchies();
-  await loadNetwork();
+// What nearly every container needs, as far as there is time; gives the store, if that was opened.
+async function prepareAhead(isAsked: () => boolean): Promise<Database | undefined> {
+  let store: Database | undefined;
+  try {
+    if (!isAsked()) store = openLikelyStore();
+    if (!isAsked()) findHierarchies();
+    if (!isAsked()) await loadNetwork();
+    if (store && !isAsked()) (await import("./rehearsal.ts")).rehearseLife(store);
+  } catch {} // what is wrong is of no interest before it is asked for
+  return store;
 }
 
 const loadNetwork = () => import("./container-network.ts");
@@ -110,18 +114,14 @@ const loadNetwork = () => import("./container-network.ts");
 function openLikelyStore(): Database | undefined {
   const { BERTH_ROOT } = process.env;
   if (BERTH_ROOT !== undefined && !BERTH_ROOT.startsWith("/")) return undefined;
-  try {
-    const path = Layout.of(BERTH_ROOT).database;
-    if (!existsSync(path)) return undefined;
-    const db = openDatabase(path);
-    getContainer(db, ""); // SQLite reads the schema
-    return db;
-  } catch {
-    return undefined; // what is wrong there is of no interest before it is asked for
-  }
+  const path = Layout.of(BERTH_ROOT).database;
+  if (!existsSync(path)) return undefined;
+  const db = openDatabase(path);
+  getContainer(db, ""); // SQLite reads the schema
+  return db;
 }
 
-// What loading left behind, a start would leave its own beside.
+// What loading and a start left behind.
 function collectGarbage(): void {
   Bun.gc(true);
   Bun.shrink();

@@ -68,6 +68,7 @@ export const MONITOR_CONNECTION_FD = 3;
 
 // A start leaves memory behind; a short-lived container is gone before it matters.
 const REST_AFTER = 300; // milliseconds
+const FULL_DISK_PAUSE = 200; // milliseconds
 
 /**
  * Runs the role: waits for one {@link StartRequest}, and ends with its container.
@@ -134,6 +135,19 @@ function holdMounts(pid: number): OwnedFd | undefined {
     return openat(AT_FDCWD, `/proc/${pid}/ns/mnt`, O_RDONLY);
   } catch {
     return undefined; // it takes a little longer
+  }
+}
+
+// Until it succeeds, where it is only the disk that is full; `before` is called when that is found.
+async function whenThereIsRoom<T>(action: () => T, before: () => void): Promise<T> {
+  for (;;) {
+    try {
+      return action();
+    } catch (error) {
+      if (!hasCode(error, "SQLITE_FULL")) throw error;
+      before();
+      await Bun.sleep(FULL_DISK_PAUSE);
+    }
   }
 }
 
@@ -286,7 +300,12 @@ class Monitor {
     await log.close();
     mark("cgroup, output");
     let isRemoved = false;
-    const delay = writeTransaction(db, () => {
+    let told: Promise<unknown> | undefined;
+    const tell = () => {
+      told ??= this.#audience.end({ exitCode });
+      return told;
+    };
+    const writeEnd = () => {
       const record = getContainer(db, id);
       if (!record?.autoRemove) this.#mounts?.close(); // its root may be mounted again at once
       if (!record) return undefined;
@@ -297,12 +316,14 @@ class Monitor {
       // The record's word: a restart takes it back for a while.
       if (record.autoRemove && wait === undefined) isRemoved = claimForRemoval(db, { ...record, status: "exited", owner: undefined }, true);
       return wait;
-    });
+    };
+    // Nobody else knows its exit code: where the disk is full, it is kept until there is room. Who is attached need not wait.
+    const delay = await whenThereIsRoom(() => writeTransaction(db, writeEnd), tell);
     const takeAway = isRemoved ? putContainerAside(db, this.#layout, id) : undefined;
     mark("record, network");
-    const told = this.#audience.end({ exitCode });
+    void tell();
     if (delay !== undefined) await this.#restartAfter(db, delay);
-    await told;
+    await tell();
     mark("tell the end");
     this.#mounts?.close();
     takeAway?.();

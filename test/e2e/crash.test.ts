@@ -206,12 +206,14 @@ describe("a full disk", () => {
   });
 
   test.each(["after", undefined])("the log: the container goes on, the gap is marked (then %p)", (after) => {
-    const command = `/bin/busybox yes 0123456789 | /bin/busybox head -n 1000000; /bin/busybox touch /full; /bin/busybox sleep 1;${after ? ` echo ${after};` : ""} exit 3`;
+    const wait = (file: string) => `n=0; while [ $n -lt 600 ] && ! /bin/busybox test -e ${file}; do /bin/busybox sleep 0.05; n=$((n+1)); done`;
+    const command = `/bin/busybox yes 0123456789 | /bin/busybox head -n 1000000; /bin/busybox touch /full; ${wait("/go")};${after ? ` echo ${after};` : ""} exit 3`;
     const { stdout, stderr } = onSmallDisk(`"$0" import ${tar()} bb >/dev/null
       head -c 2m /dev/zero > $BERTH_ROOT/fill
       "$0" run -d --name log bb /bin/sh -c '${command}' >/dev/null
       n=0; while [ $n -lt 200 ] && ! "$0" exec log /bin/busybox test -e /full; do sleep 0.05; n=$((n+1)); done
       rm $BERTH_ROOT/fill
+      "$0" exec log /bin/busybox touch /go
       "$0" wait log; "$0" logs log 2>&1; "$0" rm log`);
     expect(stderr).toBe("");
     const marker = /^\[berth: (\d+) bytes of output are missing here: the disk was full\]$/;
@@ -225,5 +227,16 @@ describe("a full disk", () => {
     expect(gaps.length).toBeGreaterThan(0);
     expect(kept + gaps.length).toBe(lines.length);
     expect(kept * 11 + gaps.reduce((sum, bytes) => sum + bytes, 0)).toBe(11_000_000);
+  });
+
+  test("an end meanwhile is told at once, and written down when there is room", () => {
+    const { stdout } = onSmallDisk(`"$0" import ${tar()} bb >/dev/null
+      "$0" run -d --name end bb /bin/sh -c '/bin/busybox sleep 2; exit 3' >/dev/null
+      "$0" attach --no-stdin end & attached=$!
+      head -c 8m /dev/zero > $BERTH_ROOT/fill 2>/dev/null
+      wait $attached; echo attached $?
+      sleep 0.5; rm $BERTH_ROOT/fill
+      "$0" wait end; "$0" inspect -f '{{.State.Status}} {{.State.ExitCode}}' end; "$0" rm end`);
+    expect(stdout.trimEnd().split("\n")).toEqual(["attached 3", "3", "exited 3", "end"]);
   });
 });

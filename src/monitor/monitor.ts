@@ -93,6 +93,8 @@ export async function runMonitor(takesOver: boolean): Promise<void> {
   if (!frame) exitNow(0); // the command line was killed before it could say what it wanted
   mark("wait for the request");
   const request = parseFrame<StartRequest>(frame.payload);
+  // What is in the background may live for long; what loading left behind, a start would leave its own beside.
+  if (!request.attach) collectGarbage();
   monitor = new Monitor(request, connection, store);
   await monitor.run();
 }
@@ -122,7 +124,6 @@ function openLikelyStore(): Database | undefined {
   return db;
 }
 
-// What loading and a start left behind.
 function collectGarbage(): void {
   Bun.gc(true);
   Bun.shrink();
@@ -264,7 +265,6 @@ class Monitor {
     client.sendJson(FrameType.started, { pid, warnings: this.#warnings });
     if (attach || stdin === "once") this.#audience.add({ socket: client, stdout: attach, stderr: attach, isWaitedFor: true });
     else client.close();
-    if (!attach) collectGarbage();
     const ended = child.exited.then((exitCode) => ({ exitCode, error: "" }));
     await this.#supervise(db, log, { pid, startTime, ended });
   }

@@ -50,15 +50,22 @@ export function setCapabilities(sets: CapabilitySets): void {
 
 /** Drops from the bounding set what `keep` lacks, also what this kernel has and we have no name for. */
 export function limitBoundingSet(keep: bigint): void {
+  const known = CAPABILITIES.length;
+  if (dropFromBoundingSet(keep, 0, known) && tryPrctl(PR_CAPBSET_READ, known) >= 0) dropFromBoundingSet(keep, known, 64);
+}
+
+// Gives false where the kernel has no more of them.
+function dropFromBoundingSet(keep: bigint, from: number, to: number): boolean {
   const dropped: number[] = [];
-  for (let n = 0; n < 64; n++) if ((keep & (1n << BigInt(n))) === 0n) dropped.push(n);
+  for (let n = from; n < to; n++) if ((keep & (1n << BigInt(n))) === 0n) dropped.push(n);
   const results = tryCalls(dropped.map((n): Call => ["prctl", PR_CAPBSET_DROP, n, 0, 0, 0]));
   for (const [i, result] of results.entries()) {
-    if (result === -EINVAL) break; // no such capability, nor any above
+    if (result === -EINVAL) return false; // no such capability, nor any above
     // Who may drop none has none left to drop, or must not go on.
     const n = dropped[i] as number;
     if (result < 0 && tryPrctl(PR_CAPBSET_READ, n) === 1) throw new SyscallError("prctl", errnoName(-result), ["PR_CAPBSET_DROP", String(n)]);
   }
+  return true;
 }
 
 /** Makes the ambient set exactly `set`; a kernel before 4.3 has none. */

@@ -7,7 +7,7 @@ import { getWindowSize } from "../../ffi/tty.ts";
 import { attachContainer } from "../engine/attach-container.ts";
 import type { AttachedContainer, ConnectionOptions } from "../engine/container-connection.ts";
 import type { Engine } from "../engine/engine.ts";
-import { signalProcess } from "../engine/signal-container.ts";
+import { signalProcess } from "../engine/signal-process.ts";
 import { startContainer } from "../engine/start-container.ts";
 import { type ContainerRecord, getContainer } from "../store/containers.ts";
 import { addContainerEvent } from "../store/events.ts";

@@ -3,7 +3,7 @@
 import * as fd from "../../ffi/fd.ts";
 import { readFolder } from "../../ffi/files.ts";
 import { reasonOf } from "../../ffi/libc.ts";
-import { DEFAULT_RULES } from "../runtime/rootfs/devices.ts";
+import { DEFAULT_RULES } from "../runtime/default-devices.ts";
 import type { Device, DeviceRule } from "../runtime/spec.ts";
 import type { DeviceRequest } from "../store/container-config.ts";
 import { EngineError } from "./errors.ts";

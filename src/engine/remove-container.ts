@@ -7,7 +7,8 @@ import { EngineError } from "./errors.ts";
 import { reconcile } from "./reconcile.ts";
 import { resolveContainer } from "./resolve-container.ts";
 import { releaseCgroup } from "./settle-record.ts";
-import { awaitProcess, killAndSettle } from "./signal-container.ts";
+import { killAndSettle } from "./signal-container.ts";
+import { awaitProcess } from "./signal-process.ts";
 
 export interface RemoveOptions {
   /** Kill it first if it runs. */

@@ -1,16 +1,15 @@
 /** Signals to a container's first process: `kill`, `stop`, and waiting for its end. */
-import { hasCode } from "../../ffi/libc.ts";
-import { ProcessHandle } from "../../ffi/process-handle.ts";
 import { signalNumber } from "../../ffi/signal.ts";
 import { openCgroup } from "../runtime/cgroup/open.ts";
 import { type ContainerRecord, getContainer, isRestarting, requestStop } from "../store/containers.ts";
 import { addContainerEvent } from "../store/events.ts";
 import { containerCgroup } from "../store/layout.ts";
-import { isAlive, type ProcessIdentity } from "../store/process-identity.ts";
+import type { ProcessIdentity } from "../store/process-identity.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
 import { reconcile } from "./reconcile.ts";
 import { resolveContainer } from "./resolve-container.ts";
+import { awaitProcess, signalProcess } from "./signal-process.ts";
 import { tellMonitor } from "./tell-monitor.ts";
 
 const SIGKILL = 9;
@@ -22,28 +21,6 @@ export function parseSignal(text: string): number {
   const number = signalNumber(text);
   if (number === undefined) throw new EngineError(`Invalid signal: ${text}: expected a name such as SIGTERM or a number from 1 to 64`);
   return number;
-}
-
-// The process itself or none: a number that was given to another process since is not signalled.
-function withProcess<T>(identity: ProcessIdentity, gone: T, action: (process: ProcessHandle) => T): T {
-  try {
-    using process = ProcessHandle.open(identity.pid);
-    if (!isAlive(identity)) return gone;
-    return action(process);
-  } catch (error) {
-    if (hasCode(error, "ESRCH", "EINVAL")) return gone;
-    throw error;
-  }
-}
-
-/** Sends a signal to a process. */
-export function signalProcess(identity: ProcessIdentity, signal: number): void {
-  withProcess(identity, undefined, (process) => process.signal(signal));
-}
-
-/** Blocks until a process ended; false where it did not within `timeout` milliseconds (-1: waits for ever). */
-export function awaitProcess(identity: ProcessIdentity, timeout: number): boolean {
-  return withProcess(identity, true, (process) => process.wait(timeout));
 }
 
 // What stands still takes no signal before it goes on (on v1 not even SIGKILL), for whatever reason it does.

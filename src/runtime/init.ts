@@ -34,6 +34,7 @@ import {
   type InitRequest,
   type NamedUser,
 } from "./channel.ts";
+import { DEFAULT_DEVICES } from "./default-devices.ts";
 import { RuntimeFailure } from "./errors.ts";
 import { DEFAULT_PATH, findCommand, prepareCommand } from "./process/command.ts";
 import { applyRlimits } from "./process/limits.ts";
@@ -41,7 +42,7 @@ import { dropPrivileges } from "./process/privileges.ts";
 import { openExec, openReaper } from "./process/programs.ts";
 import { readContainerFile, resolveUser } from "./process/user.ts";
 import { noteOwnControllers } from "./rootfs/cgroup-mounts.ts";
-import { DEFAULT_DEVICES, makeDeviceLinks, makeDevices } from "./rootfs/devices.ts";
+import { makeDeviceLinks, makeDevices } from "./rootfs/devices.ts";
 import { isBind, isIdMapped, maskPaths, mountInRoot, protectPaths } from "./rootfs/mounts.ts";
 import { PROPAGATION } from "./rootfs/options.ts";
 import { detachFromHost, enterRoot } from "./rootfs/pivot.ts";

@@ -2,8 +2,8 @@
 import { existsSync, readFileSync, statSync } from "../../../ffi/files.ts";
 import { reasonOf } from "../../../ffi/libc.ts";
 import { isAbsolute, join, resolve } from "../../../ffi/path.ts";
+import { DEFAULT_RULES } from "../default-devices.ts";
 import { RuntimeFailure } from "../errors.ts";
-import { DEFAULT_RULES } from "../rootfs/devices.ts";
 import type { NamespaceType, Process, Resources, Spec } from "../spec.ts";
 
 const NAMESPACES: NamespaceType[] = ["pid", "network", "mount", "ipc", "uts", "cgroup", "time", "user"];

@@ -4,7 +4,6 @@ import type { OwnedFd } from "../../ffi/fd.ts";
 import { signalNumber } from "../../ffi/signal.ts";
 import { mark } from "../../ffi/trace.ts";
 import { getWindowSize } from "../../ffi/tty.ts";
-import { attachContainer } from "../engine/attach-container.ts";
 import type { AttachedContainer, ConnectionOptions } from "../engine/container-connection.ts";
 import type { Engine } from "../engine/engine.ts";
 import { signalProcess } from "../engine/signal-process.ts";
@@ -54,6 +53,7 @@ export async function runInForeground(engine: Engine, record: ContainerRecord, o
 
 /** Joins a container that runs, to its end. */
 export async function attachInForeground(engine: Engine, record: ContainerRecord, options: AttachOptions): Promise<Outcome> {
+  const { attachContainer } = await import("../engine/attach-container.ts"); // `run` does without
   const container = await attachContainer(engine, record, { ...options, ...outputTo(options) });
   if (record.config.tty) {
     // Another size for a moment: what it shows is drawn anew.

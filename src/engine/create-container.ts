@@ -5,7 +5,6 @@ import { hostname } from "../../ffi/host.ts";
 import { reasonOf } from "../../ffi/libc.ts";
 import { toHost } from "../../ffi/owners.ts";
 import { resolve } from "../../ffi/path.ts";
-import { enterDelegated } from "../runtime/cgroup/delegated.ts";
 import { type ContainerConfig, type ContainerMount, type Healthcheck, USUAL_CHECK } from "../store/container-config.ts";
 import { type ContainerRecord, findContainers, getContainer, insertContainer, releaseCreated } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";
@@ -82,6 +81,8 @@ export type HealthOptions = Partial<Omit<Healthcheck, "test">> & {
   isOff: boolean;
 };
 
+// An ordinary user's alone.
+const loadDelegated = () => require("../runtime/cgroup/delegated.ts") as typeof import("../runtime/cgroup/delegated.ts");
 // Few containers are in one.
 const loadPods = () => require("./pods.ts") as typeof import("./pods.ts");
 
@@ -110,7 +111,7 @@ export function createContainer(engine: Engine, asked: ContainerOptions, keep: b
   const config = completeConfig(engine, options, image?.config.config ?? {}, id);
   if (process.env[ROOTLESS_UID] !== undefined) {
     useUserNetwork(config, options, warn);
-    const delegated = config.cgroupParent === undefined ? enterDelegated() : undefined;
+    const delegated = config.cgroupParent === undefined ? loadDelegated().enterDelegated() : undefined;
     if (delegated !== undefined) config.cgroupParent = delegated;
   }
   const podId = options.pod === undefined ? undefined : loadPods().resolvePod(engine, options.pod).id;

@@ -173,7 +173,7 @@ class Monitor {
   #network: ContainerNetwork | undefined;
   #db: Database | undefined;
   #pid: number | undefined;
-  /** The mount namespace of one that is not started again. */
+  /** Its mount namespace. */
   #mounts: OwnedFd | undefined;
   #warnings: string[] = [];
   /** While it waits to start the container again. */
@@ -305,9 +305,10 @@ class Monitor {
       told ??= this.#audience.end({ exitCode });
       return told;
     };
+    // What stays may be started again at once. Not under the write lock: all that was written to its root goes to the disk first.
+    if (!this.#request.autoRemove && !getContainer(db, id)?.autoRemove) this.#mounts?.close();
     const writeEnd = () => {
       const record = getContainer(db, id);
-      if (!record?.autoRemove) this.#mounts?.close(); // its root may be mounted again at once
       if (!record) return undefined;
       disconnectContainer(db, this.#layout.data, id);
       recordExit(db, record, { exitCode, oomKilled, error: error || output.failure });
@@ -319,6 +320,7 @@ class Monitor {
     };
     // Nobody else knows its exit code: where the disk is full, it is kept until there is room. Who is attached need not wait.
     const delay = await whenThereIsRoom(() => writeTransaction(db, writeEnd), tell);
+    if (!isRemoved) this.#mounts?.close();
     const takeAway = isRemoved ? putContainerAside(db, this.#layout, id) : undefined;
     mark("record, network");
     void tell();
@@ -372,7 +374,7 @@ class Monitor {
       pending.abandon();
       throw error;
     }
-    if (this.#request.autoRemove) this.#mounts = holdMounts(pending.pid);
+    this.#mounts = holdMounts(pending.pid);
     const running = pending.release(() => void this.#connect());
     this.#stdio.started(running);
     return running;

@@ -50,7 +50,9 @@ test("runs containers there, in the foreground and in the background", async () 
     "rm -f a",
   ];
   const script = `mount --make-rprivate / && ${mounts} && for c in ${commands.map((c) => `'${c}'`).join(" ")}; do chroot ${root} /bin/berth $c || exit 1; done`;
-  const { stdout, stderr, exitCode } = await $({ nothrow: true })`unshare -m sh -c ${script}`;
+  // Files of what was removed go right after.
+  const settled = `n=0; while [ $n -lt 100 ] && [ -n "$(ls -A ${root}/var/lib/berth/removed)" ]; do sleep 0.05; n=$((n+1)); done`;
+  const { stdout, stderr, exitCode } = await $({ nothrow: true })`unshare -m sh -c ${`${script} && ${settled}`}`;
   expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
   expect(stdout).toMatch(/^sha256:\w+\nforeground\n\w{64}\ninside\na\n$/);
 });

@@ -2,6 +2,7 @@
 import { joinCgroup } from "../runtime/cgroup/enter.ts";
 import { openCgroup } from "../runtime/cgroup/open.ts";
 import { RuntimeFailure } from "../runtime/errors.ts";
+import { joinContainer } from "../runtime/init/join.ts";
 import { prepareProcess, type RunningProcess, type Stdio } from "../runtime/spawn.ts";
 import { addContainerEvent } from "../store/events.ts";
 import { containerCgroup } from "../store/layout.ts";
@@ -49,6 +50,7 @@ export function execInContainer(engine: Engine, text: string, options: ExecOptio
   const command = options.args.join(" ");
   try {
     const running = prepareProcess(
+      joinContainer,
       {
         type: "exec",
         ...compiledSeccomp(engine.layout, { ...config, privileged: options.privileged || config.privileged }, process.capabilities?.bounding ?? []),

@@ -4,6 +4,7 @@ import { AT_FDCWD, O_RDWR, openat, pipe } from "../../ffi/fd.ts";
 import { kill } from "../../ffi/signal.ts";
 import { joinCgroup } from "../runtime/cgroup/enter.ts";
 import { openCgroup } from "../runtime/cgroup/open.ts";
+import { joinContainer } from "../runtime/init/join.ts";
 import { prepareProcess, type RunningProcess } from "../runtime/spawn.ts";
 import { getContainer } from "../store/containers.ts";
 import { type Health, type Probe, putHealth } from "../store/health.ts";
@@ -116,6 +117,7 @@ export class HealthMonitor {
     const { seccomp } = spec.linux;
     const cgroup = openCgroup(spec.linux.cgroupsPath ?? "");
     return prepareProcess(
+      joinContainer,
       { type: "exec", process, namedUser, ...(seccomp && { seccomp }), ...this.#container },
       { stdio: [nothing.fd, output, output], onSpawned: (pid) => joinCgroup(cgroup, isInUserNamespace, pid), onReady: () => {} },
     ).release();

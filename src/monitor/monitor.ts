@@ -19,6 +19,7 @@ import { enterCgroup } from "../runtime/cgroup/enter.ts";
 import { findHierarchies } from "../runtime/cgroup/hierarchy.ts";
 import { openCgroup } from "../runtime/cgroup/open.ts";
 import { RuntimeFailure } from "../runtime/errors.ts";
+import { buildContainer } from "../runtime/init/create.ts";
 import { startEarly } from "../runtime/spawn/here.ts";
 import { type PendingProcess, prepareProcess, type RunningProcess } from "../runtime/spawn.ts";
 import type { State } from "../runtime/spec.ts";
@@ -350,6 +351,7 @@ class Monitor {
     const { userNetwork } = this.#request;
     mkdirSync(this.#layout.mountPoint, { recursive: true, mode: 0o711 });
     const pending: PendingProcess = prepareProcess(
+      buildContainer,
       { type: "create", spec, root, namedUser, reap, mountPoint: this.#layout.mountPoint, ...(spec.hooks && { state: this.#hookState() }) },
       {
         stdio: this.#stdio.forInit,

@@ -5,6 +5,7 @@ import { inUserNamespace } from "../../ffi/credentials.ts";
 import type { OwnedFd } from "../../ffi/fd.ts";
 import { readFileSync } from "../../ffi/files.ts";
 import type { CreateRequest, ExecRequest } from "./channel.ts";
+import type { Builder } from "./init/parent.ts";
 import { capabilityBits } from "./process/privileges.ts";
 import { discardEarly, prepareHere } from "./spawn/here.ts";
 import { hasOtherUserNamespace } from "./spawn/namespaces.ts";
@@ -50,9 +51,13 @@ export interface PendingProcess {
 
 export type Request = CreateRequest | ExecRequest;
 
-/** Takes init to the point right before the command. */
-export function prepareProcess(request: Request, options: SpawnOptions): PendingProcess {
-  if (canBuildHere(request)) return prepareHere(request, options);
+/**
+ * Takes init to the point right before the command.
+ *
+ * @param build of `init/create.ts` or `init/join.ts`: most processes need one of them, and load no other
+ */
+export function prepareProcess<R extends Request>(build: Builder<R>, request: R, options: SpawnOptions): PendingProcess {
+  if (canBuildHere(request)) return prepareHere(build, request, options);
   discardEarly();
   return startedAgain().prepareThere(request, options);
 }

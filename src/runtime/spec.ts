@@ -106,6 +106,11 @@ export interface Mount {
   gidMappings?: IdMapping[];
 }
 
+/** Whether a mount shows other owners than its files have. */
+export function isIdMapped(mount: Mount): boolean {
+  return (mount.uidMappings?.length ?? 0) > 0 || (mount.gidMappings?.length ?? 0) > 0;
+}
+
 export interface IdMapping {
   containerID: number;
   hostID: number;

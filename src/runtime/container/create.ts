@@ -8,6 +8,7 @@ import type { Cgroup } from "../cgroup/cgroup.ts";
 import { enterCgroup } from "../cgroup/enter.ts";
 import { RuntimeFailure } from "../errors.ts";
 import { runHooks } from "../hooks.ts";
+import { buildContainer } from "../init/create.ts";
 import { unknownCapabilities } from "../process/privileges.ts";
 import { type PendingProcess, prepareProcess, type Stdio } from "../spawn.ts";
 import type { Spec } from "../spec.ts";
@@ -64,6 +65,7 @@ export function createContainer(options: CreateOptions): Created {
     };
     const withPid = (pid: number) => ({ ...state, pid });
     pending = prepareProcess(
+      buildContainer,
       {
         type: "create",
         spec: { ...spec, linux: { ...spec.linux, cgroupsPath } },

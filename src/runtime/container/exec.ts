@@ -1,6 +1,7 @@
 /** `exec`: one more process in a running container. */
 import { hasUserNamespace, joinCgroup } from "../cgroup/enter.ts";
 import { RuntimeFailure } from "../errors.ts";
+import { joinContainer } from "../init/join.ts";
 import { type PendingProcess, prepareProcess, type Stdio } from "../spawn.ts";
 import type { Process } from "../spec.ts";
 import { sendTerminal, writePidFile } from "./create.ts";
@@ -24,6 +25,7 @@ export function prepareExec(options: ExecOptions): PendingProcess {
   if (status === "paused") throw new RuntimeFailure("cannot exec in a paused container");
   const cgroup = cgroupOf(state);
   const pending = prepareProcess(
+    joinContainer,
     {
       type: "exec",
       process: options.process,

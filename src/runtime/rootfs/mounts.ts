@@ -16,11 +16,6 @@ const loadCopy = () => require("../../../ffi/copy.ts") as typeof import("../../.
 
 export const isBind = (mount: Mount): boolean => mount.type === "bind" || (parseMountOptions(mount.options ?? []).flags & m.MS_BIND) !== 0;
 
-/** Whether a mount shows other owners than its files have. */
-export function isIdMapped(mount: Mount): boolean {
-  return (mount.uidMappings?.length ?? 0) > 0 || (mount.gidMappings?.length ?? 0) > 0;
-}
-
 /**
  * Makes one mount.
  *

@@ -10,7 +10,7 @@ import { type PidNamespace, Stub } from "../../../ffi/stub.ts";
 import { mark } from "../../../ffi/trace.ts";
 import { Channel, type GoOn, type InitReport } from "../channel.ts";
 import { RuntimeFailure } from "../errors.ts";
-import { buildContainer, CLONE_FLAGS, type InitParent, type Meanwhile, waitsForGo } from "../init.ts";
+import { type Builder, CLONE_FLAGS, type InitParent, type Meanwhile, waitsForGo } from "../init/parent.ts";
 import type { PendingProcess, Request, SpawnOptions } from "../spawn.ts";
 import type { NamespaceType } from "../spec.ts";
 import { pidNamespaceOf } from "./namespaces.ts";
@@ -100,7 +100,7 @@ function start(pidNamespace: PidNamespace): StartedStub {
 }
 
 /** As `prepareProcess`. */
-export function prepareHere(request: Request, options: SpawnOptions): PendingProcess {
+export function prepareHere<R extends Request>(build: Builder<R>, request: R, options: SpawnOptions): PendingProcess {
   const uncover = request.type === "exec" ? coverCommandLine("berth-init") : () => {};
   let started: StartedStub;
   try {
@@ -135,7 +135,7 @@ export function prepareHere(request: Request, options: SpawnOptions): PendingPro
     const parent = new NearParent(stub, inits, answers);
     const fifo = request.type === "create" ? request.startFifo : undefined;
     const last = stub.run(() => {
-      const steps = buildContainer(parent, { ...request, cgroupFiles }, fifo === undefined ? [] : [openFifo(fifo)], own);
+      const steps = build(parent, { ...request, cgroupFiles }, fifo === undefined ? [] : [openFifo(fifo)], own);
       // Who leaves it waiting does not hear of what fails later.
       if (fifo !== undefined) steps.prepare();
       return steps;

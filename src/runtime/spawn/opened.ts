@@ -3,7 +3,8 @@ import { AT_FDCWD, O_RDONLY, type OwnedFd, openat } from "../../../ffi/fd.ts";
 import type { CreateRequest } from "../channel.ts";
 import { openIdMapping } from "../id-mapping.ts";
 import { openIdMappedRoot } from "../rootfs/idmapped-root.ts";
-import { isBind, isIdMapped, openBind } from "../rootfs/mounts.ts";
+import { isBind, openBind } from "../rootfs/mounts.ts";
+import { isIdMapped } from "../spec.ts";
 import type { IdMapping } from "../spec.ts";
 
 const hostId = (mappings: IdMapping[] = []) => mappings.find(({ containerID }) => containerID === 0)?.hostID ?? 0;

@@ -4,8 +4,7 @@ import type { CreateRequest } from "../channel.ts";
 import { openIdMapping } from "../id-mapping.ts";
 import { openIdMappedRoot } from "../rootfs/idmapped-root.ts";
 import { isBind, openBind } from "../rootfs/mounts.ts";
-import { isIdMapped } from "../spec.ts";
-import type { IdMapping } from "../spec.ts";
+import { type IdMapping, isIdMapped } from "../spec.ts";
 
 const hostId = (mappings: IdMapping[] = []) => mappings.find(({ containerID }) => containerID === 0)?.hostID ?? 0;
 

@@ -6,8 +6,8 @@ import { mark } from "../../../ffi/trace.ts";
 import type { Channel, InitReport } from "../channel.ts";
 import { RuntimeFailure } from "../errors.ts";
 import { execFailure } from "../process/command.ts";
-import { isIdMapped } from "../spec.ts";
 import type { Request, SpawnOptions } from "../spawn.ts";
+import { isIdMapped } from "../spec.ts";
 
 /** Answers what init reports, up to the point at which it is ready. */
 export class Answers {

@@ -1,6 +1,6 @@
 /**
  * What nearly every container's life writes down, for nothing, while its monitor waits to be told of it: statements are
- * prepared, and code that runs once has been run. A millisecond and a half less between the request and the command's start.
+ * prepared, and code that runs once has been run. A millisecond less between the request and the command's start.
  */
 import type { Database } from "bun:sqlite";
 import { allot } from "../network/allocate.ts";
@@ -26,6 +26,7 @@ const ENDPOINT: Endpoint = {
   mac: undefined,
 };
 
+/** Changes nothing, and finds nothing. */
 export function rehearseLife(db: Database): void {
   const { id } = RECORD;
   rehearse(() => {

@@ -19,6 +19,7 @@ import { isIdMapped, type NamespaceType, type Spec } from "../spec.ts";
 import { joinCgroup, loadHooks, loadScheduling, loadTerminal, openCgroupFiles, openProfile, startCommand, step } from "./command.ts";
 import { type Builder, CLONE_FLAGS, type InitParent, type Meanwhile } from "./parent.ts";
 
+/** See {@link Builder}. */
 export const buildContainer: Builder<CreateRequest> = (parent, request, passed, made) => {
   umask(0);
   const { spec } = request;

@@ -9,6 +9,7 @@ import { RuntimeFailure } from "../errors.ts";
 import { joinCgroup, loadTerminal, openCgroupFiles, openProfile, startCommand } from "./command.ts";
 import type { Builder } from "./parent.ts";
 
+/** See {@link Builder}. */
 export const joinContainer: Builder<ExecRequest> = (parent, request) => {
   umask(0);
   setsid();

@@ -1,7 +1,7 @@
 /** Descriptors: opening relative to folders, pipes, flags, ownership. */
 import { O_DIRECTORY, O_NOFOLLOW } from "./arch.ts";
 import { decodeName } from "./file-name.ts";
-import { type Argument, call, cString, errnoName, failureOf, SyscallError, tryCall } from "./libc.ts";
+import { type Argument, call, cString, errnoName, SyscallError, tryCall } from "./libc.ts";
 
 export { O_DIRECTORY, O_NOFOLLOW };
 export const AT_FDCWD = -100; // linux/fcntl.h, as all of these
@@ -59,15 +59,8 @@ export function openat(dir: number, path: string, flags: number, mode = 0): Owne
 /**
  * openat2(2): as {@link openat} with a rule on how the path is resolved.
  *
- * @throws {SyscallError} ENOSYS before Linux 5.6; EAGAIN where a rename raced `..`
+ * @returns the descriptor's number, or the negative errno: ENOSYS before Linux 5.6; EAGAIN where a rename raced `..`
  */
-export function openat2(dir: number, path: string, flags: number, resolve: number): OwnedFd {
-  const result = tryOpenat2(dir, path, flags, resolve);
-  if (result >= 0) return new OwnedFd(result);
-  throw failureOf(result, "openat2", dir, path);
-}
-
-/** As {@link openat2}; gives the number, or the negative errno. */
 export function tryOpenat2(dir: number, path: string, flags: number, resolve: number): number {
   const how = openHow(flags, resolve);
   return tryCall("openat2", dir, path, how, how.byteLength);

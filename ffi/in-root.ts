@@ -31,8 +31,10 @@ export function openInRoot(root: number, path: string, flags: number): fd.OwnedF
 export function findInRoot(root: number, path: string, flags: number): fd.OwnedFd | undefined {
   const result = tryOpenat2(root, path, flags);
   if (result === -ENOENT) return undefined;
+  if (result !== undefined && result >= 0) return new fd.OwnedFd(result);
+  if (result !== undefined) throw failureOf(result, "openat2", root, path);
   try {
-    return result !== undefined && result >= 0 ? new fd.OwnedFd(result) : openInRoot(root, path, flags);
+    return walk(root, path, flags, undefined);
   } catch (error) {
     if (hasCode(error, "ENOENT")) return undefined;
     throw error;

@@ -2,7 +2,7 @@
 
 import type { Pointer } from "bun:ffi";
 import { readFileSync } from "./files.ts";
-import { addressOf, call, cString, tryCall } from "./libc.ts";
+import { addressOf, call, cString, tryCall, utf8 } from "./libc.ts";
 import { toArrayBuffer } from "./native.ts";
 import { endTrace } from "./trace.ts";
 
@@ -74,7 +74,7 @@ export function exitNow(code: number): never {
 /** execveat(2) of an open file. As {@link execve}; returns where somebody else carries it out later. */
 export function execveDescriptor(fd: number, argv: string[], env: string[]): void {
   const AT_EMPTY_PATH = 0x1000;
-  call("execveat", fd, Buffer.from("\0"), pointers(argv), pointers(env), AT_EMPTY_PATH);
+  call("execveat", fd, cString(""), pointers(argv), pointers(env), AT_EMPTY_PATH);
 }
 
 /** A session keyring of its own for what this process becomes (keyctl(2)); nothing where the kernel has no keys. */
@@ -162,7 +162,7 @@ export function coverCommandLine(name: string): () => void {
   const line = new Uint8Array(toArrayBuffer(start as Pointer, 0, end - start));
   const before = line.slice();
   line.fill(0);
-  line.set(Buffer.from(name).subarray(0, line.length - 1));
+  line.set(utf8(name).subarray(0, line.length - 1));
   return () => line.set(before);
 }
 

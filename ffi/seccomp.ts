@@ -23,7 +23,7 @@ export function encodeFilter(program: { code: number; jt: number; jf: number; k:
 }
 
 /** Filters this thread from now on. Needs CAP_SYS_ADMIN or no_new_privs. */
-export function installFilter(filter: Buffer, flags: number): void {
+export function installFilter(filter: Uint8Array, flags: number): void {
   const program = Buffer.alloc(16); // struct sock_fprog: length in instructions, pointer
   program.writeUInt16LE(filter.length / 8, 0);
   program.writeBigUInt64LE(addressOf(filter), 8);

@@ -49,9 +49,9 @@ function hasProcessorBeside(): boolean {
 const memoryAt = (address: number, bytes: number) => toArrayBuffer(address as Pointer, 0, bytes);
 
 function load() {
-  const code = Buffer.from(BERTH_STUB, "base64");
+  const code = Uint8Array.fromBase64(BERTH_STUB);
   const address = allocate(code.length);
-  Buffer.from(memoryAt(address, code.length)).set(code);
+  new Uint8Array(memoryAt(address, code.length)).set(code);
   call("mprotect", address, code.length, PROT_READ | PROT_EXEC);
   // Its table of entries.
   const at = (entry: number) => (address + 16 * entry) as Pointer;

@@ -53,16 +53,17 @@ async function dispatch(argv: string[]): Promise<number> {
   const { name, typed, args } = found;
   if (globals.help) args.unshift("--help");
   if (process.geteuid?.() !== 0 && !WITHOUT_ENGINE.includes(name) && !args.includes("--help")) (await import("./rootless.ts")).enterRootless();
-  const context = makeContext(globals.root ?? process.env.BERTH_ROOT, typed);
   // It starts up while all else is loaded, and ends where nothing comes of this.
+  let monitor: OwnedFd | undefined;
   if (name === "run" && !args.includes("--help")) {
-    context.monitor = takeLaunched() ?? (await import("../engine/launch-monitor.ts")).launchMonitor();
+    monitor = takeLaunched() ?? (await import("../engine/launch-monitor.ts")).launchMonitor();
     mark("launch monitor");
   }
   const usesEngine = !WITHOUT_ENGINE.includes(name) && !args.includes("--help");
-  const [command, module] = await Promise.all([entryOf(name).load(), usesEngine ? import("../engine/engine.ts") : undefined]);
-  engineModule = module;
+  const [command, engineModule] = await Promise.all([entryOf(name).load(), usesEngine ? import("../engine/engine.ts") : undefined]);
   mark("load command");
+  const context = makeContext(globals.root ?? process.env.BERTH_ROOT, typed, engineModule);
+  if (monitor) context.monitor = monitor;
   try {
     return await runCommand(command, context, args);
   } catch (error) {
@@ -143,7 +144,7 @@ async function help(words: string[]): Promise<number> {
   return 0;
 }
 
-function makeContext(root: string | undefined, command: string): Context {
+function makeContext(root: string | undefined, command: string, engineModule?: typeof import("../engine/engine.ts")): Context {
   if (root === "") throw new UsageError('invalid argument "" for "--root": expected a folder', 125);
   let engine: Engine | undefined;
   return {
@@ -156,8 +157,7 @@ function makeContext(root: string | undefined, command: string): Context {
   };
 }
 
-// Not all commands need one, and SQLite with it; require is a quarter of a millisecond more.
-let engineModule: typeof import("../engine/engine.ts") | undefined;
+// Not all commands need one, and SQLite with it.
 const loadEngine = () => require("../engine/engine.ts") as typeof import("../engine/engine.ts");
 
 async function runCommand(command: Command, context: Context, argv: string[]): Promise<number> {

@@ -19,6 +19,8 @@ const FAREWELL = 5000;
 
 export class Audience {
   readonly #readers = new Map<Reader, { lost: number }>();
+  /** Of those who were told the end. */
+  readonly #told: Promise<void>[] = [];
   readonly #hasTerminal: boolean;
 
   constructor(hasTerminal: boolean) {
@@ -61,14 +63,17 @@ export class Audience {
     if (!wasTold || !reader.socket.offer(FrameType[stream], chunk, BUFFER)) state.lost += chunk.length;
   }
 
-  /** Tells all of them how it ended; resolves when they know, or do not care. */
+  /** Tells those who do not know yet how it ended; resolves when all know, or do not care. */
   async end(exit: Exited): Promise<void> {
-    const told = [...this.#readers].map(async ([{ socket, isWaitedFor }, { lost }]) => {
+    const readers = [...this.#readers];
+    this.#readers.clear();
+    const told = readers.map(async ([{ socket, isWaitedFor }, { lost }]) => {
       if (lost > 0) socket.sendJson(FrameType.lost, { bytes: lost });
       const sent = socket.sendJson(FrameType.exited, exit);
       await (isWaitedFor ? sent : Promise.race([sent, Bun.sleep(FAREWELL)]));
       socket.close();
     });
-    await Promise.all(told);
+    this.#told.push(...told);
+    await Promise.all(this.#told);
   }
 }

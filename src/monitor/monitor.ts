@@ -16,7 +16,6 @@ import { SLIRP_RESOLVER, writeNetworkFiles } from "../network/files.ts";
 import type { UserNetworkHelper } from "../network/user-network.ts";
 import { type Cgroup, CgroupError } from "../runtime/cgroup/cgroup.ts";
 import { enterCgroup } from "../runtime/cgroup/enter.ts";
-import { findHierarchies } from "../runtime/cgroup/hierarchy.ts";
 import { openCgroup } from "../runtime/cgroup/open.ts";
 import { RuntimeFailure } from "../runtime/errors.ts";
 import { buildContainer } from "../runtime/init/create.ts";
@@ -36,7 +35,7 @@ import {
   recordRunning,
   recordStartFailure,
 } from "../store/containers.ts";
-import { openDatabase, shortenWal, writeTransaction } from "../store/database.ts";
+import { openDatabase, shortenWal, whenThereIsRoom, writeTransaction } from "../store/database.ts";
 import { discardContainer, putContainerAside } from "../store/discard-container.ts";
 import { addContainerEvent, addMountEvents } from "../store/events.ts";
 import { Layout, ROOTLESS_ALIVE } from "../store/layout.ts";
@@ -48,6 +47,7 @@ import { MONITOR_NAME } from "./environment.ts";
 import type { HealthMonitor } from "./health.ts";
 import { ContainerLog } from "./log/container-log.ts";
 import { Output } from "./output.ts";
+import { loadNetwork, prepareAhead } from "./prepare-ahead.ts";
 import {
   type Attach,
   CONTAINER_CHANGED,
@@ -69,7 +69,6 @@ export const MONITOR_CONNECTION_FD = 3;
 
 // A start leaves memory behind; a short-lived container is gone before it matters.
 const REST_AFTER = 300; // milliseconds
-const FULL_DISK_PAUSE = 200; // milliseconds
 
 /**
  * Runs the role: waits for one {@link StartRequest}, and ends with its container.
@@ -100,31 +99,6 @@ export async function runMonitor(takesOver: boolean): Promise<void> {
   await monitor.run();
 }
 
-// What nearly every container needs, as far as there is time; gives the store, if that was opened.
-async function prepareAhead(isAsked: () => boolean): Promise<Database | undefined> {
-  let store: Database | undefined;
-  try {
-    if (!isAsked()) store = openLikelyStore();
-    if (!isAsked()) findHierarchies();
-    if (!isAsked()) await loadNetwork();
-    if (store && !isAsked()) (await import("./rehearsal.ts")).rehearseLife(store);
-  } catch {} // what is wrong is of no interest before it is asked for
-  return store;
-}
-
-const loadNetwork = () => import("./container-network.ts");
-
-// That of the engine whose folder the environment names, which the request most probably means.
-function openLikelyStore(): Database | undefined {
-  const { BERTH_ROOT } = process.env;
-  if (BERTH_ROOT !== undefined && !BERTH_ROOT.startsWith("/")) return undefined;
-  const path = Layout.of(BERTH_ROOT).database;
-  if (!existsSync(path)) return undefined;
-  const db = openDatabase(path);
-  getContainer(db, ""); // SQLite reads the schema
-  return db;
-}
-
 function collectGarbage(): void {
   Bun.gc(true);
   Bun.shrink();
@@ -137,19 +111,6 @@ function holdMounts(pid: number): OwnedFd | undefined {
     return openat(AT_FDCWD, `/proc/${pid}/ns/mnt`, O_RDONLY);
   } catch {
     return undefined; // it takes a little longer
-  }
-}
-
-// Until it succeeds, where it is only the disk that is full; `before` is called when that is found.
-async function whenThereIsRoom<T>(action: () => T, before: () => void): Promise<T> {
-  for (;;) {
-    try {
-      return action();
-    } catch (error) {
-      if (!hasCode(error, "SQLITE_FULL")) throw error;
-      before();
-      await Bun.sleep(FULL_DISK_PAUSE);
-    }
   }
 }
 
@@ -301,11 +262,6 @@ class Monitor {
     await log.close();
     mark("cgroup, output");
     let isRemoved = false;
-    let told: Promise<unknown> | undefined;
-    const tell = () => {
-      told ??= this.#audience.end({ exitCode });
-      return told;
-    };
     // What stays may be started again at once. Not under the write lock: all that was written to its root goes to the disk first.
     if (!this.#request.autoRemove && !getContainer(db, id)?.autoRemove) this.#mounts?.close();
     const writeEnd = () => {
@@ -320,13 +276,15 @@ class Monitor {
       return wait;
     };
     // Nobody else knows its exit code: where the disk is full, it is kept until there is room. Who is attached need not wait.
-    const delay = await whenThereIsRoom(() => writeTransaction(db, writeEnd), tell);
-    if (!isRemoved) this.#mounts?.close();
+    const delay = await whenThereIsRoom(
+      () => writeTransaction(db, writeEnd),
+      () => void this.#audience.end({ exitCode }),
+    );
     const takeAway = isRemoved ? putContainerAside(db, this.#layout, id) : undefined;
     mark("record, network");
-    void tell();
+    const told = this.#audience.end({ exitCode });
     if (delay !== undefined) await this.#restartAfter(db, delay);
-    await tell();
+    await told;
     mark("tell the end");
     this.#mounts?.close();
     takeAway?.();

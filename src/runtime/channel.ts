@@ -1,6 +1,6 @@
 /** Messages between a parent and its init over a stream socket: a length, then JSON, descriptors beside. */
 import { type OwnedFd, readExactly } from "../../ffi/fd.ts";
-import { hasCode } from "../../ffi/libc.ts";
+import { hasCode, utf8 } from "../../ffi/libc.ts";
 import { receiveWithDescriptors, sendWithDescriptors } from "../../ffi/socket.ts";
 import type { FailureKind } from "./errors.ts";
 import type { Root } from "./rootfs/root.ts";
@@ -89,10 +89,10 @@ export class Channel {
   }
 
   send(message: InitRequest | InitReport | GoOn, fds: number[] = []): void {
-    const body = Buffer.from(JSON.stringify(message));
+    const body = utf8(JSON.stringify(message));
     const frame = Buffer.alloc(4 + body.length);
     frame.writeUInt32LE(body.length, 0);
-    body.copy(frame, 4);
+    frame.set(body, 4);
     sendWithDescriptors(this.#socket.fd, frame, fds);
   }
 

@@ -88,6 +88,25 @@ function retryBusy(action: () => void): void {
   }
 }
 
+const FULL_DISK_PAUSE = 200; // milliseconds
+
+/**
+ * Calls until it succeeds, where only the disk is full.
+ *
+ * @param meanwhile called each time that is found
+ */
+export async function whenThereIsRoom<T>(action: () => T, meanwhile: () => void): Promise<T> {
+  for (;;) {
+    try {
+      return action();
+    } catch (error) {
+      if ((error as { code?: string }).code !== "SQLITE_FULL") throw error;
+      meanwhile();
+      await Bun.sleep(FULL_DISK_PAUSE);
+    }
+  }
+}
+
 /** Runs `action` as one transaction that holds the write lock from its start. */
 export function writeTransaction<T>(database: Database, action: () => T): T {
   if (isRehearsal || database.inTransaction) return action();
@@ -132,11 +151,11 @@ export function first<T>(database: Database, sql: string, ...params: SQLQueryBin
 
 /** Runs a statement; gives how many rows it changed. */
 export function change(database: Database, sql: string, ...params: SQLQueryBindings[]): number {
-  return insertRows(database, sql, ...params).changes;
+  return run(database, sql, ...params).changes;
 }
 
-/** Runs a statement that inserts rows; gives how many, and the number of the last of them. */
-export function insertRows(database: Database, sql: string, ...params: SQLQueryBindings[]): { changes: number; last: number } {
+/** As {@link change}; gives the number of the row that was inserted last, too. */
+export function run(database: Database, sql: string, ...params: SQLQueryBindings[]): { changes: number; last: number } {
   const statement = database.query(sql);
   if (isRehearsal) return { changes: 0, last: 0 };
   const { changes, lastInsertRowid } = statement.run(...params);

@@ -1,7 +1,7 @@
 /** What happened: written with what changed, in one transaction; the last of it is kept. */
 import type { Database } from "bun:sqlite";
 import type { ContainerRecord } from "./containers.ts";
-import { all, change, first, insertRows } from "./database.ts";
+import { all, change, first, run } from "./database.ts";
 
 export type EventType = "container" | "image" | "network" | "pod" | "volume";
 
@@ -86,7 +86,7 @@ function insert(db: Database, sql: string, ...params: (string | number)[]): void
 }
 
 function insertOrThrow(db: Database, sql: string, params: (string | number)[]): void {
-  const { changes, last } = insertRows(db, sql, ...params);
+  const { changes, last } = run(db, sql, ...params);
   if (last % SLACK < changes) change(db, "DELETE FROM events WHERE sequence <= ?", last - KEPT);
 }
 

@@ -235,8 +235,9 @@ describe("a full disk", () => {
       "$0" attach --no-stdin end & attached=$!
       head -c 8m /dev/zero > $BERTH_ROOT/fill 2>/dev/null
       wait $attached; echo attached $?
+      timeout 10 "$0" attach --no-stdin end; echo late $?
       sleep 0.5; rm $BERTH_ROOT/fill
       "$0" wait end; "$0" inspect -f '{{.State.Status}} {{.State.ExitCode}}' end; "$0" rm end`);
-    expect(stdout.trimEnd().split("\n")).toEqual(["attached 3", "3", "exited 3", "end"]);
+    expect(stdout.trimEnd().split("\n")).toEqual(["attached 3", "late 3", "3", "exited 3", "end"]);
   });
 });

@@ -13,8 +13,8 @@ export default defineCommand({
   args: { min: 1, max: 1 },
   examples: ["berth attach web", "berth attach --detach-keys ctrl-x web"],
   async run({ engine }, flags, [name = ""]) {
-    const detachKeys = detachKeysOf(flags["detach-keys"], true);
     const record = resolveContainer(engine, name);
+    const detachKeys = detachKeysOf(flags["detach-keys"], record.config.tty);
     const stdin = !flags["no-stdin"] && record.config.openStdin;
     requireTerminal(record.config.tty && record.status === "running", stdin);
     return outcomeCode(await attachInForeground(engine, record, { sigProxy: flags["sig-proxy"], stdin, stdout: true, stderr: true, detachKeys }));

@@ -38,7 +38,13 @@ export default defineCommand({
     const record = resolveContainer(engine, name);
     const stdin = flags.interactive && record.config.openStdin;
     requireTerminal(record.config.tty, stdin);
-    const options = { sigProxy: flags["sig-proxy"], stdin, stdout: true, stderr: true, detachKeys: detachKeysOf(flags["detach-keys"], true) };
+    const options = {
+      sigProxy: flags["sig-proxy"],
+      stdin,
+      stdout: true,
+      stderr: true,
+      detachKeys: detachKeysOf(flags["detach-keys"], record.config.tty),
+    };
     const runs = record.status === "running" || record.status === "paused";
     return outcomeCode(await (runs ? attachInForeground(engine, record, options) : runInForeground(engine, record, options)));
   },

@@ -12,7 +12,7 @@ export const openExec = (): OwnedFd => open("berth-exec", BERTH_EXEC);
 // Sealed: what runs in a container must not be written through /proc/PID/exe.
 function open(name: string, program: string): OwnedFd {
   try {
-    return sealedFile(name, Buffer.from(program, "base64"));
+    return sealedFile(name, Uint8Array.fromBase64(program));
   } catch (error) {
     throw new RuntimeFailure(`cannot make the container's init: ${reasonOf(error)}`, "setup", { cause: error });
   }

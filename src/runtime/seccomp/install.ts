@@ -26,5 +26,5 @@ export function compileForThisMachine(seccomp: Seccomp): CompiledSeccomp {
 /** The result installs it. Throws `RuntimeFailure`. */
 export function prepareSeccomp(seccomp: Seccomp | CompiledSeccomp): () => void {
   const { program, flags } = "program" in seccomp ? seccomp : compileForThisMachine(seccomp);
-  return () => installFilter(Buffer.from(program, "base64"), flags);
+  return () => installFilter(Uint8Array.fromBase64(program), flags);
 }

@@ -212,6 +212,7 @@ describe("a full disk", () => {
       head -c 2m /dev/zero > $BERTH_ROOT/fill
       "$0" run -d --name log bb /bin/sh -c '${command}' >/dev/null
       n=0; while [ $n -lt 200 ] && ! "$0" exec log /bin/busybox test -e /full; do sleep 0.05; n=$((n+1)); done
+      sleep 1 # what is still in the pipe must not take the room again
       rm $BERTH_ROOT/fill
       "$0" exec log /bin/busybox touch /go
       "$0" wait log; "$0" logs log 2>&1; "$0" rm log`);

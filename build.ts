@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { MONITOR_ENVIRONMENT, MONITOR_NAME, MONITOR_VARIABLE } from "./src/monitor/environment.ts";
+import { FIRST_OWN_DESCRIPTOR, SNAPSHOT_ENVIRONMENT, SNAPSHOT_NAME, TRIAL_NAME } from "./src/snapshot/environment.ts";
 
 const PT_LOAD = 1;
 const PT_DYNAMIC = 2;
@@ -184,6 +185,7 @@ function encodeParams(fields: {
   dynamic: bigint;
   verneedSize: bigint;
   id: string;
+  build: string;
   libraries: (Library & { address: bigint })[];
   headers: ProgramHeader[];
 }): Buffer {
@@ -192,14 +194,15 @@ function encodeParams(fields: {
     b.writeBigUInt64LE(value, i * 8);
   });
   b.write(fields.id, 40, "latin1");
+  b.write(fields.build, 72, "latin1");
   fields.libraries.forEach((library, i) => {
-    const at = 72 + i * 48;
+    const at = 104 + i * 48;
     b.write(library.name, at, "latin1");
     b.writeBigUInt64LE(library.address, at + 32);
     b.writeBigUInt64LE(BigInt(library.bytes.length), at + 40);
   });
   fields.headers.forEach((header, i) => {
-    encodeProgramHeader(header).copy(b, 72 + MAX_LIBS * 48 + i * 56);
+    encodeProgramHeader(header).copy(b, 104 + MAX_LIBS * 48 + i * 56);
   });
   return b;
 }
@@ -229,9 +232,18 @@ async function compileStub(compiler: string, arch: Target["arch"]): Promise<Buff
 }
 
 /** For the loader, as C's strings. */
-function monitorDefinitions(): string[] {
-  const variables = Object.entries(MONITOR_ENVIRONMENT).map(([name, value]) => `"${name}=${value}"`);
-  return [`-DMONITOR_ENVIRONMENT=${variables.join(",")}`, `-DMONITOR_NAME="${MONITOR_NAME}"`, `-DMONITOR_VARIABLE="${MONITOR_VARIABLE}"`];
+function definitions(): string[] {
+  const variables = (environment: Record<string, string>) =>
+    Object.entries(environment)
+      .map(([name, value]) => `"${name}=${value}"`)
+      .join(",");
+  const texts = { MONITOR_NAME, MONITOR_VARIABLE, SNAPSHOT_NAME, TRIAL_NAME };
+  return [
+    `-DMONITOR_ENVIRONMENT=${variables(MONITOR_ENVIRONMENT)}`,
+    ...Object.entries(SNAPSHOT_ENVIRONMENT).map(([kind, environment]) => `-DSNAPSHOT_ENVIRONMENT_${kind}=${variables(environment)}`),
+    ...Object.entries(texts).map(([name, text]) => `-D${name}="${text}"`),
+    `-DFIRST_OWN_DESCRIPTOR=${FIRST_OWN_DESCRIPTOR}`,
+  ];
 }
 
 /** Compiles the loader to run at `address`, with `params` right before it; gives its bytes and where it starts. */
@@ -240,7 +252,7 @@ async function compileLoader(compiler: string, address: bigint): Promise<{ code:
   const elf = await compileFreestanding(
     compiler,
     "loader.c",
-    ...monitorDefinitions(),
+    ...definitions(),
     `-Wl,-Ttext=${text}`,
     `-Wl,--defsym=params=0x${address.toString(16)}`,
   );
@@ -295,10 +307,12 @@ async function embedLoader(compiled: Buffer, arch: string, compiler: string): Pr
   if (!dynamic || !headers.some((h) => h.type === PT_INTERP)) throw new Error("expected a dynamically linked ELF");
   leaveOutEmptyLibraries(elf, headers);
   const libraries = await findLibraries(compiler, arch);
-  const id = createHash("sha256")
-    .update(Buffer.concat(libraries.map((l) => l.bytes)))
-    .digest("hex")
-    .slice(0, 16);
+  const digest = (...parts: Buffer[]) =>
+    parts
+      .reduce((hash, part) => hash.update(part), createHash("sha256"))
+      .digest("hex")
+      .slice(0, 16);
+  const id = digest(...libraries.map((l) => l.bytes));
 
   let end = 0n;
   for (const h of headers) if (h.type === PT_LOAD && h.vaddr + h.memsz > end) end = h.vaddr + h.memsz;
@@ -318,6 +332,7 @@ async function embedLoader(compiled: Buffer, arch: string, compiler: string): Pr
     dynamic: dynamic.vaddr,
     verneedSize: verneedSize(elf, headers),
     id,
+    build: digest(elf, code),
     libraries: placed,
     headers,
   }).copy(blob);

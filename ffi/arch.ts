@@ -114,6 +114,13 @@ const NUMBERS = {
   bpf: [321, 280],
   sched_setscheduler: [144, 119],
   setpriority: [141, 140],
+  arch_prctl: [158, -1],
+  get_robust_list: [274, 100],
+  sigaltstack: [131, 132],
+  gettid: [186, 178],
+  clock_gettime: [228, 113],
+  madvise: [28, 233],
+  getpid: [39, 172],
 } as const;
 
 /** A system call that {@link syscallNumber} knows. */

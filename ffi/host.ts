@@ -15,3 +15,6 @@ export function homeFolder(): string {
   const { homedir } = require("node:os") as typeof import("node:os");
   return homedir();
 }
+
+/** Where a program is, by this process's PATH; `Bun.which` alone goes by that of a snapshot's maker. */
+export const findProgram = (name: string): string | null => Bun.which(name, { PATH: process.env.PATH ?? "" });

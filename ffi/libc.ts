@@ -4,11 +4,12 @@
  */
 import { type SyscallName, syscallNumber } from "./arch.ts";
 import { encodeName } from "./file-name.ts";
-import { dlopen, I64, I64_FAST, POINTER, ptr, read } from "./native.ts";
+import { dlopen, I32, I64, I64_FAST, POINTER, ptr, read } from "./native.ts";
 
 const { symbols } = dlopen("libc.so.6", {
   syscall: { args: [I64, I64, I64, I64, I64, I64, I64], returns: I64_FAST },
   __errno_location: { args: [], returns: POINTER },
+  setenv: { args: [POINTER, POINTER, I32], returns: I32 },
 });
 // The main thread's errno stays where it is; only that thread makes calls here.
 const errnoLocation = symbols.__errno_location();
@@ -182,6 +183,11 @@ export function callAll(calls: readonly Call[]): number[] {
   const results = tryCalls(calls);
   for (const [i, result] of results.entries()) if (result < 0) throw failureOf(result, ...(calls[i] as Call));
   return results;
+}
+
+/** setenv(3): a variable of the environment as the C library has it, whose strings are its own. */
+export function setVariable(name: string, value: string): void {
+  symbols.setenv(ptr(cString(name)), ptr(cString(value)), 1);
 }
 
 // What the kernel reads of is kept alive here meanwhile.

@@ -30,6 +30,7 @@ extern const struct {
   uint64_t phnum;
   uint64_t lib_count;  // libs[0] is the dynamic loader
   char id[32];         // names the folder of unpacked libraries: a digest of them
+  char build[32];      // names this program's snapshots: a digest of it
   struct lib libs[MAX_LIBS];
   Elf64_Phdr phdrs[MAX_PHDRS]; // Bun's program headers, PT_INTERP still among them
 } params;
@@ -59,7 +60,7 @@ extern const struct {
 #define O_NOFOLLOW 0400000
 #define HOST_LOADER "/lib64/ld-linux-x86-64.so.2"
 enum { NR_write = 1, NR_mmap = 9, NR_mprotect = 10, NR_rt_sigaction = 13, NR_rt_sigprocmask = 14, NR_pread64 = 17, NR_madvise = 28, NR_getpid = 39,
-  NR_socketpair = 53, NR_clone = 56, NR_execve = 59, NR_fcntl = 72, NR_chdir = 80, NR_getuid = 102, NR_setsid = 112, NR_mount = 165,
+  NR_brk = 12, NR_socketpair = 53, NR_clone = 56, NR_execve = 59, NR_fcntl = 72, NR_chdir = 80, NR_getuid = 102, NR_setsid = 112, NR_setpriority = 141, NR_mount = 165, NR_clock_gettime = 228,
   NR_mkdirat = 258, NR_newfstatat = 262, NR_unlinkat = 263, NR_renameat = 264, NR_dup3 = 292, NR_memfd_create = 319, NR_close_range = 436 };
 struct stat_head { uint64_t dev, ino, nlink; uint32_t mode, uid, gid, pad; uint64_t rdev; int64_t size; char rest[88]; };
 // The room between what the kernel left on the stack and our own frames is for a few more variables.
@@ -72,7 +73,7 @@ __asm__(".globl _start\n_start:\n  mov %rsp, %rdi\n  sub $128, %rsp\n  and $-16,
 #define O_NOFOLLOW 0100000
 #define HOST_LOADER "/lib/ld-linux-aarch64.so.1"
 enum { NR_write = 64, NR_mmap = 222, NR_mprotect = 226, NR_rt_sigaction = 134, NR_rt_sigprocmask = 135, NR_pread64 = 67, NR_madvise = 233, NR_getpid = 172,
-  NR_socketpair = 199, NR_clone = 220, NR_execve = 221, NR_fcntl = 25, NR_chdir = 49, NR_getuid = 174, NR_setsid = 157, NR_mount = 40,
+  NR_brk = 214, NR_socketpair = 199, NR_clone = 220, NR_execve = 221, NR_fcntl = 25, NR_chdir = 49, NR_getuid = 174, NR_setsid = 157, NR_setpriority = 140, NR_mount = 40, NR_clock_gettime = 113,
   NR_mkdirat = 34, NR_newfstatat = 79, NR_unlinkat = 35, NR_renameat = 38, NR_dup3 = 24, NR_memfd_create = 279, NR_close_range = 436 };
 struct stat_head { uint64_t dev, ino; uint32_t mode, nlink, uid, gid; uint64_t rdev, pad; int64_t size; char rest[72]; };
 __asm__(".globl _start\n_start:\n  mov x0, sp\n  sub sp, sp, #128\n  bl prepare\n  mov sp, x1\n  mov x1, x0\n  mov x0, #0\n  br x1\n");
@@ -327,29 +328,22 @@ static int wants_monitor(uint64_t *stack) {
   return call(NR_getuid, 0, 0, 0, 0) == 0 && call(NR_getpid, 0, 0, 0, 0) != 1 && !find_variable(stack, "BERTH_ROOTLESS_ALIVE=");
 }
 
-// As launchMonitor in src/engine/launch-monitor.ts, whose connection stays with it as descriptor 3.
-static _Noreturn void become_monitor(uint64_t *stack, int connection, unsigned parents) {
-  const char *const argv[] = {MONITOR_NAME, "monitor", 0};
-  const char *environment[] = {MONITOR_ENVIRONMENT, 0, 0, 0};
-  const char **next = environment;
-  while (*next) next++;
-  const char *given[] = {find_variable(stack, "BERTH_TRACE="), find_variable(stack, "BERTH_ROOT=")};
-  for (int i = 0; i < 2; i++)
-    if (given[i]) *next++ = given[i];
+// Becomes this program once more, in a session of its own, with nothing open but what is kept as descriptor 3 (-1: nothing).
+static _Noreturn void become(const char *const *argv, const char *const *environment, int kept) {
   // What is ignored would stay so, in what it starts, too.
   uint64_t by_default[4] = {0}, no_signals = 0;
   for (int signal = 1; signal <= 64; signal++) call(NR_rt_sigaction, signal, by_default, 0, 8);
   int nothing = call(NR_openat, AT_FDCWD, "/dev/null", O_RDWR, 0);
   // Out of the way of where they are to be.
   nothing = call(NR_fcntl, nothing, F_DUPFD, 4, 0);
-  connection = call(NR_fcntl, connection, F_DUPFD, 4, 0);
+  if (kept >= 0) kept = call(NR_fcntl, kept, F_DUPFD, 4, 0);
   for (int i = 0; i < 3; i++)
     if (call(NR_dup3, nothing, i, 0, 0) < 0) end(1);
-  if (call(NR_dup3, connection, 3, 0, 0) < 0) end(1);
+  int first = 3;
+  if (kept >= 0 && call(NR_dup3, kept, first++, 0, 0) < 0) end(1);
   // Before Linux 5.9 one by one.
-  if (call(NR_close_range, 4, ~0u, 0, 0) < 0)
-    for (int fd = 4; fd < MOST_DESCRIPTORS; fd++) call(NR_close, fd, 0, 0, 0);
-  if (may_use_all_processors()) move_away(0, parents);
+  if (call(NR_close_range, first, ~0u, 0, 0) < 0)
+    for (int fd = first; fd < MOST_DESCRIPTORS; fd++) call(NR_close, fd, 0, 0, 0);
   call(NR_chdir, "/", 0, 0, 0);
   call(NR_setsid, 0, 0, 0, 0);
   call(NR_rt_sigprocmask, 2 /* SIG_SETMASK */, &no_signals, 0, 8);
@@ -357,9 +351,22 @@ static _Noreturn void become_monitor(uint64_t *stack, int connection, unsigned p
   end(1);
 }
 
+// As launchMonitor in src/engine/launch-monitor.ts, whose connection stays with it as descriptor 3.
+static _Noreturn void become_monitor(uint64_t *stack, int connection, unsigned parents) {
+  const char *const argv[] = {MONITOR_NAME, "monitor", 0};
+  const char *environment[] = {MONITOR_ENVIRONMENT, 0, 0, 0, 0};
+  const char **next = environment;
+  while (*next) next++;
+  const char *given[] = {find_variable(stack, "BERTH_TRACE="), find_variable(stack, "BERTH_ROOT="), find_variable(stack, "BERTH_SNAPSHOT=")};
+  for (size_t i = 0; i < sizeof given / sizeof *given; i++)
+    if (given[i]) *next++ = given[i];
+  if (may_use_all_processors()) use_all_but(0, parents), use_all_but(0, NO_PROCESSOR);
+  become(argv, environment, connection);
+}
+
 // A `run` needs a monitor as soon as it has made its container: it starts up while Bun does here. It ends with the connection,
 // whose number a variable tells src/cli/main.ts.
-static uint64_t *launch_monitor(uint64_t *stack) {
+static uint64_t *launch_monitor(uint64_t *stack, uint64_t *connection) {
   int ends[2];
   if (call(NR_socketpair, 1 /* AF_UNIX */, 1 /* SOCK_STREAM */ | O_CLOEXEC, 0, ends) < 0) return stack;
   unsigned cpu = current_processor();
@@ -370,10 +377,84 @@ static uint64_t *launch_monitor(uint64_t *stack) {
     call(NR_close, ends[0], 0, 0, 0);
     return stack;
   }
+  *connection = ends[0];
   char *variable = allocate(64);
   append_number(append(variable, MONITOR_VARIABLE "="), ends[0]);
   return add_variable(stack, variable);
 }
+
+#if defined(__x86_64__)
+#include "restore.h"
+
+#define SNAPSHOT_FOLDER "/run/berth/snapshot/"
+#define SNAPSHOT_ATTEMPTS 60 // seconds between them
+#define PRIO_PROCESS 0
+#define EEXIST 17
+#define ENOENT 2
+
+static char **arguments_of(uint64_t *stack) { return (char **)(stack + 1); }
+static int is_called(uint64_t *stack, const char *name, uint64_t count) { return stack[0] == count && equal(arguments_of(stack)[0], name); }
+
+// Bun, its memory allocator and the C library look at these only as they start up.
+static int is_started_specially(uint64_t *stack) {
+  static const char names[][16] = {"BUN_", "MIMALLOC_", "LD_", "GLIBC_", "MALLOC_"};
+  for (char **variable = arguments_of(stack) + stack[0] + 1; *variable; variable++)
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+      if (same_bytes(*variable, names[i], length(names[i]))) return 1;
+  return 0;
+}
+
+// What a snapshot is of keeps its descriptors' numbers: high ones, which few processes have been given. And it has no heap
+// that grows behind the program, where that of whoever goes on here is somewhere else.
+static void prepare_for_snapshot(void) {
+  for (int fd = 3; fd < FIRST_OWN_DESCRIPTOR; fd++) call(NR_dup3, 0, fd, O_CLOEXEC, 0);
+  uint64_t heap = (call(NR_brk, 0, 0, 0, 0) + 4095) & ~4095ul;
+  syscall6(NR_mmap, heap, 4096, 0, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+}
+
+// Where there is none yet, somebody makes one beside this process. The file is there from the start: it says that it is being made.
+static void launch_maker(int is_monitor, const char *path) {
+  static const char *const kinds[] = {"command", "monitor"};
+  static const char *const command_environment[] = {SNAPSHOT_ENVIRONMENT_command, 0};
+  static const char *const monitor_environment[] = {SNAPSHOT_ENVIRONMENT_monitor, 0};
+  const char *const argv[] = {SNAPSHOT_NAME, "snapshot", kinds[is_monitor], path, 0};
+  int run = open_root_folder(AT_FDCWD, "/run", 1), berth = run < 0 ? -1 : open_root_folder(run, "berth", 1);
+  int folder = berth < 0 ? -1 : open_root_folder(berth, "snapshot", 1);
+  if (run >= 0) call(NR_close, run, 0, 0, 0);
+  if (berth >= 0) call(NR_close, berth, 0, 0, 0);
+  if (folder < 0) return;
+  char beside[96];
+  append(append(beside, path + sizeof SNAPSHOT_FOLDER - 1), ".new");
+  long fd = call(NR_openat, folder, beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  struct snapshot_status status;
+  uint64_t now[2];
+  if (fd == -EEXIST && call(NR_newfstatat, folder, beside, &status, AT_SYMLINK_NOFOLLOW) == 0 && call(NR_clock_gettime, 0, now, 0, 0) == 0 &&
+      now[0] > status.modified[0] + SNAPSHOT_ATTEMPTS)
+    call(NR_unlinkat, folder, beside, 0, 0); // whoever made it was killed; the next command sees to it
+  call(NR_close, folder, 0, 0, 0);
+  if (fd < 0) return;
+  call(NR_close, fd, 0, 0, 0);
+  if (call(NR_clone, 17 /* SIGCHLD */, 0, 0, 0) != 0) return;
+  call(NR_setpriority, PRIO_PROCESS, 0, 19, 0);
+  become(argv, is_monitor ? monitor_environment : command_environment, -1);
+}
+
+static void use_snapshot(uint64_t *stack, uint64_t connection, const uint64_t start[2]) {
+  char path[96];
+  const uint64_t given[2] = {connection, start[0] * 1000000000 + start[1]};
+  if (call(NR_getuid, 0, 0, 0, 0) != 0 || call(NR_getpid, 0, 0, 0, 0) == 1) return;
+  int is_trial = is_called(stack, TRIAL_NAME, 2), is_monitor = stack[0] >= 2 && equal(arguments_of(stack)[0], MONITOR_NAME);
+  if (!is_trial && (find_variable(stack, "BERTH_SNAPSHOT=") || (!is_monitor && is_started_specially(stack)))) return;
+  append(append(append(append(path, SNAPSHOT_FOLDER), params.build), "-"), is_monitor ? "monitor" : "command");
+  long snapshot = call(NR_openat, AT_FDCWD, is_trial ? arguments_of(stack)[1] : path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
+  if (snapshot >= 0) {
+    restore(stack, snapshot, given);
+    call(NR_close, snapshot, 0, 0, 0);
+  } else if (snapshot == -ENOENT && !is_trial) {
+    launch_maker(is_monitor, path);
+  }
+}
+#endif
 
 struct start { uint64_t entry; uint64_t *stack; };
 
@@ -381,10 +462,16 @@ struct start { uint64_t entry; uint64_t *stack; };
 __attribute__((used)) struct start prepare(uint64_t *stack) {
   char *foreign = find_variable(stack, MONITOR_VARIABLE "=");
   if (foreign) *foreign = '_';
-  if (wants_monitor(stack)) stack = launch_monitor(stack);
+  uint64_t connection = -1, start[2] = {0};
+  call(NR_clock_gettime, 1 /* CLOCK_MONOTONIC */, start, 0, 0);
+  if (wants_monitor(stack)) stack = launch_monitor(stack, &connection);
+  ask_for_huge_pages();
+#if defined(__x86_64__)
+  if (is_called(stack, SNAPSHOT_NAME, 4)) prepare_for_snapshot();
+  else use_snapshot(stack, connection, start);
+#endif
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)
     if (!find_variable(stack, options[i])) stack = add_variable(stack, options[i]);
-  ask_for_huge_pages();
   // Bun aborts without /proc; as the first process of a machine nobody else mounts it.
   struct stat_head st;
   if (call(NR_getpid, 0, 0, 0, 0) == 1 && call(NR_newfstatat, AT_FDCWD, "/proc/self/maps", &st, 0) != 0) {

@@ -9,6 +9,7 @@ const native = (Bun as unknown as { FFI?: typeof import("bun:ffi") }).FFI ?? (re
 export const { dlopen, linkSymbols, ptr, read, toArrayBuffer } = native;
 
 // Numbers of bun:ffi's FFIType.
+export const I32 = 5 as FFIType.int32_t;
 export const I64 = 7 as FFIType.int64_t;
 export const I64_FAST = 15 as FFIType.i64_fast;
 export const POINTER = 12 as FFIType.ptr;

@@ -41,13 +41,11 @@ static int may_use_all_processors(void) {
   return count == last + 1;
 }
 
-// Moves a process (0: this one) that may use all processors away from one of them.
-static void move_away(long pid, unsigned cpu) {
+// Lets a process (0: this one) use all processors but one, or all (NO_PROCESSOR).
+#define NO_PROCESSOR (MASK_WORDS * 64)
+static void use_all_but(long pid, unsigned cpu) {
   uint64_t mask[MASK_WORDS];
-  if (cpu >= MASK_WORDS * 64) return;
   for (int i = 0; i < MASK_WORDS; i++) mask[i] = ~0ul;
-  mask[cpu / 64] &= ~(1ul << cpu % 64);
-  call(NR_sched_setaffinity, pid, sizeof mask, mask, 0);
-  mask[cpu / 64] = ~0ul;
+  if (cpu < NO_PROCESSOR) mask[cpu / 64] &= ~(1ul << cpu % 64);
   call(NR_sched_setaffinity, pid, sizeof mask, mask, 0);
 }

@@ -10,7 +10,15 @@
 
 #if defined(__x86_64__)
 enum { NR_rt_sigaction = 13, NR_rt_sigprocmask = 14, NR_clone = 56, NR_wait4 = 61, NR_futex = 202, NR_waitid = 247, NR_ppoll = 271, NR_setns = 308 };
-__asm__(".globl _start\n_start:\n  jmp start\n  .balign 16\n  jmp begin\n  .balign 16\n  jmp finish\n  .balign 16\n  jmp delegate\n  .balign 16\n  jmp post\n  .balign 16\n  jmp all\n");
+__asm__(".globl _start\n_start:\n  jmp start\n  .balign 16\n  jmp begin\n  .balign 16\n  jmp finish\n  .balign 16\n  jmp delegate\n  .balign 16\n  jmp post\n  .balign 16\n  jmp all\n  .balign 16\n"
+        // freeze(at): see ffi/snapshot.ts. Its caller gets the number of a copy of this process, which does nothing; and once
+        // more, in a process made of the copy's memory by ffi/restore.h, what that passes on. What the copy is entered by stands at `at`.
+        "freeze:\n  push %rbx\n  push %rbp\n  push %r12\n  push %r13\n  push %r14\n  push %r15\n"
+        "  lea 1f(%rip), %rax\n  mov %rsp, (%rdi)\n  mov %rax, 8(%rdi)\n"
+        "  mov $56, %eax\n  mov $17, %edi\n  xor %esi, %esi\n  xor %edx, %edx\n  xor %r10d, %r10d\n  xor %r8d, %r8d\n  syscall\n"
+        "  test %rax, %rax\n  jz 2f\n"
+        "1:\n  pop %r15\n  pop %r14\n  pop %r13\n  pop %r12\n  pop %rbp\n  pop %rbx\n  ret\n"
+        "2:\n  mov $34, %eax\n  syscall\n  jmp 2b\n");
 static inline void relax(void) { __asm__ volatile("pause"); }
 #elif defined(__aarch64__)
 enum { NR_rt_sigaction = 134, NR_rt_sigprocmask = 135, NR_clone = 220, NR_futex = 98, NR_ppoll = 73, NR_waitid = 95, NR_wait4 = 260, NR_setns = 268 };
@@ -31,7 +39,7 @@ struct stub {
   int parent_end; // its peer, of which the child has a copy
   int spins;      // how often it is looked before somebody sleeps; 0 where the two have one processor
   struct waiter child, parent;
-  int was_moved;  // the child, to another processor
+  int place;      // of the child
   long number, args[6];
   long result;
   long failed; // which of the posted calls
@@ -42,6 +50,8 @@ struct stub {
 struct listed { long number, args[6], may_fail_or_result; };
 
 enum { IDLE, CALLED, DONE };
+// Where the child runs: where the kernel likes, where its user likes, or not where the parent does.
+enum { ANYWHERE, AS_GIVEN, AWAY };
 #define PATIENCE 8
 #define MOVES_AFTER 2
 #define POSTED -1
@@ -193,9 +203,9 @@ static int has_child(struct stub *s) {
 __attribute__((used)) static long finish(struct stub *s) {
   while (state_of(s) != DONE) {
     await_state(s, DONE, &s->parent);
-    if (s->parent.in_vain == MOVES_AFTER && !s->was_moved) {
-      s->was_moved = 1;
-      if (may_use_all_processors()) move_away(s->pid, current_processor());
+    if (s->parent.in_vain == MOVES_AFTER && s->place == ANYWHERE) {
+      s->place = may_use_all_processors() ? AWAY : AS_GIVEN;
+      if (s->place == AWAY) use_all_but(s->pid, current_processor());
     }
     if (state_of(s) != DONE && !has_child(s) && state_of(s) != DONE) return GONE;
   }
@@ -219,6 +229,7 @@ __attribute__((used)) static long delegate(struct stub *s, long number, long a, 
 // Leaves calls to the child, of which the last is to make another program of it. Where one fails, it ends.
 __attribute__((used)) static void post(struct stub *s, const struct listed *calls, long count) {
   if (state_of(s) == CALLED) finish(s);
+  if (s->place == AWAY) use_all_but(s->pid, NO_PROCESSOR);
   s->number = POSTED;
   s->args[0] = (long)calls;
   s->args[1] = count;

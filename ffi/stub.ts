@@ -62,6 +62,7 @@ function load() {
     delegate: { ptr: at(3), args: [I64, I64, I64, I64, I64, I64, I64, I64], returns: I64_FAST },
     post: { ptr: at(4), args: [I64, I64, I64], returns: VOID },
     all: { ptr: at(5), args: [I64, I64, I64], returns: I64_FAST },
+    freeze: { ptr: at(6), args: [I64], returns: I64_FAST },
   }).symbols;
 }
 
@@ -229,6 +230,18 @@ export class Stub {
     const failed = this.#posted[Number(this.#fields.getBigInt64(FAILED, true))];
     return failed && new SyscallError(failed.name, errnoName(-Number(this.#fields.getBigInt64(RESULT, true))), []);
   }
+}
+
+/**
+ * Prepares to make a copy of this process that does nothing.
+ *
+ * @param entry 64-bit words, of which the first two become what the copy's memory is entered by: stack pointer and address
+ * @returns gives the copy's number; and 0 once more, in each process that its memory was given to by ffi/restore.h
+ */
+export function freezer(entry: BigUint64Array): () => number {
+  const { freeze } = symbolsOf();
+  const address = Number(addressOf(entry));
+  return () => Number(freeze(address));
 }
 
 function symbolsOf() {

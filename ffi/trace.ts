@@ -20,11 +20,15 @@ let trace: Trace | undefined;
 
 const now = () => (performance.timeOrigin + performance.now()) * 1000;
 
-/** Begins where the process did. The file is opened now: init will have another root. */
-export function startTrace(role: string): void {
+/**
+ * Begins where the process did. The file is opened now: init will have another root.
+ *
+ * @param startedAt in milliseconds since 1970
+ */
+export function startTrace(startedAt: number, role: string): void {
   const path = process.env[VARIABLE];
   if (!path) return;
-  const start = performance.timeOrigin * 1000;
+  const start = startedAt * 1000;
   const pid = (Math.round(start) % 1e5) * 1e4 + (process.pid % 1e4);
   try {
     trace = { fd: openTrace(path), events: [{ name: "process_name", ph: "M", pid, tid: 0, args: { name: role } }], pid, last: start };

@@ -3,9 +3,18 @@
 import "../ffi/array-methods.ts";
 import { basename } from "../ffi/path.ts";
 import { mark, startTrace } from "../ffi/trace.ts";
+import { SNAPSHOT_NAME, type SnapshotKind, TRIAL_NAME } from "./snapshot/environment.ts";
 
 const TAKE_OVER = "take-over";
 const RUNTIME_NAMES = ["berth-runtime", "runc", "crun"];
+
+let startedAt = performance.timeOrigin;
+if (process.argv0 === SNAPSHOT_NAME) {
+  const { makeSnapshot } = await import("./snapshot/make.ts");
+  // From here on this is another process, with arguments of its own.
+  ({ startedAt } = await makeSnapshot(process.argv[3] as SnapshotKind, process.argv[4] as string));
+  if (String(process.argv0) === TRIAL_NAME) await (await import("./snapshot/trial.ts")).passTrial();
+}
 
 // The kernel's arguments are no command line.
 if (process.pid === 1) {
@@ -15,7 +24,7 @@ if (process.pid === 1) {
 
 const role = process.argv[2];
 const isOciRuntime = role === "runtime" || RUNTIME_NAMES.includes(basename(process.argv0));
-startTrace(["init", "monitor"].includes(role ?? "") ? (role as string) : "command line");
+startTrace(startedAt, ["init", "monitor"].includes(role ?? "") ? (role as string) : "command line");
 if (role === "init") {
   const { runInit } = await import("./runtime/init.ts");
   mark("load");

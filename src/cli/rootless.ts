@@ -6,6 +6,7 @@
 
 import * as fd from "../../ffi/fd.ts";
 import { lstatSync, mkdirSync, readFileSync, writeFileSync } from "../../ffi/files.ts";
+import { findProgram } from "../../ffi/host.ts";
 import { call, hasCode } from "../../ffi/libc.ts";
 import { join } from "../../ffi/path.ts";
 import { execveDescriptor } from "../../ffi/process.ts";
@@ -100,7 +101,7 @@ function map(pid: number, uid: number): void {
   const gid = process.getegid?.() ?? 0;
   const helped = (["newuidmap", "newgidmap"] as const).every((helper, i) => {
     const ranges = subordinate(["/etc/subuid", "/etc/subgid"][i] as string, uid);
-    if (ranges.length === 0 || !Bun.which(helper)) return false;
+    if (ranges.length === 0 || !findProgram(helper)) return false;
     let next = 1;
     const args = ranges.flatMap(({ first, size }) => {
       next += size;

@@ -1,7 +1,7 @@
 /** `create`: a container's record, folders and volumes. */
 
 import { chownSync, lstatSync, mkdirSync, readdirSync, statSync } from "../../ffi/files.ts";
-import { hostname } from "../../ffi/host.ts";
+import { findProgram, hostname } from "../../ffi/host.ts";
 import { reasonOf } from "../../ffi/libc.ts";
 import { toHost } from "../../ffi/owners.ts";
 import { resolve } from "../../ffi/path.ts";
@@ -191,7 +191,7 @@ function useUserNetwork(config: ContainerConfig, { networks }: ContainerOptions,
   if (isOwnStack(config.network) || config.network.startsWith("container:")) return;
   if (config.network !== DEFAULT_NETWORK || networks.length > 1)
     throw new EngineError(`network ${networks.at(-1)?.name} needs root: an ordinary user has ${USER_NETWORKS.join(", ")}, host and none`);
-  const helper = USER_NETWORKS.find((name) => Bun.which(name) !== null);
+  const helper = USER_NETWORKS.find((name) => findProgram(name) !== null);
   config.network = helper ?? "none";
   if (!helper) warn(`the container has no network: an ordinary user needs ${USER_NETWORKS.join(" or ")} for one, and neither is installed`);
 }

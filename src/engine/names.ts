@@ -1,4 +1,5 @@
 /** Names for containers whose user gave none: an adjective and a ship's word. */
+import { randomBelow } from "../../ffi/random.ts";
 
 // biome-ignore format: word lists
 const ADJECTIVES = [
@@ -20,10 +21,10 @@ const SHIP_WORDS = [
   "wharf", "winch", "windlass", "xebec", "yacht", "yard", "yawl",
 ];
 
-const pick = (words: string[]) => words[Math.floor(Math.random() * words.length)] as string;
+const pick = (words: string[]) => words[randomBelow(words.length)] as string;
 
 /** A name such as `brisk_schooner`; from the third attempt on with a number behind it. */
 export function generateName(attempt: number): string {
   const name = `${pick(ADJECTIVES)}_${pick(SHIP_WORDS)}`;
-  return attempt < 2 ? name : `${name}${Math.floor(Math.random() * 10 ** attempt)}`;
+  return attempt < 2 ? name : `${name}${randomBelow(10 ** attempt)}`;
 }

@@ -1,6 +1,7 @@
 /** `start`: hands a container to a monitor of its own, and stays in touch where asked to. */
 
 import type { OwnedFd } from "../../ffi/fd.ts";
+import { findProgram } from "../../ffi/host.ts";
 import { mark } from "../../ffi/trace.ts";
 import { FrameType, type StartRequest, writeFrame } from "../monitor/protocol.ts";
 import { IS_RESTART } from "../monitor/restart.ts";
@@ -43,7 +44,7 @@ function networkingOf(config: ContainerConfig): NetworkSettings {
 }
 
 function findUserNetwork(kind: UserNetwork): NonNullable<StartRequest["userNetwork"]> {
-  const program = Bun.which(kind);
+  const program = findProgram(kind);
   if (program === null) throw new StartError(`${kind} is not installed: --network none or host does without`, "setup");
   return { kind, program };
 }

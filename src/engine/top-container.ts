@@ -1,5 +1,7 @@
 /** `top`: what runs in a container, as the host sees it. */
+
 import { readFileSync } from "../../ffi/files.ts";
+import { findProgram } from "../../ffi/host.ts";
 import { openCgroup } from "../runtime/cgroup/open.ts";
 import { addContainerEvent } from "../store/events.ts";
 import { containerCgroup } from "../store/layout.ts";
@@ -37,7 +39,7 @@ export function topContainer(engine: Engine, text: string, options: string[]): L
 
 // As docker has it: all processes, those of others left out.
 function askPs(options: string[], pids: number[]): Listing {
-  const program = Bun.which("ps");
+  const program = findProgram("ps");
   if (program === null) throw new EngineError("options need ps, which this host has not: without options berth finds the processes itself");
   const { stdout, stderr, exitCode } = Bun.spawnSync([program, ...options], { env: { ...process.env, LC_ALL: "C" } });
   if (exitCode !== 0) throw new EngineError(`ps: ${stderr.toString().trim().split("\n")[0]}`);

@@ -1,6 +1,7 @@
 /** Addresses and ports of the host, given to containers. */
 import type { Database } from "bun:sqlite";
 import { hasCode, reasonOf } from "../../ffi/libc.ts";
+import { randomBelow } from "../../ffi/random.ts";
 import {
   assignAddress,
   type Endpoint,
@@ -131,6 +132,6 @@ function take(port: PublishedPort, hold: PortHolder, held: HeldPort[]): string |
 function* candidates({ hostPort, hostPortLast = hostPort }: PortRequest): Generator<number> {
   const [first, last] = hostPort === 0 ? [EPHEMERAL.first, EPHEMERAL.last] : [hostPort, hostPortLast];
   const count = last - first + 1;
-  const start = hostPort === 0 ? Math.floor(Math.random() * count) : 0;
+  const start = hostPort === 0 ? randomBelow(count) : 0;
   for (let i = 0; i < count; i++) yield first + ((start + i) % count);
 }

@@ -7,6 +7,7 @@ import { readFileSync } from "../../ffi/files.ts";
 import { inNetworkOf } from "../../ffi/namespace.ts";
 import { expr, REG_1, REG_2 } from "../../ffi/netlink/nft-expressions.ts";
 import { NFPROTO_IPV4, Nftable, NftSocket } from "../../ffi/netlink/nftables.ts";
+import { randomBelow } from "../../ffi/random.ts";
 import { addressesOfNeighbour, endpointsOf, nameOfNeighbour, type Protocol } from "../store/networks.ts";
 import { isIPv6, parseAddress } from "./address.ts";
 import { buildAnswer, encodeDomain, parseQuery, type Question, RCODE, reversedAddress, TYPE } from "./dns-message.ts";
@@ -137,7 +138,7 @@ class Resolver {
     const addresses = addressesOfNeighbour(db, containerId, question.name);
     if (addresses.length === 0) return undefined;
     // Who asks again begins with another one.
-    const start = Math.floor(Math.random() * addresses.length);
+    const start = randomBelow(addresses.length);
     const turned = [...addresses.slice(start), ...addresses.slice(0, start)];
     const data = turned.flatMap(({ address, address6 }) => parseAddress((question.type === TYPE.A ? address : address6) ?? "") ?? []);
     return buildAnswer(message, question, RCODE.ok, data);

@@ -75,7 +75,7 @@ function startPasta(program: string, options: UserNetworkOptions): void {
     "--no-map-gw",
     ...namespaces,
   ];
-  const { exitCode, stderr } = Bun.spawnSync([program, "--pid", options.file, ...args], { stderr: "pipe" });
+  const { exitCode, stderr } = Bun.spawnSync([program, "--pid", options.file, ...args], { env: process.env, stderr: "pipe" });
   if (exitCode !== 0) throw new NetworkError(`pasta failed: ${stderr.toString().trim().replaceAll("\n", "; ")}`);
   const pid = Number(readFileSync(options.file, "latin1"));
   unlinkSync(options.file);
@@ -86,7 +86,7 @@ function startSlirp(program: string, options: UserNetworkOptions): void {
   const [ready, exit, said] = [pipe(), pipe(), pipe()];
   const api = options.ports.length > 0 ? [`--api-socket=${options.file}`] : [];
   const args = ["--configure", "--mtu=65520", "--disable-host-loopback", ...api, "--ready-fd=3", "--exit-fd=4", String(options.pid), "tap0"];
-  const child = Bun.spawn([program, ...args], { stdio: ["ignore", "ignore", said.write.fd, ready.write.fd, exit.read.fd] });
+  const child = Bun.spawn([program, ...args], { env: process.env, stdio: ["ignore", "ignore", said.write.fd, ready.write.fd, exit.read.fd] });
   child.unref();
   for (const end of [said.write, ready.write, exit.read]) end.close();
   exit.write.release(); // it ends when this is closed, with us

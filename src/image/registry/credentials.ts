@@ -66,7 +66,7 @@ function askHelper(name: string, server: string): Credentials | undefined {
 function callHelper(name: string, action: "get" | "store" | "erase", input: string): string | undefined {
   if (!/^[\w.-]+$/.test(name)) throw new CredentialsError(`invalid credential helper ${JSON.stringify(name)} in ${path()}`);
   try {
-    const { stdout, exitCode } = Bun.spawnSync([`docker-credential-${name}`, action], { stdin: Buffer.from(input) });
+    const { stdout, exitCode } = Bun.spawnSync([`docker-credential-${name}`, action], { env: process.env, stdin: Buffer.from(input) });
     return exitCode === 0 ? stdout.toString() : undefined;
   } catch {
     return undefined; // not installed

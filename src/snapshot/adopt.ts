@@ -1,0 +1,67 @@
+/** What a process that goes on from a snapshot is to know of itself: the maker's arguments and variables are not its own. */
+import { readFileSync } from "../../ffi/files.ts";
+import { call, setVariable } from "../../ffi/libc.ts";
+import { ptr } from "../../ffi/native.ts";
+import { MONITOR_VARIABLE } from "../monitor/environment.ts";
+
+/** What a snapshot is entered by, and what the loader then leaves there (ffi/restore.h); 64-bit words. */
+export class Passed {
+  // Memory that stays where it is: that of a typed array made by its length moves when it is looked at closely.
+  readonly memory = new BigUint64Array(new ArrayBuffer(32));
+  readonly address = ptr(this.memory) as number;
+
+  get stack(): bigint {
+    return this.memory[0] as bigint;
+  }
+  get resume(): bigint {
+    return this.memory[1] as bigint;
+  }
+  /** Of what the loader leaves. */
+  get given(): bigint {
+    return BigInt(this.address + 16);
+  }
+  /** To the monitor that the loader has launched, -1 where it has not. */
+  get connection(): number {
+    return Number(BigInt.asIntN(64, this.memory[2] as bigint));
+  }
+  /** When the process started, in nanoseconds of CLOCK_MONOTONIC. */
+  get start(): bigint {
+    return this.memory[3] as bigint;
+  }
+}
+
+/** A process that has gone on from a snapshot. */
+export interface Adopted {
+  /** Milliseconds since 1970, as `performance.timeOrigin` of one that has not. */
+  startedAt: number;
+}
+
+// By getenv(3), of which `process.env` knows nothing: certificates, the time zone.
+const READ_BY_LIBRARIES = /^(NODE_|SSL_|TZ$)/;
+
+const strings = (path: string) => readFileSync(path, "utf8").split("\0");
+
+/** Makes `process` this process's. */
+export function adopt(passed: Passed): Adopted {
+  const [argv0 = "", ...args] = strings("/proc/self/cmdline").slice(0, -1);
+  process.argv.splice(2, process.argv.length, ...args);
+  Object.defineProperties(process, { argv0: { value: argv0 }, pid: { value: call("getpid") } });
+  const { env } = process;
+  for (const name in env) delete env[name];
+  for (const variable of strings("/proc/self/environ")) {
+    const at = variable.indexOf("=");
+    if (at <= 0) continue;
+    const [name, value] = [variable.slice(0, at), variable.slice(at + 1)];
+    env[name] = value;
+    if (READ_BY_LIBRARIES.test(name)) setVariable(name, value);
+  }
+  if (passed.connection >= 0) env[MONITOR_VARIABLE] = String(passed.connection);
+  return { startedAt: Date.now() - Number(clock() - passed.start) / 1e6 };
+}
+
+// CLOCK_MONOTONIC.
+function clock(): bigint {
+  const time = new BigInt64Array(2);
+  call("clock_gettime", 1, time);
+  return (time[0] as bigint) * 1_000_000_000n + (time[1] as bigint);
+}

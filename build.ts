@@ -372,8 +372,8 @@ interface Build {
 async function build(name: string, out: string, { version, commit }: Build): Promise<number> {
   const target = TARGETS[name] as Target;
   const compiler = compilerOf(target.arch);
-  const [reaper, userns, exec, firstStage] = await Promise.all(
-    ["reaper.c", "userns.c", "exec.c", "first-stage.c"].map((source) => compileFreestanding(compiler, source)),
+  const [reaper, userns, exec, firstStage, idle] = await Promise.all(
+    ["reaper.c", "userns.c", "exec.c", "first-stage.c", "idle.c"].map((source) => compileFreestanding(compiler, source)),
   );
   const stub = await compileStub(compiler, target.arch);
   const folder = mkdtempSync(join(tmpdir(), "berth-build-"));
@@ -402,6 +402,7 @@ async function build(name: string, out: string, { version, commit }: Build): Pro
       ...define("BERTH_EXEC", (exec as Buffer).toString("base64")),
       ...define("BERTH_STUB", stub.toString("base64")),
       ...define("BERTH_FIRST_STAGE", (firstStage as Buffer).toString("base64")),
+      ...define("BERTH_IDLE", (idle as Buffer).toString("base64")),
       "--outfile",
       plain,
     ]);

@@ -1,4 +1,5 @@
 /** Users, groups and capabilities of the calling thread (credentials(7), capabilities(7)). */
+import { onAdopted } from "./adopted.ts";
 import { AT_FDCWD, statat } from "./fd.ts";
 import { readFileSync } from "./files.ts";
 import { type Call, call, errnoName, SyscallError, tryCalls } from "./libc.ts";
@@ -138,6 +139,10 @@ export function ownIdMaps(): { uids: IdExtent[]; gids: IdExtent[] } {
 }
 
 let isInside: boolean | undefined;
+onAdopted(() => {
+  ownMaps = undefined;
+  isInside = undefined;
+});
 
 /** Whether this process is in another user namespace than the host's: root here is not root there. */
 export function inUserNamespace(): boolean {

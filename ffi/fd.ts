@@ -307,3 +307,10 @@ export function fileSystemType(fd: number): number {
   call("fstatfs", fd, b);
   return Number(b.readBigUInt64LE(0));
 }
+
+/** Bytes that are free on the file system a descriptor lies on (statfs(2): f_bavail blocks of f_bsize). */
+export function freeSpace(fd: number): number {
+  const status = new BigUint64Array(15);
+  call("fstatfs", fd, status);
+  return Number((status[1] as bigint) * (status[4] as bigint));
+}

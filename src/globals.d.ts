@@ -11,3 +11,5 @@ declare const BERTH_EXEC: string;
 declare const BERTH_STUB: string;
 /** The compiled ffi/first-stage.c, in base64. */
 declare const BERTH_FIRST_STAGE: string;
+/** The compiled ffi/idle.c, in base64. */
+declare const BERTH_IDLE: string;

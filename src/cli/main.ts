@@ -43,7 +43,8 @@ export async function runCommandLine(argv: string[]): Promise<never> {
   exitNow(exitCode);
 }
 
-async function dispatch(argv: string[]): Promise<number> {
+/** Runs one command line. @returns its exit code; throws what is wrong with it */
+export async function dispatch(argv: string[]): Promise<number> {
   const { globals, words } = takeGlobalFlags(argv);
   if (words.length === 0) return help([]);
   if (words[0] === "help") return help(words.slice(1));

@@ -1,4 +1,5 @@
 /** What a container's own command and each `exec` in it have in common. */
+import { onAdopted } from "../../ffi/adopted.ts";
 import { CAPABILITIES, getCapabilities, inUserNamespace } from "../../ffi/credentials.ts";
 import { isAbsolute } from "../../ffi/path.ts";
 import type { CapabilityNames, Process } from "../runtime/spec.ts";
@@ -45,6 +46,9 @@ export function buildCapabilities(config: Pick<ContainerConfig, "privileged" | "
 }
 
 let absentCapabilities: string[] | undefined;
+onAdopted(() => {
+  absentCapabilities = undefined;
+});
 
 // What this process has not, and so cannot give.
 function absentHere(): string[] {

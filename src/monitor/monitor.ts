@@ -97,6 +97,7 @@ export async function runMonitor(takesOver: boolean): Promise<void> {
   if (!request.attach) collectGarbage();
   monitor = new Monitor(request, connection, store);
   await monitor.run();
+  exitNow(0);
 }
 
 function collectGarbage(): void {
@@ -122,7 +123,8 @@ interface Supervised {
   ended: Promise<{ exitCode: number; error: string }>;
 }
 
-class Monitor {
+/** Of one container; see {@link runMonitor}. */
+export class Monitor {
   readonly #request: StartRequest;
   /** To whoever started it. */
   readonly #connection: OwnedFd;
@@ -153,26 +155,40 @@ class Monitor {
     this.#audience = new Audience(terminal);
   }
 
-  async run(): Promise<never> {
+  async run(): Promise<void> {
     const { id, takesOver } = this.#request;
     try {
-      const { database } = this.#layout;
-      const db = this.#store?.filename === database ? this.#store : openDatabase(database);
+      const db = this.#openStore();
       const orphan = takesOver ? claimForTakeover(db, id) : undefined;
       if (takesOver && !orphan) exitNow(0); // another one was faster
-      if (!takesOver && !claimForStart(db, id, this.#request.isRestart))
-        throw new RuntimeFailure(`container ${id} is already running, being started or being removed`);
-      this.#db = db;
-      mark("claim");
-      if (endpointsOf(db, id).length > 0) this.#network = await this.#makeNetwork(db);
-      await (orphan?.process ? this.#takeOver(db, orphan.process) : this.#superviseClaimed(db));
+      await (orphan?.process ? this.#takeOver(db, orphan.process) : this.#superviseNew(db));
     } catch (error) {
       const failure = error instanceof RuntimeFailure ? error : new RuntimeFailure(error instanceof Error ? error.message : String(error));
       const client = await this.#connect();
       await client.sendJson(FrameType.failed, { kind: failure.kind, message: failure.message });
     }
     if (this.#db) shortenWal(this.#db);
-    exitNow(0);
+  }
+
+  /** As {@link run}, for a snapshot's maker: leaves out what needs threads, which is the container's output and whoever reads it. */
+  async runSilently(): Promise<void> {
+    const db = this.#openStore();
+    const { log, running } = await this.#start(db);
+    (await this.#connect()).close();
+    const exitCode = await running.child.exited;
+    this.#stdio.close();
+    this.#releaseCgroup();
+    await log.close();
+    const { removed } = this.#writeEnd(db, { exitCode, oomKilled: false, error: "" });
+    this.#mounts?.close();
+    if (removed) putContainerAside(db, this.#layout, this.#request.id)();
+  }
+
+  #openStore(): Database {
+    const { database } = this.#layout;
+    const db = this.#store?.filename === database ? this.#store : openDatabase(database);
+    this.#db = db;
+    return db;
   }
 
   // A millisecond's work, for which there is no time before the container starts.
@@ -196,15 +212,17 @@ class Monitor {
     collectGarbage();
   }
 
-  async #superviseClaimed(db: Database): Promise<void> {
-    const { id, attach, stdin } = this.#request;
+  // Claims the container and starts it.
+  async #start(db: Database): Promise<{ record: ContainerRecord; log: ContainerLog; running: RunningProcess }> {
+    const { id, isRestart } = this.#request;
+    if (!claimForStart(db, id, isRestart)) throw new RuntimeFailure(`container ${id} is already running, being started or being removed`);
+    mark("claim");
     const record = getContainer(db, id) as ContainerRecord;
-    let running: RunningProcess;
-    let log: ContainerLog;
     try {
-      log = await ContainerLog.open(this.#request.log);
+      if (endpointsOf(db, id).length > 0) this.#network = await this.#makeNetwork(db);
+      const log = await ContainerLog.open(this.#request.log);
       mark("log, addresses");
-      running = this.#start(db);
+      return { record, log, running: this.#startProcess(db) };
     } catch (error) {
       this.#stdio.close();
       this.#releaseCgroup();
@@ -216,6 +234,11 @@ class Monitor {
       if (this.#request.autoRemove && this.#claimForRemoval(db)) discardContainer(db, this.#layout, id, true);
       throw error;
     }
+  }
+
+  async #superviseNew(db: Database): Promise<void> {
+    const { id, attach, stdin } = this.#request;
+    const { record, log, running } = await this.#start(db);
     const { pid, child, startTime } = running;
     // Told first, so that nothing its starter does comes before it among the events.
     writeTransaction(db, () => {
@@ -261,26 +284,14 @@ class Monitor {
     await output.drained();
     await log.close();
     mark("cgroup, output");
-    let isRemoved = false;
     // What stays may be started again at once. Not under the write lock: all that was written to its root goes to the disk first.
     if (!this.#request.autoRemove && !getContainer(db, id)?.autoRemove) this.#mounts?.close();
-    const writeEnd = () => {
-      const record = getContainer(db, id);
-      if (!record) return undefined;
-      disconnectContainer(db, this.#layout.data, id);
-      recordExit(db, record, { exitCode, oomKilled, error: error || output.failure });
-      const wait = restartDelay(record, exitCode);
-      if (wait !== undefined) recordRestarting(db, id, wait);
-      // The record's word: a restart takes it back for a while.
-      if (record.autoRemove && wait === undefined) isRemoved = claimForRemoval(db, { ...record, status: "exited", owner: undefined }, true);
-      return wait;
-    };
     // Nobody else knows its exit code: where the disk is full, it is kept until there is room. Who is attached need not wait.
-    const delay = await whenThereIsRoom(
-      () => writeTransaction(db, writeEnd),
+    const { delay, removed } = await whenThereIsRoom(
+      () => this.#writeEnd(db, { exitCode, oomKilled, error: error || output.failure }),
       () => void this.#audience.end({ exitCode }),
     );
-    const takeAway = isRemoved ? putContainerAside(db, this.#layout, id) : undefined;
+    const takeAway = removed ? putContainerAside(db, this.#layout, id) : undefined;
     mark("record, network");
     const told = this.#audience.end({ exitCode });
     if (delay !== undefined) await this.#restartAfter(db, delay);
@@ -289,6 +300,22 @@ class Monitor {
     this.#mounts?.close();
     takeAway?.();
     mark("folders");
+  }
+
+  /** @returns milliseconds until it is started again, if it is; or whether it is to be removed */
+  #writeEnd(db: Database, end: Parameters<typeof recordExit>[2]): { delay?: number | undefined; removed?: boolean } {
+    const { id } = this.#request;
+    return writeTransaction(db, () => {
+      const record = getContainer(db, id);
+      if (!record) return {};
+      disconnectContainer(db, this.#layout.data, id);
+      recordExit(db, record, end);
+      const delay = restartDelay(record, end.exitCode);
+      if (delay !== undefined) recordRestarting(db, id, delay);
+      // The record's word: a restart takes it back for a while.
+      const removed = record.autoRemove && delay === undefined && claimForRemoval(db, { ...record, status: "exited", owner: undefined }, true);
+      return { delay, removed };
+    });
   }
 
   async #probe(db: Database, health: HealthRequest, { pid, startTime }: Supervised): Promise<HealthMonitor> {
@@ -302,7 +329,7 @@ class Monitor {
     if (getContainer(db, this.#request.id)?.restarting) handOver(db, this.#request.id, startAgain(this.#request.id, this.#layout.arguments));
   }
 
-  #start(db: Database): RunningProcess {
+  #startProcess(db: Database): RunningProcess {
     const { id, spec, root, namedUser, reap } = this.#request;
     const resources = spec.linux.resources ?? {};
     const network = this.#network;

@@ -1,4 +1,5 @@
 /** What a process that goes on from a snapshot is to know of itself: the maker's arguments and variables are not its own. */
+import { forgetAll } from "../../ffi/adopted.ts";
 import { readFileSync } from "../../ffi/files.ts";
 import { call, setVariable } from "../../ffi/libc.ts";
 import { ptr } from "../../ffi/native.ts";
@@ -38,6 +39,8 @@ export interface Adopted {
 
 // By getenv(3), of which `process.env` knows nothing: certificates, the time zone.
 const READ_BY_LIBRARIES = /^(NODE_|SSL_|TZ$)/;
+// By fetch.
+const READ_BY_BUN = /_proxy$/i;
 
 const strings = (path: string) => readFileSync(path, "utf8").split("\0");
 
@@ -46,16 +49,20 @@ export function adopt(passed: Passed): Adopted {
   const [argv0 = "", ...args] = strings("/proc/self/cmdline").slice(0, -1);
   process.argv.splice(2, process.argv.length, ...args);
   Object.defineProperties(process, { argv0: { value: argv0 }, pid: { value: call("getpid") } });
-  const { env } = process;
-  for (const name in env) delete env[name];
+  const env: Record<string, string> = {};
   for (const variable of strings("/proc/self/environ")) {
     const at = variable.indexOf("=");
     if (at <= 0) continue;
-    const [name, value] = [variable.slice(0, at), variable.slice(at + 1)];
+    const name = variable.slice(0, at);
+    const value = variable.slice(at + 1);
     env[name] = value;
     if (READ_BY_LIBRARIES.test(name)) setVariable(name, value);
+    if (READ_BY_BUN.test(name)) process.env[name] = value;
   }
   if (passed.connection >= 0) env[MONITOR_VARIABLE] = String(passed.connection);
+  // Bun's own takes microseconds for each.
+  Object.defineProperty(process, "env", { value: env });
+  forgetAll();
   return { startedAt: Date.now() - Number(clock() - passed.start) / 1e6 };
 }
 

@@ -22,6 +22,7 @@ const COMMON = {
   BUN_JSC_percentCPUPerMBForEdenTimer: "0.000000001",
   BUN_JSC_percentCPUPerMBForFullTimer: "0.000000001",
   BUN_JSC_useConcurrentGC: "0",
+  BUN_JSC_useConcurrentJIT: "0",
   BUN_JSC_numberOfGCMarkers: "1",
   GLIBC_TUNABLES: "glibc.pthread.rseq=0",
   MIMALLOC_PURGE_HOLES: "0",
@@ -30,6 +31,7 @@ const COMMON = {
 
 /** What a maker starts with, and whoever goes on where it was has started with. */
 export const SNAPSHOT_ENVIRONMENT: Record<SnapshotKind, Record<string, string>> = {
-  command: COMMON,
-  monitor: { ...MONITOR_ENVIRONMENT, ...COMMON },
+  // Code that was run in the maker is on its way to being compiled.
+  command: { ...COMMON, BUN_JSC_thresholdForJITAfterWarmUp: "100000" },
+  monitor: { ...MONITOR_ENVIRONMENT, ...COMMON, BUN_JSC_thresholdForJITAfterWarmUp: "100000" },
 };

@@ -1,9 +1,15 @@
 /** Takes a snapshot: what a process loads and is as it starts up, in a file that others go on from. See "A process from a file" in docs/architecture.md. */
+import { forgetAll } from "../../ffi/adopted.ts";
+import { AT_FDCWD, freeSpace, O_RDONLY, openat } from "../../ffi/fd.ts";
 import { readdirSync, readFileSync } from "../../ffi/files.ts";
 import { call } from "../../ffi/libc.ts";
+import { dirname } from "../../ffi/path.ts";
 import { freezer } from "../../ffi/stub.ts";
 import { type Adopted, adopt, Passed } from "./adopt.ts";
 import { FIRST_OWN_DESCRIPTOR, type SnapshotKind } from "./environment.ts";
+
+/** Bytes that are free on /run, which is memory, where there is to be a snapshot: it has some ten million. */
+const ROOM = 64e6;
 
 /**
  * Comes back in every process that goes on from here; the maker itself ends.
@@ -11,19 +17,34 @@ import { FIRST_OWN_DESCRIPTOR, type SnapshotKind } from "./environment.ts";
  * @param path where the snapshot is to be
  */
 export async function makeSnapshot(kind: SnapshotKind, path: string): Promise<Adopted> {
-  call("close_range", 3, FIRST_OWN_DESCRIPTOR - 1, 0); // taken by the loader until here
+  closeOthers(); // taken by the loader until here
+  if (!hasRoom(dirname(path))) process.exit(0);
   const { warmUp } = await (kind === "monitor" ? import("./warm-monitor.ts") : import("./warm-command.ts"));
-  await warmUp(`${path}.tmp`);
+  try {
+    await warmUp(`${path}.tmp`);
+  } catch (error) {
+    // Where there can be no containers, or none in namespaces like that: what has been loaded is worth it, too.
+    if (process.env.BERTH_DEBUG) console.error(error);
+    forgetAll();
+  }
+  closeOthers();
   forkAll();
   const passed = new Passed();
   const freeze = freezer(passed.memory);
   if (readdirSync("/proc/self/task").length > 1) throw new Error("a snapshot is of one thread");
-  Bun.gc(true);
   const copy = freeze();
   if (copy === 0) return adopt(passed);
   const { finishSnapshot } = await import("./write.ts");
   return finishSnapshot(copy, path, passed);
 }
+
+function hasRoom(folder: string): boolean {
+  using opened = openat(AT_FDCWD, folder, O_RDONLY);
+  return freeSpace(opened.fd) >= ROOM;
+}
+
+// All but what Bun's event loop is made of.
+const closeOthers = () => call("close_range", 3, FIRST_OWN_DESCRIPTOR - 1, 0);
 
 // JavaScriptCore's memory for code is not for children (madvise(2), MADV_DONTFORK).
 function forkAll(): void {

@@ -1,9 +1,24 @@
-/** Of a monitor. */
-export async function warmUp(_folder: string): Promise<void> {
-  await Promise.all([
-    import("../monitor/monitor.ts"),
-    import("../monitor/prepare-ahead.ts"),
-    import("../monitor/rehearsal.ts"),
-    import("../monitor/container-network.ts"),
-  ]);
+/** What a monitor does, once. */
+import { socketPair } from "../../ffi/socket.ts";
+import { flagValues, parseArguments } from "../cli/arguments.ts";
+import { CONTAINER_FLAGS, containerOptions } from "../cli/container-flags.ts";
+import { createContainer } from "../engine/create-container.ts";
+import { startRequest } from "../engine/start-container.ts";
+import { Monitor } from "../monitor/monitor.ts";
+import "../monitor/prepare-ahead.ts";
+import "../monitor/rehearsal.ts";
+import "../monitor/container-network.ts";
+import { startEarly } from "../runtime/spawn/here.ts";
+import { IMAGE, inOwnWorld } from "./warm.ts";
+
+/** Starts a container with the default network, and sees it end. */
+export function warmUp(folder: string): Promise<void> {
+  return inOwnWorld(folder, async (engine) => {
+    const { flags, args } = parseArguments(CONTAINER_FLAGS, ["--rm", IMAGE], true);
+    const record = createContainer(engine, containerOptions(flagValues(CONTAINER_FLAGS, flags) as never, args), false, () => {});
+    startEarly();
+    const [ours, theirs] = socketPair();
+    await new Monitor(startRequest(engine, record, { attach: true }), theirs, engine.db).runSilently();
+    ours.close();
+  });
 }

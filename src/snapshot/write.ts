@@ -1,7 +1,7 @@
 /** Writes a snapshot down, as ffi/restore.h reads it, out of a copy of its maker that does nothing. Only the maker does this. */
 import { spawnSync } from "node:child_process";
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { call, tryCall } from "../../ffi/libc.ts";
 import type { Passed } from "./adopt.ts";
 import { TRIAL_NAME } from "./environment.ts";
@@ -10,6 +10,7 @@ import { TRIAL_PASSED } from "./trial.ts";
 const MAGIC = 0x31746f687370616en;
 const HEAD = 20480; // bytes at most before the pages
 const PAGE = 4096;
+const ZEROS = Buffer.alloc(PAGE);
 /** Pages in between that are written, too, where a mapping more would cost more. */
 const GAP = 4;
 /** Bytes that the main thread's stack may grow to. */
@@ -72,7 +73,9 @@ export function finishSnapshot(copy: number, path: string, passed: Passed): neve
 // Those of other builds.
 function sweep(path: string): void {
   const folder = dirname(path);
+  const [build = ""] = basename(path).split("-");
   for (const name of readdirSync(folder)) {
+    if (name.startsWith(build)) continue;
     const other = join(folder, name);
     try {
       if (Date.now() - statSync(other).mtimeMs > KEPT) rmSync(other, { recursive: true });
@@ -138,10 +141,8 @@ function describeMemory(pid: number) {
     const isFile = path.startsWith("/");
     const isCode = (protection & EXECUTE) !== 0;
     if (path !== exe) base.push(baseOf(area, files));
-    for (const { address, length } of ownPages(pagemap, area)) {
-      const bytes = Buffer.alloc(length);
-      for (let done = 0; done < length; ) done += readSync(memory, bytes, done, length - done, address + done);
-      pages.push(bytes);
+    for (const { address, length } of ownPages(pagemap, memory, area)) {
+      pages.push(readMemory(memory, address, length));
       // Nothing on /run may be executed.
       over.push({ address, length, offset, protection, source: isCode ? SOURCE.copy : SOURCE.snapshot });
       offset += length;
@@ -184,8 +185,14 @@ function areasOf(pid: number): Area[] {
   return areas;
 }
 
-/** Runs of pages that are the process's own, and not a file's or none (proc_pid_pagemap(5)). */
-function ownPages(pagemap: number, { start, end }: Area): { address: number; length: number }[] {
+function readMemory(memory: number, address: number, length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  for (let done = 0; done < length; ) done += readSync(memory, bytes, done, length - done, address + done);
+  return bytes;
+}
+
+/** Runs of pages that are the process's own, and not a file's or none (proc_pid_pagemap(5)), nor nothing but zeros. */
+function ownPages(pagemap: number, memory: number, { start, end, path }: Area): { address: number; length: number }[] {
   const runs: { address: number; length: number }[] = [];
   const entries = Buffer.alloc(1 << 17);
   const step = (entries.length / 8) * PAGE;
@@ -197,6 +204,7 @@ function ownPages(pagemap: number, { start, end }: Area): { address: number; len
       const [isPresent, isSwapped, isShared] = [flags & 4, flags & 2, flags & 1];
       if (!(isPresent || isSwapped) || isShared) continue;
       const address = at + i * PAGE;
+      if (!path.startsWith("/") && readMemory(memory, address, PAGE).equals(ZEROS)) continue;
       const last = runs.at(-1);
       if (last && address - last.address - last.length <= GAP * PAGE) last.length = address + PAGE - last.address;
       else runs.push({ address, length: PAGE });

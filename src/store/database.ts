@@ -8,6 +8,14 @@ import { StoreError } from "./errors.ts";
 // How long one process waits for another's write, in milliseconds; a write takes well under one.
 const BUSY_TIMEOUT = 30_000;
 
+// For as long as the process lives, see openEngine.
+const opened: Database[] = [];
+
+/** Closes what {@link openDatabase} has opened; for a snapshot's maker, from which others go on. */
+export function closeDatabases(): void {
+  for (const database of opened.splice(0)) database.close();
+}
+
 /** Opens the database at `path`, making it and bringing it to today's version. Throws {@link StoreError}. */
 export function openDatabase(path: string): Database {
   try {
@@ -15,6 +23,7 @@ export function openDatabase(path: string): Database {
     // NORMAL under WAL: a crash of the machine loses the last commits at most, never the database.
     database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT}; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON`);
     migrate(database, path);
+    opened.push(database);
     return database;
   } catch (error) {
     if (error instanceof StoreError) throw error;

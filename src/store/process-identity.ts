@@ -1,4 +1,5 @@
 /** Which process a record means: its number alone is given to others after it. */
+import { onAdopted } from "../../ffi/adopted.ts";
 import { readFileSync } from "../../ffi/files.ts";
 import { processStartTime } from "../../ffi/process.ts";
 
@@ -18,6 +19,9 @@ export function bootId(): string {
 }
 
 let own: ProcessIdentity | undefined;
+onAdopted(() => {
+  own = undefined;
+});
 
 export function currentProcess(): ProcessIdentity {
   own ??= { pid: process.pid, startTime: processStartTime(process.pid) ?? 0, bootId: bootId() };

@@ -1,4 +1,5 @@
 /** Where this host's cgroup hierarchies are mounted. */
+import { onAdopted } from "../../../ffi/adopted.ts";
 import { readFileSync } from "../../../ffi/files.ts";
 
 /** One mount of cgroupfs. */
@@ -40,6 +41,9 @@ export function parseHierarchies(mountinfo: string, controllersOf: (path: string
 }
 
 let found: Hierarchies | undefined;
+onAdopted(() => {
+  found = undefined;
+});
 
 /** The hierarchies of this host, read once a process. */
 export function findHierarchies(): Hierarchies {

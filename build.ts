@@ -14,6 +14,9 @@ const PT_DYNAMIC = 2;
 const PT_INTERP = 3;
 const DT_NEEDED = 1n;
 const DT_STRTAB = 5n;
+const DT_PLTRELSZ = 2n;
+const DT_SYMTAB = 6n;
+const DT_JMPREL = 23n;
 const DT_VERNEED = 0x6ffffffen;
 const DT_VERNEEDNUM = 0x6fffffffn;
 const PAGE = 4096n;
@@ -109,7 +112,15 @@ function readDynamic(elf: Buffer, headers: ProgramHeader[]) {
   }
   const strings = offsetOf(value(DT_STRTAB));
   const nameAt = (offset: number) => elf.toString("latin1", strings + offset, elf.indexOf(0, strings + offset));
-  return { entries, needs, nameAt };
+  /** Where the address of another object's function stands once it is known (Elf64_Rela, Elf64_Sym). */
+  const slotOf = (name: string) => {
+    const symbols = offsetOf(value(DT_SYMTAB));
+    const first = offsetOf(value(DT_JMPREL));
+    for (let at = first; at < first + Number(value(DT_PLTRELSZ)); at += 24)
+      if (nameAt(elf.readUInt32LE(symbols + 24 * elf.readUInt32LE(at + 12))) === name) return elf.readBigUInt64LE(at);
+    throw new Error(`the compiled program does not call ${name}`);
+  };
+  return { entries, needs, nameAt, slotOf };
 }
 
 /** Bytes of the version-need table: the loader copies it to change file names in it. */
@@ -186,6 +197,7 @@ function encodeParams(fields: {
   verneedSize: bigint;
   id: string;
   build: string;
+  madvise: bigint;
   libraries: (Library & { address: bigint })[];
   headers: ProgramHeader[];
 }): Buffer {
@@ -195,14 +207,15 @@ function encodeParams(fields: {
   });
   b.write(fields.id, 40, "latin1");
   b.write(fields.build, 72, "latin1");
+  b.writeBigUInt64LE(fields.madvise, 104);
   fields.libraries.forEach((library, i) => {
-    const at = 104 + i * 48;
+    const at = 112 + i * 48;
     b.write(library.name, at, "latin1");
     b.writeBigUInt64LE(library.address, at + 32);
     b.writeBigUInt64LE(BigInt(library.bytes.length), at + 40);
   });
   fields.headers.forEach((header, i) => {
-    encodeProgramHeader(header).copy(b, 104 + MAX_LIBS * 48 + i * 56);
+    encodeProgramHeader(header).copy(b, 112 + MAX_LIBS * 48 + i * 56);
   });
   return b;
 }
@@ -333,6 +346,7 @@ async function embedLoader(compiled: Buffer, arch: string, compiler: string): Pr
     verneedSize: verneedSize(elf, headers),
     id,
     build: digest(elf, code),
+    madvise: readDynamic(elf, headers).slotOf("madvise"),
     libraries: placed,
     headers,
   }).copy(blob);

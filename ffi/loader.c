@@ -31,6 +31,7 @@ extern const struct {
   uint64_t lib_count;  // libs[0] is the dynamic loader
   char id[32];         // names the folder of unpacked libraries: a digest of them
   char build[32];      // names this program's snapshots: a digest of it
+  uint64_t madvise;    // where the address of the C library's madvise stands
   struct lib libs[MAX_LIBS];
   Elf64_Phdr phdrs[MAX_PHDRS]; // Bun's program headers, PT_INTERP still among them
 } params;
@@ -60,7 +61,7 @@ extern const struct {
 #define O_NOFOLLOW 0400000
 #define HOST_LOADER "/lib64/ld-linux-x86-64.so.2"
 enum { NR_write = 1, NR_mmap = 9, NR_mprotect = 10, NR_rt_sigaction = 13, NR_rt_sigprocmask = 14, NR_pread64 = 17, NR_madvise = 28, NR_getpid = 39,
-  NR_brk = 12, NR_socketpair = 53, NR_clone = 56, NR_execve = 59, NR_fcntl = 72, NR_chdir = 80, NR_getuid = 102, NR_setsid = 112, NR_setpriority = 141, NR_mount = 165, NR_clock_gettime = 228,
+  NR_brk = 12, NR_socketpair = 53, NR_clone = 56, NR_execve = 59, NR_fcntl = 72, NR_chdir = 80, NR_getuid = 102, NR_setsid = 112, NR_setpriority = 141, NR_prctl = 157, NR_mount = 165, NR_clock_gettime = 228,
   NR_mkdirat = 258, NR_newfstatat = 262, NR_unlinkat = 263, NR_renameat = 264, NR_dup3 = 292, NR_memfd_create = 319, NR_close_range = 436 };
 struct stat_head { uint64_t dev, ino, nlink; uint32_t mode, uid, gid, pad; uint64_t rdev; int64_t size; char rest[88]; };
 // The room between what the kernel left on the stack and our own frames is for a few more variables.
@@ -314,6 +315,10 @@ static void ask_for_huge_pages(void) {
   }
 }
 
+// What goes on from a snapshot has pages of its own for more than it needs: three megabytes more for a monitor, which is not
+// for one that may wait for days.
+#define NO_SNAPSHOT "BERTH_SNAPSHOT=off"
+
 static int ends_with(const char *text, const char *end) {
   size_t size = length(text), skip = length(end);
   return size >= skip && equal(text + size - skip, end);
@@ -351,13 +356,28 @@ static _Noreturn void become(const char *const *argv, const char *const *environ
   end(1);
 }
 
+// Whether its container is for the background: `-d`, alone or with other flags without values.
+static int is_detached(uint64_t *stack) {
+  char **argv = (char **)(stack + 1);
+  for (uint64_t i = 2; i < stack[0]; i++) {
+    const char *c = argv[i];
+    if (equal(c, "--detach")) return 1;
+    if (*c++ != '-') continue;
+    int found = 0;
+    for (; *c == 'd' || *c == 'i' || *c == 't'; c++) found |= *c == 'd';
+    if (found && !*c) return 1;
+  }
+  return 0;
+}
+
 // As launchMonitor in src/engine/launch-monitor.ts, whose connection stays with it as descriptor 3.
 static _Noreturn void become_monitor(uint64_t *stack, int connection, unsigned parents) {
   const char *const argv[] = {MONITOR_NAME, "monitor", 0};
   const char *environment[] = {MONITOR_ENVIRONMENT, 0, 0, 0, 0};
   const char **next = environment;
   while (*next) next++;
-  const char *given[] = {find_variable(stack, "BERTH_TRACE="), find_variable(stack, "BERTH_ROOT="), find_variable(stack, "BERTH_SNAPSHOT=")};
+  const char *given[] = {find_variable(stack, "BERTH_TRACE="), find_variable(stack, "BERTH_ROOT="),
+    is_detached(stack) ? NO_SNAPSHOT : find_variable(stack, "BERTH_SNAPSHOT=")};
   for (size_t i = 0; i < sizeof given / sizeof *given; i++)
     if (given[i]) *next++ = given[i];
   if (may_use_all_processors()) use_all_but(0, parents), use_all_but(0, NO_PROCESSOR);
@@ -389,6 +409,7 @@ static uint64_t *launch_monitor(uint64_t *stack, uint64_t *connection) {
 #define SNAPSHOT_FOLDER "/run/berth/snapshot/"
 #define SNAPSHOT_ATTEMPTS 60 // seconds between them
 #define PRIO_PROCESS 0
+#define PR_GET_SECCOMP 21
 #define EEXIST 17
 #define ENOENT 2
 
@@ -443,6 +464,8 @@ static void use_snapshot(uint64_t *stack, uint64_t connection, const uint64_t st
   char path[96];
   const uint64_t given[2] = {connection, start[0] * 1000000000 + start[1]};
   if (call(NR_getuid, 0, 0, 0, 0) != 0 || call(NR_getpid, 0, 0, 0, 0) == 1) return;
+  // Bun finds out what the kernel can do as it starts up; a filter may take some of it away.
+  if (call(NR_prctl, PR_GET_SECCOMP, 0, 0, 0) != 0) return;
   int is_trial = is_called(stack, TRIAL_NAME, 2), is_monitor = stack[0] >= 2 && equal(arguments_of(stack)[0], MONITOR_NAME);
   if (!is_trial && (find_variable(stack, "BERTH_SNAPSHOT=") || (!is_monitor && is_started_specially(stack)))) return;
   append(append(append(append(path, SNAPSHOT_FOLDER), params.build), "-"), is_monitor ? "monitor" : "command");

@@ -96,6 +96,23 @@ static int give_number(long fd, uint64_t number) {
   return given;
 }
 
+// The memory allocator's areas lie far below all that the kernel places.
+#define ARENAS_END 0x600000000000ul
+
+// madvise(3) of a process that goes on from a snapshot. Pages that its memory allocator gives back are zeros when it has them
+// again, and so they must be: those of a file, as the snapshot's are, would be the file's.
+static int advise(uint64_t address, uint64_t length, int advice) {
+  enum { MADV_DONTNEED = 4, MADV_FREE = 8 };
+  long result;
+  if ((advice == MADV_DONTNEED || advice == MADV_FREE) && address < ARENAS_END) {
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
+    result = syscall6(NR_mmap, address, length, PROT_READ | PROT_WRITE, flags, -1, 0);
+  } else {
+    result = call(NR_madvise, address, length, advice, 0);
+  }
+  return is_error(result) ? -1 : 0;
+}
+
 // What Bun does first: descriptors 0 to 2 are open, and there may be as many as the limit has.
 static void prepare_descriptors(void) {
   for (int fd = 0; fd < 3; fd++)
@@ -165,6 +182,7 @@ static void restore(uint64_t *stack, long snapshot, const uint64_t given[2]) {
   call(NR_set_robust_list, s->robust_list, s->robust_size, 0, 0);
   *(int *)s->thread_number = call(NR_set_tid_address, s->thread_number, 0, 0, 0);
   prepare_descriptors();
+  *(uint64_t *)params.madvise = (uint64_t)advise;
   memcpy((void *)s->passed, given, 2 * sizeof *given);
   __asm__ volatile("mov %0, %%rsp\n  xor %%eax, %%eax\n  jmp *%1\n" ::"r"(s->stack), "r"(s->resume) : "memory");
   __builtin_unreachable();

@@ -6,6 +6,12 @@ import { traceEnvironment } from "../../ffi/trace.ts";
 import { MONITOR_ENVIRONMENT, MONITOR_NAME } from "../monitor/environment.ts";
 import { ROOTLESS_ALIVE, ROOTLESS_UID } from "../store/layout.ts";
 
+// One that may wait for days has less memory of its own without: see NO_SNAPSHOT in ffi/loader.c.
+function snapshotEnvironment(isDetached: boolean): Record<string, string> {
+  const { BERTH_SNAPSHOT = isDetached ? "off" : undefined } = process.env;
+  return BERTH_SNAPSHOT === undefined ? {} : { BERTH_SNAPSHOT };
+}
+
 // What a monitor needs to start the container again, and its helper programs.
 function rootlessEnvironment(): Record<string, string> {
   const { [ROOTLESS_ALIVE]: alive, [ROOTLESS_UID]: uid, PATH = "" } = process.env;
@@ -16,15 +22,17 @@ function rootlessEnvironment(): Record<string, string> {
  * Launches a monitor, which waits on the connection given back for what it is to do, and
  * ends with it. It takes a while to start up: whoever knows early that there will be a
  * container launches it before making that.
+ *
+ * @param isDetached whether its container is for the background
  */
-export function launchMonitor(job?: "take-over"): OwnedFd {
+export function launchMonitor({ job, isDetached = false }: { job?: "take-over"; isDetached?: boolean } = {}): OwnedFd {
   const [ours, theirs] = socketPair();
   using executable = openat(AT_FDCWD, "/proc/self/exe", O_RDONLY);
   using nothing = openat(AT_FDCWD, "/dev/null", O_RDWR);
   startProgram({
     executable,
     args: [MONITOR_NAME, "monitor", ...(job === undefined ? [] : [job])],
-    environment: { ...MONITOR_ENVIRONMENT, ...rootlessEnvironment(), ...traceEnvironment() },
+    environment: { ...MONITOR_ENVIRONMENT, ...rootlessEnvironment(), ...traceEnvironment(), ...snapshotEnvironment(isDetached) },
     descriptors: [nothing.fd, nothing.fd, nothing.fd, theirs.fd],
     newSession: true,
     ours,

@@ -107,7 +107,7 @@ export async function startContainer(engine: Engine, record: ContainerRecord, op
   if (record.podId !== undefined && !record.config.isInfra) await startInfra(engine, record.podId, options.warn);
   const request = startRequest(engine, record, options);
   mark("describe it");
-  const monitor = options.monitor ?? loadLauncher().launchMonitor();
+  const monitor = options.monitor ?? loadLauncher().launchMonitor({ isDetached: !options.attach });
   try {
     // It has begun before there is more of a connection.
     writeFrame(monitor.fd, FrameType.start, request);

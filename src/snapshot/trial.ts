@@ -10,6 +10,14 @@ export async function passTrial(): Promise<void> {
   const [{ sum }] = db.query("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) SELECT sum(i) AS sum FROM n").all() as [
     { sum: number },
   ];
+  // Memory that is let go of and had again must be as it ought to be.
+  for (let round = 0; round < 4; round++) {
+    const lists = Array.from({ length: 2000 }, (_, i) => new Array(i % 64).fill({ round, i, text: `${i}`.repeat(9) }));
+    const blocks = Array.from({ length: 64 }, (_, i) => Buffer.alloc(1 << 14, i));
+    if (blocks.some((block, i) => block[9999] !== i) || lists[63]?.[62].i !== 63) process.exit(1);
+    if (new Uint8Array(1 << 20).some(Boolean)) process.exit(1);
+    Bun.gc(true);
+  }
   const text = await Bun.file("/proc/self/stat").text();
   await Bun.sleep(1);
   Bun.gc(true);

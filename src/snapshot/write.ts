@@ -25,6 +25,9 @@ const ARCH_GET_FS = 0x1003;
 /** Bytes of glibc's struct pthread in which the thread's number is looked for. */
 const THREAD_BLOCK = 0x800;
 
+/** Above are code, which nothing on /run may be, and what may be given back and had again as zeros: see `advise` in ffi/restore.h. */
+const ARENAS_END = 0x600000000000;
+
 /** enum source of ffi/restore.h; from the last one on, files. */
 const SOURCE = { anonymous: 0, smallPages: 1, snapshot: 2, copy: 3, protect: 4, firstFile: 5 } as const;
 
@@ -143,8 +146,7 @@ function describeMemory(pid: number) {
     if (path !== exe) base.push(baseOf(area, files));
     for (const { address, length } of ownPages(pagemap, memory, area)) {
       pages.push(readMemory(memory, address, length));
-      // Nothing on /run may be executed.
-      over.push({ address, length, offset, protection, source: isCode ? SOURCE.copy : SOURCE.snapshot });
+      over.push({ address, length, offset, protection, source: isFile || end < ARENAS_END ? SOURCE.snapshot : SOURCE.copy });
       offset += length;
     }
     if (isCode && !isFile && !(protection & WRITE)) over.push({ address: start, length: end - start, offset: 0, protection, source: SOURCE.protect });

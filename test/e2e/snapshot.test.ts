@@ -22,7 +22,7 @@ afterAll(async () => {
 
 const HELPERS = `
 mount --make-rprivate /
-mount -t tmpfs t /run
+mount -t tmpfs -o mode=755 t /run
 S=/run/berth/snapshot
 # Waits until there is one of a kind, and nobody who makes one.
 made() {
@@ -43,7 +43,7 @@ uses() {
 
 /** What a script prints; `$B` is berth. */
 function inOwnRun(script: string, env: Record<string, string> = {}): string {
-  const { stdout, stderr, exitCode } = Bun.spawnSync(["unshare", "-m", "sh", "-e", "-c", HELPERS + script], {
+  const { stdout, stderr, exitCode } = Bun.spawnSync(["unshare", "-m", "bash", "-e", "-c", HELPERS + script], {
     env: { ...engine.env, B: BERTH, OLD_KERNEL: oldKernel, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -67,7 +67,7 @@ describe("a snapshot", () => {
   test("many commands at once have one made", () => {
     const out = inOwnRun(`
       for i in $(seq 8); do $B version --short > /dev/null & done; wait
-      made command; ls $S | wc -l
+      made command; ls $S/*-command | wc -l
     `);
     expect(out).toBe("1");
   });
@@ -76,9 +76,9 @@ describe("a snapshot", () => {
     const out = inOwnRun(`
       $B version --short > /dev/null; made command
       F=$(ls $S/*-command); rm $F; touch $F.new
-      $B version --short > /dev/null; $B version --short > /dev/null; sleep 1; ls $S | grep -vc new || true
+      $B version --short > /dev/null; $B version --short > /dev/null; sleep 1; ls $S/*-command 2> /dev/null | wc -l
       touch -d '2 minutes ago' $F.new
-      $B version --short > /dev/null; $B version --short > /dev/null; made command; ls $S | wc -l
+      $B version --short > /dev/null; $B version --short > /dev/null; made command; ls $S/*-command | wc -l
     `);
     expect(out).toBe("0\n1");
   });
@@ -91,7 +91,7 @@ test("a process from a snapshot has its own arguments, variables, folder, descri
     cd /usr
     $B run --rm -e MINE -e OTHER=2 -v ./share:/x bb sh -c 'echo $MINE$OTHER; ls -d /x/doc; ulimit -n; ls /proc/self/fd | wc -l'
     echo input | $B run --rm -i bb cat
-    for i in 1 2 3 4 5 6 7 8; do $B create bb; done | sort -u | wc -l
+    for i in 1 2 3 4 5 6 7 8; do $B create bb true; done | sort -u | wc -l
     $B ps -a --format '{{.Names}}' | sort -u | wc -l
     $B version --short <&-; $B version --short 800</dev/null; $B version --short >&- || echo closed
     (ulimit -n 256; $B version --short)
@@ -100,7 +100,7 @@ test("a process from a snapshot has its own arguments, variables, folder, descri
     { MINE: "1" },
   ).split("\n");
   const version = out[7] as string;
-  expect(version).toMatch(/^\d+\.\d+/);
+  expect(version).toMatch(/^berth version \d/);
   expect(out.slice(0, 7)).toEqual(["12", "/x/doc", "1024", "4", "input", "8", "8"]);
   expect(out.slice(7).filter((line) => line !== "closed")).toEqual([version, version, version, "8"]);
 });

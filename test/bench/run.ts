@@ -1,7 +1,7 @@
 // Measures berth beside its peers: hyperfine runs the commands of a row in turn, and the
 // ratios count, not the milliseconds of a shared machine. `npm run bench [-- ROW…]`; with
 // --write they go into docs/benchmarks.md, with --check it fails where they got worse.
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { measure } from "./measure.ts";
@@ -76,6 +76,16 @@ if (!existsSync(BERTH)) {
   console.error("bench: dist/berth is missing: run `npm run build` first");
   process.exit(2);
 }
+const SNAPSHOTS = "/run/berth/snapshot";
+
+// As on a machine that has used berth since it started; the peers' daemons run, too. A container that cannot be made has a
+// monitor nevertheless.
+async function makeSnapshots(): Promise<void> {
+  Bun.spawnSync([BERTH, "--root", join(folder, "snapshots"), "run", "--pull", "never", "none"]);
+  const isMaking = () => existsSync(SNAPSHOTS) && readdirSync(SNAPSHOTS).some((name) => name.endsWith(".new"));
+  for (let i = 0; i < 200 && isMaking(); i++) await Bun.sleep(100);
+}
+
 async function inOwnNetwork(program: string, rows: string[] = []): Promise<void> {
   const command = ["unshare", "-n", "-m", process.execPath, join(import.meta.dir, program), folder, ...rows];
   const child = Bun.spawn(command, { stdout: "inherit", stderr: "inherit" });
@@ -86,6 +96,7 @@ const isWanted = (name: string) => wanted.length === 0 || wanted.includes(name);
 let images: ImageRows | undefined;
 try {
   await installPeers(PACKAGES);
+  await makeSnapshots();
   for (const [name, make] of Object.entries(CONTAINER_ROWS)) if (isWanted(name)) await measure(make(folder), folder);
   if (isWanted(STARTUP_ROW)) {
     using startup = startupRows(folder);

@@ -13,7 +13,7 @@ if (process.argv0 === SNAPSHOT_NAME) {
   const { makeSnapshot } = await import("./snapshot/make.ts");
   // From here on this is another process, with arguments of its own.
   ({ startedAt } = await makeSnapshot(process.argv[3] as SnapshotKind, process.argv[4] as string));
-  if (String(process.argv0) === TRIAL_NAME) await (await import("./snapshot/trial.ts")).passTrial();
+  if (String(process.argv0) === TRIAL_NAME) await (await import("./snapshot/trial.ts")).passTrial(process.argv[2] as string);
 }
 
 // The kernel's arguments are no command line.

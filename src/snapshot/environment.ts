@@ -10,6 +10,15 @@ export const TRIAL_NAME = "berth-snapshot-trial";
 /** The first number of what Bun opens as it starts up: those below are left to whoever starts a process. */
 export const FIRST_OWN_DESCRIPTOR = 800;
 
+/** Bytes. */
+export const PAGE = 4096;
+
+/** Whole pages. */
+export interface Range {
+  address: number;
+  length: number;
+}
+
 /** How many processes there are: those that the command line starts in, and monitors. */
 export type SnapshotKind = "command" | "monitor";
 

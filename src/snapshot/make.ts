@@ -35,7 +35,7 @@ export async function makeSnapshot(kind: SnapshotKind, path: string): Promise<Ad
   const copy = freeze();
   if (copy === 0) return adopt(passed);
   const { finishSnapshot } = await import("./write.ts");
-  return finishSnapshot(copy, path, passed);
+  return finishSnapshot(copy, kind, path, passed);
 }
 
 function hasRoom(folder: string): boolean {

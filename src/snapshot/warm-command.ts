@@ -18,6 +18,13 @@ const LINES = [
 /** Milliseconds in which what has ended is let go of: a child that nobody waits for keeps its container from ending. */
 const AFTERMATH = 20;
 
+/** Once more, of these. */
+export function tryOnce(folder: string): Promise<void> {
+  return inOwnWorld(folder, async () => {
+    await dispatch(["--root", folder, "run", "--rm", IMAGE]);
+  });
+}
+
 export function warmUp(folder: string): Promise<void> {
   return inOwnWorld(folder, async () => {
     for (const line of LINES) {

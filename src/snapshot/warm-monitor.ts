@@ -11,6 +11,8 @@ import "../monitor/container-network.ts";
 import { startEarly } from "../runtime/spawn/here.ts";
 import { IMAGE, inOwnWorld } from "./warm.ts";
 
+export { warmUp as tryOnce };
+
 /** Starts a container with the default network, and sees it end. */
 export function warmUp(folder: string): Promise<void> {
   return inOwnWorld(folder, async (engine) => {

@@ -4,15 +4,18 @@ import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync,
 import { basename, dirname, join } from "node:path";
 import { call, tryCall } from "../../ffi/libc.ts";
 import type { Passed } from "./adopt.ts";
-import { TRIAL_NAME } from "./environment.ts";
+import { PAGE, type Range, type SnapshotKind, TRIAL_NAME } from "./environment.ts";
 import { TRIAL_PASSED } from "./trial.ts";
 
 const MAGIC = 0x31746f687370616en;
-const HEAD = 20480; // bytes at most before the pages
-const PAGE = 4096;
+const HEAD = 32768; // bytes at most before the pages
 const ZEROS = Buffer.alloc(PAGE);
 /** Pages in between that are written, too, where a mapping more would cost more. */
 const GAP = 4;
+/** Pages; fewer are copied. */
+const LEAST_MAPPED = 4;
+/** The program is at a fixed address. */
+const PROGRAM_END = 0x10000000;
 /** Bytes that the main thread's stack may grow to. */
 const STACK = 8 << 20;
 const SPECIALS = 4;
@@ -44,25 +47,36 @@ interface Area {
   isSmall: boolean;
 }
 
-interface Mapping {
-  address: number;
-  length: number;
-  /** In the snapshot's pages, or in a file. */
+interface Mapping extends Range {
+  /** In a file. */
   offset: number;
   protection: number;
   source: number;
+  /** What is there, if that is in the snapshot. */
+  bytes?: Buffer;
+}
+
+interface Memory {
+  /** What is mapped where there is nothing yet, and what is put over that. */
+  base: Mapping[];
+  over: Mapping[];
+  specials: Area[];
+  files: string[];
 }
 
 /** Writes it, proves that it works, and puts it in its place. Ends the process. */
-export function finishSnapshot(copy: number, path: string, passed: Passed): never {
+export function finishSnapshot(copy: number, kind: SnapshotKind, path: string, passed: Passed): never {
   const beside = `${path}.new`;
   try {
-    const bytes = encode(copy, passed);
-    const out = openSync(beside, "w", 0o600);
-    writeSync(out, bytes);
-    closeSync(out);
-    const { status } = spawnSync("/proc/self/exe", [beside], { argv0: TRIAL_NAME, env: {}, cwd: "/", stdio: "ignore", timeout: 10_000 });
-    if (status !== TRIAL_PASSED) throw new Error(`the trial ended with ${status}`);
+    const held = describeHeld(passed); // before this process does more
+    const memory = describeMemory(copy);
+    writePrivately(beside, encode(memory, [], held));
+    const changed = tryOut(beside);
+    if (kind === "monitor") {
+      // They all do the same; what a command changes is another's third.
+      writePrivately(beside, encode(memory, changed, held));
+      tryOut(beside);
+    }
     renameSync(beside, path);
     sweep(path);
   } catch (error) {
@@ -71,6 +85,19 @@ export function finishSnapshot(copy: number, path: string, passed: Passed): neve
   }
   call("kill", copy, SIGKILL);
   process.exit();
+}
+
+function writePrivately(path: string, bytes: Buffer): void {
+  const out = openSync(path, "w", 0o600);
+  if (writeSync(out, bytes) < bytes.length) throw new Error(`${path}: no room`);
+  closeSync(out);
+}
+
+function tryOut(path: string): Range[] {
+  const options = { argv0: TRIAL_NAME, env: {}, cwd: "/", timeout: 10_000, encoding: "utf8" } as const;
+  const { status, stdout } = spawnSync("/proc/self/exe", [path], { ...options, stdio: ["ignore", "pipe", "ignore"] });
+  if (status !== TRIAL_PASSED) throw new Error(`the trial ended with ${status}`);
+  return JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "") as Range[];
 }
 
 // Those of other builds.
@@ -86,29 +113,38 @@ function sweep(path: string): void {
   }
 }
 
-function encode(pid: number, passed: Passed): Buffer {
-  const { base, over, pages, specials, files } = describeMemory(pid);
+/** @param changed what is changed soon: to copy such a page at once takes half as long as to have it copied when it is */
+function encode({ base, over: mapped, specials, files }: Memory, changed: Range[], held: Held): Buffer {
+  const { over, copied } = divide(mapped, changed);
   const words: bigint[] = [MAGIC, 0n, ...textWords(readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim(), 40)];
-  const signals = handledSignals();
-  const { epoll, event, events, data } = findEventLoop();
-  words.push(passed.stack, passed.resume, passed.given, ...threadWords());
+  const { signals, loop } = held;
+  words.push(...held.thread);
   words.push(
     BigInt(specials.length),
     ...Array.from({ length: SPECIALS }, (_, i) => [specials[i]?.start ?? 0, specials[i]?.end ?? 0].map(BigInt)).flat(),
   );
-  words.push(BigInt(epoll), BigInt(event), events, data);
-  words.push(...[signals.length, files.length, base.length + over.length, base.length].map(BigInt), ...signals.flat());
+  words.push(BigInt(loop.epoll), BigInt(loop.event), loop.events, loop.data);
+  words.push(...[signals.length, files.length, base.length + over.length, base.length, copied.length, 0].map(BigInt), ...signals.flat());
+  const copiedOffset = words.length - 5 * signals.length - 1;
   for (const file of files) {
     const { ino, size, mtimeNs } = statSync(file, { bigint: true });
     words.push(...textWords(file, 128), ino, size, mtimeNs / 1_000_000_000n, mtimeNs % 1_000_000_000n);
   }
-  const bytes = (words.length + 4 * (base.length + over.length)) * 8;
+  const bytes = (words.length + 4 * (base.length + over.length) + 2 * copied.length) * 8;
   if (bytes > HEAD) throw new Error(`${bytes} bytes before the pages, ${HEAD} at most`);
   const first = Math.ceil(bytes / PAGE) * PAGE;
   words[1] = BigInt(bytes);
-  for (const { address, length, offset, protection, source } of [...base, ...over]) {
-    const isOwn = source === SOURCE.snapshot || source === SOURCE.copy;
-    words.push(BigInt(address), BigInt(length), BigInt(isOwn ? first + offset : offset), BigInt(protection) | (BigInt(source) << 32n));
+  const pages: Buffer[] = [];
+  let at = first;
+  for (const { address, length, offset, protection, source, bytes } of [...base, ...over]) {
+    words.push(BigInt(address), BigInt(length), BigInt(bytes ? at : offset), BigInt(protection) | (BigInt(source) << 32n));
+    if (bytes) pages.push(bytes);
+    at += bytes?.length ?? 0;
+  }
+  words[copiedOffset] = BigInt(at);
+  for (const { address, length, bytes } of copied) {
+    words.push(BigInt(address), BigInt(length));
+    if (bytes) pages.push(bytes);
   }
   const head = Buffer.alloc(first);
   words.forEach((word, i) => {
@@ -123,15 +159,12 @@ function textWords(text: string, bytes: number): bigint[] {
   return [...new BigUint64Array(memory.buffer, memory.byteOffset, bytes / 8)];
 }
 
-/** What is mapped where there is nothing yet, what is put over that, and the pages for it. */
-function describeMemory(pid: number) {
+function describeMemory(pid: number): Memory {
   const exe = readlinkSync(`/proc/${pid}/exe`);
   const files: string[] = [];
   const specials: Area[] = [];
   const base: Mapping[] = [];
   const over: Mapping[] = [];
-  const pages: Buffer[] = [];
-  let offset = 0;
   const pagemap = openSync(`/proc/${pid}/pagemap`, "r");
   const memory = openSync(`/proc/${pid}/mem`, "r");
   for (const area of areasOf(pid)) {
@@ -145,16 +178,54 @@ function describeMemory(pid: number) {
     const isCode = (protection & EXECUTE) !== 0;
     if (path !== exe) base.push(baseOf(area, files));
     for (const { address, length } of ownPages(pagemap, memory, area)) {
-      pages.push(readMemory(memory, address, length));
-      over.push({ address, length, offset, protection, source: isFile || end < ARENAS_END ? SOURCE.snapshot : SOURCE.copy });
-      offset += length;
+      const source = isFile || end < ARENAS_END ? SOURCE.snapshot : SOURCE.copy;
+      over.push({ address, length, offset: 0, protection, source, bytes: readMemory(memory, address, length) });
     }
     if (isCode && !isFile && !(protection & WRITE)) over.push({ address: start, length: end - start, offset: 0, protection, source: SOURCE.protect });
   }
   closeSync(pagemap);
   closeSync(memory);
   if (specials.at(-1)?.path !== "[vdso]" || specials.length > SPECIALS) throw new Error("expected a vDSO, and what it reads before it");
-  return { base, over, pages, specials, files };
+  return { base, over, specials, files };
+}
+
+/** Takes what is changed out of what is mapped, and what is too little for a mapping of its own beside it. */
+function divide(mapped: Mapping[], changed: Range[]): { over: Mapping[]; copied: Mapping[] } {
+  const pages = new Set(changed.flatMap(({ address, length }) => Array.from({ length: length / PAGE }, (_, i) => address + i * PAGE)));
+  const over: Mapping[] = [];
+  const copied: Mapping[] = [];
+  for (const mapping of mapped) {
+    if (mapping.source !== SOURCE.snapshot || mapping.address < PROGRAM_END || mapping.address >= ARENAS_END) {
+      over.push(mapping);
+      continue;
+    }
+    const { address, length, bytes } = mapping;
+    const isChanged = Array.from({ length: length / PAGE }, (_, i) => pages.has(address + i * PAGE));
+    for (let from = 0; from < isChanged.length; ) {
+      const to = endOfRun(isChanged, from);
+      const isCopied = (isChanged[from] as boolean) || to - from < LEAST_MAPPED;
+      const part = {
+        ...mapping,
+        address: address + from * PAGE,
+        length: (to - from) * PAGE,
+        bytes: bytes?.subarray(from * PAGE, to * PAGE) as Buffer,
+      };
+      const last = copied.at(-1);
+      if (!isCopied) over.push(part);
+      else if (last && last.address + last.length === part.address) {
+        last.length += part.length;
+        last.bytes = Buffer.concat([last.bytes as Buffer, part.bytes]);
+      } else copied.push(part);
+      from = to;
+    }
+  }
+  return { over, copied };
+}
+
+function endOfRun(flags: boolean[], from: number): number {
+  let to = from;
+  while (to < flags.length && flags[to] === flags[from]) to++;
+  return to;
 }
 
 function baseOf({ start, end, protection, offset, path, isSmall }: Area, files: string[]): Mapping {
@@ -214,6 +285,12 @@ function ownPages(pagemap: number, memory: number, { start, end, path }: Area): 
   }
   return runs;
 }
+
+/** What the kernel holds of the process, and where it is entered; 64-bit words. */
+function describeHeld({ stack, resume, given }: Passed) {
+  return { thread: [stack, resume, given, ...threadWords()], loop: findEventLoop(), signals: handledSignals() };
+}
+type Held = ReturnType<typeof describeHeld>;
 
 function handledSignals(): bigint[][] {
   return Array.from({ length: SIGNALS }, (_, i): bigint[] => {

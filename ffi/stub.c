@@ -11,14 +11,16 @@
 #if defined(__x86_64__)
 enum { NR_rt_sigaction = 13, NR_rt_sigprocmask = 14, NR_clone = 56, NR_wait4 = 61, NR_futex = 202, NR_waitid = 247, NR_ppoll = 271, NR_setns = 308 };
 __asm__(".globl _start\n_start:\n  jmp start\n  .balign 16\n  jmp begin\n  .balign 16\n  jmp finish\n  .balign 16\n  jmp delegate\n  .balign 16\n  jmp post\n  .balign 16\n  jmp all\n  .balign 16\n"
-        // freeze(at): see ffi/snapshot.ts. Its caller gets the number of a copy of this process, which does nothing; and once
+        // freeze(at): see freezer in ffi/stub.ts. Its caller gets the number of a copy of this process, which does nothing; and once
         // more, in a process made of the copy's memory by ffi/restore.h, what that passes on. What the copy is entered by stands at `at`.
         "freeze:\n  push %rbx\n  push %rbp\n  push %r12\n  push %r13\n  push %r14\n  push %r15\n"
         "  lea 1f(%rip), %rax\n  mov %rsp, (%rdi)\n  mov %rax, 8(%rdi)\n"
         "  mov $56, %eax\n  mov $17, %edi\n  xor %esi, %esi\n  xor %edx, %edx\n  xor %r10d, %r10d\n  xor %r8d, %r8d\n  syscall\n"
         "  test %rax, %rax\n  jz 2f\n"
         "1:\n  pop %r15\n  pop %r14\n  pop %r13\n  pop %r12\n  pop %rbp\n  pop %rbx\n  ret\n"
-        "2:\n  mov $34, %eax\n  syscall\n  jmp 2b\n");
+        // PR_SET_PDEATHSIG: it is not to stay when its maker is killed.
+        "2:\n  mov $157, %eax\n  mov $1, %edi\n  mov $9, %esi\n  syscall\n"
+        "3:\n  mov $34, %eax\n  syscall\n  jmp 3b\n");
 static inline void relax(void) { __asm__ volatile("pause"); }
 #elif defined(__aarch64__)
 enum { NR_rt_sigaction = 134, NR_rt_sigprocmask = 135, NR_clone = 220, NR_futex = 98, NR_ppoll = 73, NR_waitid = 95, NR_wait4 = 260, NR_setns = 268 };

@@ -2,7 +2,7 @@
 import { forgetAll } from "../../ffi/adopted.ts";
 import { AT_FDCWD, freeSpace, O_RDONLY, openat } from "../../ffi/fd.ts";
 import { readdirSync, readFileSync } from "../../ffi/files.ts";
-import { call } from "../../ffi/libc.ts";
+import { call, tryCall } from "../../ffi/libc.ts";
 import { dirname } from "../../ffi/path.ts";
 import { freezer } from "../../ffi/stub.ts";
 import { type Adopted, adopt, Passed } from "./adopt.ts";
@@ -44,7 +44,10 @@ function hasRoom(folder: string): boolean {
 }
 
 // All but what Bun's event loop is made of.
-const closeOthers = () => call("close_range", 3, FIRST_OWN_DESCRIPTOR - 1, 0);
+function closeOthers(): void {
+  if (tryCall("close_range", 3, FIRST_OWN_DESCRIPTOR - 1, 0) >= 0) return;
+  for (let fd = 3; fd < FIRST_OWN_DESCRIPTOR; fd++) tryCall("close", fd);
+}
 
 // JavaScriptCore's memory for code is not for children (madvise(2), MADV_DONTFORK).
 function forkAll(): void {

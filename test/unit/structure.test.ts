@@ -16,7 +16,8 @@ const MAY_IMPORT: Record<string, string[]> = {
   "src/engine": ["ffi", "src/runtime", "src/store", "src/network", "src/image", "src/monitor"],
   "src/vm": ["ffi", "src/network"],
   "src/cli": ["ffi", "src/vm", "src/engine", "src/store", "src/image", "src/network", "src/monitor", "src/runtime"],
-  "src/main.ts": ["ffi", "src/vm", "src/runtime", "src/monitor", "src/store", "src/cli"],
+  "src/snapshot": ["ffi", "src/runtime", "src/store", "src/image", "src/monitor", "src/engine", "src/cli"],
+  "src/main.ts": ["ffi", "src/vm", "src/runtime", "src/monitor", "src/store", "src/cli", "src/snapshot"],
 };
 
 const sources = ["src", "ffi"].flatMap((folder) =>

@@ -54,7 +54,7 @@ struct listed { long number, args[6], may_fail_or_result; };
 enum { IDLE, CALLED, DONE };
 // Where the child runs: where the kernel likes, where its user likes, or not where the parent does.
 enum { ANYWHERE, AS_GIVEN, AWAY };
-#define PATIENCE 8
+#define PATIENCE 4
 #define MOVES_AFTER 2
 #define POSTED -1
 #define ALL -2

@@ -1,6 +1,7 @@
 /** The command line: finds the command, runs it, turns what went wrong into a line and an exit code. */
 
-import { OwnedFd } from "../../ffi/fd.ts";
+import { OwnedFd, writeAll } from "../../ffi/fd.ts";
+import { utf8 } from "../../ffi/libc.ts";
 import { exitNow } from "../../ffi/process.ts";
 import { mark } from "../../ffi/trace.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -34,6 +35,12 @@ const HELP_WORDS = ["--help", "-h", "help"];
 
 /** Runs one command line (without the program's name) and ends the process. */
 export async function runCommandLine(argv: string[]): Promise<never> {
+  // Bun's paints it all red where it has found a terminal as it started, which a process from a snapshot has not.
+  console.error = (...words: unknown[]) => {
+    try {
+      writeAll(2, utf8(`${words.join(" ")}\n`));
+    } catch {} // nobody is there to be told
+  };
   let exitCode: number;
   try {
     exitCode = await dispatch(argv);

@@ -105,6 +105,18 @@ test("a process from a snapshot has its own arguments, variables, folder, descri
   expect(out.slice(7).filter((line) => line !== "closed")).toEqual([version, version, version, "8"]);
 });
 
+test("what is said on a terminal looks as without a snapshot: plain", () => {
+  const out = inOwnRun(
+    `
+    $B version --short > /dev/null; made command
+    script -qc "$B nosuch" /dev/null > /run/a; BERTH_SNAPSHOT=off script -qc "$B nosuch" /dev/null > /run/b
+    cmp /run/a /run/b; cat -v /run/a
+  `,
+    { TERM: "xterm" },
+  );
+  expect(out).toMatch(/^berth: unknown command: berth nosuch[^[]*\^M$/);
+});
+
 test("what is in its way, is not as it was, or was not made by root, is not used", () => {
   const out = inOwnRun(`
     $B version --short > /dev/null; made command; F=$(ls $S/*-command); cp $F /run/kept

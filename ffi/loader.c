@@ -407,7 +407,8 @@ static uint64_t *launch_monitor(uint64_t *stack, uint64_t *connection) {
 #include "restore.h"
 
 #define SNAPSHOT_FOLDER "/run/berth/snapshot/"
-#define SNAPSHOT_ATTEMPTS 60 // seconds between them
+#define SNAPSHOT_ATTEMPTS 600 // seconds between them
+#define NICE 5
 #define PRIO_PROCESS 0
 #define PR_GET_SECCOMP 21
 #define EEXIST 17
@@ -456,7 +457,7 @@ static void launch_maker(int is_monitor, const char *path) {
   if (fd < 0) return;
   call(NR_close, fd, 0, 0, 0);
   if (call(NR_clone, 17 /* SIGCHLD */, 0, 0, 0) != 0) return;
-  call(NR_setpriority, PRIO_PROCESS, 0, 19, 0);
+  call(NR_setpriority, PRIO_PROCESS, 0, NICE, 0);
   become(argv, is_monitor ? monitor_environment : command_environment, -1);
 }
 

@@ -10,6 +10,9 @@ import { FIRST_OWN_DESCRIPTOR, type SnapshotKind } from "./environment.ts";
 
 /** Bytes that are free on /run, which is memory, where there is to be a snapshot: it has some ten million. */
 const ROOM = 64e6;
+/** Milliseconds between two looks, and how many. */
+const LOOK_AGAIN = 20;
+const PATIENCE = 100;
 
 /**
  * Comes back in every process that goes on from here; the maker itself ends.
@@ -27,6 +30,7 @@ export async function makeSnapshot(kind: SnapshotKind, path: string): Promise<Ad
     if (process.env.BERTH_DEBUG) console.error(error);
     forgetAll();
   }
+  for (let i = 0; i < PATIENCE && !isQuiet(); i++) await Bun.sleep(LOOK_AGAIN);
   closeOthers();
   forkAll();
   const passed = new Passed();
@@ -37,6 +41,9 @@ export async function makeSnapshot(kind: SnapshotKind, path: string): Promise<Ad
   const { finishSnapshot } = await import("./write.ts");
   return finishSnapshot(copy, kind, path, passed);
 }
+
+// Whether the event loop waits for nothing any more but to be woken.
+const isQuiet = () => readFileSync(`/proc/self/fdinfo/${FIRST_OWN_DESCRIPTOR}`, "latin1").split("tfd:").length === 2;
 
 function hasRoom(folder: string): boolean {
   using opened = openat(AT_FDCWD, folder, O_RDONLY);

@@ -66,7 +66,8 @@ interface Memory {
 
 /** Writes it, proves that it works, and puts it in its place. Ends the process. */
 export function finishSnapshot(copy: number, kind: SnapshotKind, path: string, passed: Passed): never {
-  const beside = `${path}.new`;
+  // Of its own: where a maker takes long, another one may have been launched.
+  const beside = `${path}.${process.pid}.new`;
   try {
     const held = describeHeld(passed); // before this process does more
     const memory = describeMemory(copy);
@@ -78,10 +79,12 @@ export function finishSnapshot(copy: number, kind: SnapshotKind, path: string, p
       tryOut(beside);
     }
     renameSync(beside, path);
+    rmSync(`${path}.new`, { force: true });
     sweep(path);
   } catch (error) {
     if (process.env.BERTH_DEBUG) console.error(error);
-    process.exitCode = 1; // what is beside stays: it keeps others from trying the same at once
+    rmSync(beside, { force: true });
+    process.exitCode = 1; // the loader's file stays: it keeps others from trying the same at once
   }
   call("kill", copy, SIGKILL);
   process.exit();

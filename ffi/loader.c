@@ -63,7 +63,7 @@ extern const struct {
 enum { NR_write = 1, NR_mmap = 9, NR_mprotect = 10, NR_rt_sigaction = 13, NR_rt_sigprocmask = 14, NR_pread64 = 17, NR_madvise = 28, NR_getpid = 39,
   NR_brk = 12, NR_socketpair = 53, NR_clone = 56, NR_execve = 59, NR_fcntl = 72, NR_chdir = 80, NR_getuid = 102, NR_setsid = 112, NR_setpriority = 141, NR_prctl = 157, NR_mount = 165, NR_clock_gettime = 228,
   NR_mkdirat = 258, NR_newfstatat = 262, NR_unlinkat = 263, NR_renameat = 264, NR_dup3 = 292, NR_memfd_create = 319, NR_close_range = 436 };
-struct stat_head { uint64_t dev, ino, nlink; uint32_t mode, uid, gid, pad; uint64_t rdev; int64_t size; char rest[88]; };
+struct stat { uint64_t dev, ino, nlink; uint32_t mode, uid, gid, pad; uint64_t rdev; int64_t size; uint64_t block[2], accessed[2], modified[2], rest[5]; };
 // The room between what the kernel left on the stack and our own frames is for a few more variables.
 // rdx is a function ld.so would register with atexit; the kernel hands over 0.
 __asm__(".globl _start\n_start:\n  mov %rsp, %rdi\n  sub $128, %rsp\n  and $-16, %rsp\n  call prepare\n  mov %rdx, %rsp\n"
@@ -76,7 +76,7 @@ __asm__(".globl _start\n_start:\n  mov %rsp, %rdi\n  sub $128, %rsp\n  and $-16,
 enum { NR_write = 64, NR_mmap = 222, NR_mprotect = 226, NR_rt_sigaction = 134, NR_rt_sigprocmask = 135, NR_pread64 = 67, NR_madvise = 233, NR_getpid = 172,
   NR_brk = 214, NR_socketpair = 199, NR_clone = 220, NR_execve = 221, NR_fcntl = 25, NR_chdir = 49, NR_getuid = 174, NR_setsid = 157, NR_setpriority = 140, NR_mount = 40, NR_clock_gettime = 113,
   NR_mkdirat = 34, NR_newfstatat = 79, NR_unlinkat = 35, NR_renameat = 38, NR_dup3 = 24, NR_memfd_create = 279, NR_close_range = 436 };
-struct stat_head { uint64_t dev, ino; uint32_t mode, nlink, uid, gid; uint64_t rdev, pad; int64_t size; char rest[72]; };
+struct stat { uint64_t dev, ino; uint32_t mode, nlink, uid, gid; uint64_t rdev, pad; int64_t size; char rest[72]; };
 __asm__(".globl _start\n_start:\n  mov x0, sp\n  sub sp, sp, #128\n  bl prepare\n  mov sp, x1\n  mov x1, x0\n  mov x0, #0\n  br x1\n");
 #endif
 
@@ -156,7 +156,7 @@ static int is_current_glibc(uint64_t base, uint64_t dynamic) {
 static int open_root_folder(int parent, const char *name, int create) {
   if (create) call(NR_mkdirat, parent, name, 0755, 0);
   int fd = call(NR_openat, parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
-  struct stat_head st;
+  struct stat st;
   if (fd < 0) return fd;
   if (call(NR_newfstatat, fd, "", &st, 0x1000) == 0 && st.uid == 0 && (st.mode & 022) == 0) return fd;
   call(NR_close, fd, 0, 0, 0);
@@ -165,7 +165,7 @@ static int open_root_folder(int parent, const char *name, int create) {
 
 static int libraries_complete(int folder) {
   for (uint64_t i = 0; i < params.lib_count; i++) {
-    struct stat_head st;
+    struct stat st;
     if (call(NR_newfstatat, folder, params.libs[i].name, &st, AT_SYMLINK_NOFOLLOW) != 0 || (st.mode & S_IFMT) != S_IFREG || st.uid != 0 ||
         (st.mode & 022) || (uint64_t)st.size != params.libs[i].size)
       return 0;
@@ -180,16 +180,22 @@ static void remove_libraries(int parent, const char *name) {
   call(NR_unlinkat, parent, name, AT_REMOVEDIR, 0);
 }
 
+// Opens /run/berth/<name>, or makes it.
+static int open_own_folder(const char *name) {
+  int run = open_root_folder(AT_FDCWD, "/run", 1);
+  int berth = run < 0 ? -1 : open_root_folder(run, "berth", 1);
+  int own = berth < 0 ? -1 : open_root_folder(berth, name, 1);
+  if (run >= 0) call(NR_close, run, 0, 0, 0);
+  if (berth >= 0) call(NR_close, berth, 0, 0, 0);
+  return own;
+}
+
 // Opens /run/berth/lib/<id>, in which all processes share one copy of the
 // libraries; unpacks them beside and renames when they are not there. -1 if this
 // host lets us not (read-only, full, not root).
 static int open_library_folder(void) {
   if (call(NR_getuid, 0, 0, 0, 0) != 0) return -1;
-  int run = open_root_folder(AT_FDCWD, "/run", 1);
-  int berth = run < 0 ? -1 : open_root_folder(run, "berth", 1);
-  int lib = berth < 0 ? -1 : open_root_folder(berth, "lib", 1);
-  if (run >= 0) call(NR_close, run, 0, 0, 0);
-  if (berth >= 0) call(NR_close, berth, 0, 0, 0);
+  int lib = open_own_folder("lib");
   if (lib < 0) return -1;
   int folder = open_root_folder(lib, params.id, 0);
   if (folder < 0 || !libraries_complete(folder)) {
@@ -279,9 +285,18 @@ static uint64_t map_carried(uint64_t *entry, uint64_t *dynamic) {
 // and from the first megabyte on a thread fetches memory ahead that is not used any more, and holds up the end.
 static const char *const options[] = {"BUN_JSC_thresholdForJITAfterWarmUp=10000", "BUN_JSC_useWarmUpMarkedBlocks=0"};
 
+// As the kernel leaves them on the stack: arguments, variables, and what it says itself.
+static char **arguments_of(uint64_t *stack) { return (char **)(stack + 1); }
+static char **variables_of(uint64_t *stack) { return arguments_of(stack) + stack[0] + 1; }
+static Elf64_auxv_t *auxiliary_of(uint64_t *stack) {
+  char **end = variables_of(stack);
+  while (*end++) continue;
+  return (Elf64_auxv_t *)end;
+}
+
 // The variable of that name, whole; the name may be followed by a value.
 static char *find_variable(uint64_t *stack, const char *name) {
-  for (char **variable = (char **)(stack + 1 + stack[0] + 1); *variable; variable++) {
+  for (char **variable = variables_of(stack); *variable; variable++) {
     const char *a = *variable, *b = name;
     while (*a == *b && *b != '=') a++, b++;
     if (*a == *b) return *variable;
@@ -326,7 +341,7 @@ static int ends_with(const char *text, const char *end) {
 
 // Whether this is `berth run …` of the machine's root, and no name of an OCI runtime, whose verb that is, too (src/main.ts).
 static int wants_monitor(uint64_t *stack) {
-  char **argv = (char **)(stack + 1);
+  char **argv = arguments_of(stack);
   if (stack[0] < 3 || !equal(argv[1], "run") || ends_with(argv[0], "runc") || ends_with(argv[0], "crun") || ends_with(argv[0], "-runtime")) return 0;
   for (uint64_t i = 2; i < stack[0]; i++)
     if (equal(argv[i], "--help")) return 0;
@@ -356,16 +371,15 @@ static _Noreturn void become(const char *const *argv, const char *const *environ
   end(1);
 }
 
-// Whether its container is for the background: `-d`, alone or with other flags without values.
+// Whether its container is for the background: `-d`, alone or among other flags, as in `-itd` and `-dp80:80`.
 static int is_detached(uint64_t *stack) {
-  char **argv = (char **)(stack + 1);
+  char **argv = arguments_of(stack);
   for (uint64_t i = 2; i < stack[0]; i++) {
     const char *c = argv[i];
     if (equal(c, "--detach")) return 1;
     if (*c++ != '-') continue;
-    int found = 0;
-    for (; *c == 'd' || *c == 'i' || *c == 't'; c++) found |= *c == 'd';
-    if (found && !*c) return 1;
+    while (*c == 'i' || *c == 't') c++;
+    if (*c == 'd') return 1;
   }
   return 0;
 }
@@ -414,13 +428,12 @@ static uint64_t *launch_monitor(uint64_t *stack, uint64_t *connection) {
 #define EEXIST 17
 #define ENOENT 2
 
-static char **arguments_of(uint64_t *stack) { return (char **)(stack + 1); }
 static int is_called(uint64_t *stack, const char *name, uint64_t count) { return stack[0] == count && equal(arguments_of(stack)[0], name); }
 
 // Bun, its memory allocator and the C library look at these only as they start up.
 static int is_started_specially(uint64_t *stack) {
   static const char names[][16] = {"BUN_", "MIMALLOC_", "LD_", "GLIBC_", "MALLOC_"};
-  for (char **variable = arguments_of(stack) + stack[0] + 1; *variable; variable++)
+  for (char **variable = variables_of(stack); *variable; variable++)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
       if (same_bytes(*variable, names[i], length(names[i]))) return 1;
   return 0;
@@ -440,15 +453,12 @@ static void launch_maker(int is_monitor, const char *path) {
   static const char *const command_environment[] = {SNAPSHOT_ENVIRONMENT_command, 0};
   static const char *const monitor_environment[] = {SNAPSHOT_ENVIRONMENT_monitor, 0};
   const char *const argv[] = {SNAPSHOT_NAME, "snapshot", kinds[is_monitor], path, 0};
-  int run = open_root_folder(AT_FDCWD, "/run", 1), berth = run < 0 ? -1 : open_root_folder(run, "berth", 1);
-  int folder = berth < 0 ? -1 : open_root_folder(berth, "snapshot", 1);
-  if (run >= 0) call(NR_close, run, 0, 0, 0);
-  if (berth >= 0) call(NR_close, berth, 0, 0, 0);
+  int folder = open_own_folder("snapshot");
   if (folder < 0) return;
   char beside[96];
   append(append(beside, path + sizeof SNAPSHOT_FOLDER - 1), ".new");
   long fd = call(NR_openat, folder, beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-  struct snapshot_status status;
+  struct stat status;
   uint64_t now[2];
   if (fd == -EEXIST && call(NR_newfstatat, folder, beside, &status, AT_SYMLINK_NOFOLLOW) == 0 && call(NR_clock_gettime, 0, now, 0, 0) == 0 &&
       now[0] > status.modified[0] + SNAPSHOT_ATTEMPTS)
@@ -497,7 +507,7 @@ __attribute__((used)) struct start prepare(uint64_t *stack) {
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)
     if (!find_variable(stack, options[i])) stack = add_variable(stack, options[i]);
   // Bun aborts without /proc; as the first process of a machine nobody else mounts it.
-  struct stat_head st;
+  struct stat st;
   if (call(NR_getpid, 0, 0, 0, 0) == 1 && call(NR_newfstatat, AT_FDCWD, "/proc/self/maps", &st, 0) != 0) {
     call(NR_mkdirat, AT_FDCWD, "/proc", 0755, 0);
     syscall6(NR_mount, (long)"proc", (long)"/proc", (long)"proc", 14 /* nosuid nodev noexec */, 0, 0);
@@ -518,9 +528,7 @@ __attribute__((used)) struct start prepare(uint64_t *stack) {
   for (uint64_t i = 0; i < params.phnum; i++)
     if (phdrs[i].p_type == PT_PHDR) phdrs[i].p_vaddr = phdrs[i].p_paddr = (uint64_t)phdrs;
 
-  uint64_t *p = stack + 1 + stack[0] + 1;
-  while (*p++) continue;
-  for (Elf64_auxv_t *a = (Elf64_auxv_t *)p; a->a_type; a++) {
+  for (Elf64_auxv_t *a = auxiliary_of(stack); a->a_type; a++) {
     if (a->a_type == AT_BASE) a->a_un.a_val = base;
     if (a->a_type == AT_ENTRY) a->a_un.a_val = params.entry;
     if (a->a_type == AT_PHDR) a->a_un.a_val = (uint64_t)phdrs;

@@ -1,12 +1,12 @@
 // Makes this process one that has started up before: src/snapshot/write.ts wrote its memory down, and what the kernel held
-// for it. See "A process from a file" in docs/architecture.md.
+// for it. See "A process from a file" in docs/architecture.md. A part of loader.c.
 #pragma once
 #include <elf.h>
 
 #include "freestanding.h"
 
 #if defined(__x86_64__)
-enum { NR_fstat = 5, NR_munmap = 11, NR_rt_sigaction_restored = 13, NR_mremap = 25, NR_sigaltstack = 131, NR_arch_prctl = 158,
+enum { NR_fstat = 5, NR_munmap = 11, NR_mremap = 25, NR_sigaltstack = 131, NR_arch_prctl = 158,
   NR_set_tid_address = 218, NR_epoll_ctl = 233, NR_set_robust_list = 273, NR_eventfd2 = 290, NR_epoll_create1 = 291, NR_preadv = 295, NR_prlimit64 = 302 };
 
 #define SNAPSHOT_MAGIC 0x31746f687370616eul // "napshot1"
@@ -20,6 +20,7 @@ enum { NR_fstat = 5, NR_munmap = 11, NR_rt_sigaction_restored = 13, NR_mremap = 
 #define ARCH_SET_FS 0x1002
 #define RLIMIT_NOFILE 7
 #define EPOLL_CTL_ADD 1
+#define F_GETFD 1
 #define EFD_NONBLOCK 04000
 #define BOOT_ID 36
 
@@ -39,9 +40,6 @@ struct snapshot {
   uint64_t signal_count, file_count, mapping_count, base_count;
   uint64_t copied_count, copied_offset; // of pages that are changed soon: one after the other from there on
 };
-
-// struct stat.
-struct snapshot_status { uint64_t dev, ino, nlink; uint32_t mode, uid, gid, pad; uint64_t rdev, size, block[2], accessed[2], modified[2], rest[5]; };
 
 static int is_error(long result) { return result < 0 && result > -4096; }
 
@@ -76,9 +74,7 @@ static uint64_t move_vdso(const struct snapshot *s, uint64_t shift) {
 }
 
 static uint64_t vdso_of(uint64_t *stack) {
-  uint64_t *p = stack + 1 + stack[0] + 1;
-  while (*p++) continue;
-  for (const Elf64_auxv_t *a = (const Elf64_auxv_t *)p; a->a_type; a++)
+  for (const Elf64_auxv_t *a = auxiliary_of(stack); a->a_type; a++)
     if (a->a_type == AT_SYSINFO_EHDR) return a->a_un.a_val;
   return 0;
 }
@@ -94,7 +90,7 @@ static int is_this_boot(const char *boot) {
 // A descriptor under the number that the process knows it by; 0 where that is taken.
 static int give_number(long fd, uint64_t number) {
   if (fd < 0) return 0;
-  int given = call(NR_fcntl, number, 1 /* F_GETFD */, 0, 0) < 0 && call(NR_dup3, fd, number, O_CLOEXEC, 0) >= 0;
+  int given = call(NR_fcntl, number, F_GETFD, 0, 0) < 0 && call(NR_dup3, fd, number, O_CLOEXEC, 0) >= 0;
   call(NR_close, fd, 0, 0, 0);
   return given;
 }
@@ -119,7 +115,7 @@ static int advise(uint64_t address, uint64_t length, int advice) {
 // What Bun does first: descriptors 0 to 2 are open, and there may be as many as the limit has.
 static void prepare_descriptors(void) {
   for (int fd = 0; fd < 3; fd++)
-    if (call(NR_fcntl, fd, 1 /* F_GETFD */, 0, 0) < 0) call(NR_openat, AT_FDCWD, "/dev/null", O_RDWR, 0);
+    if (call(NR_fcntl, fd, F_GETFD, 0, 0) < 0) call(NR_openat, AT_FDCWD, "/dev/null", O_RDWR, 0);
   uint64_t limit[2];
   if (call(NR_prlimit64, 0, RLIMIT_NOFILE, 0, limit) == 0 && limit[0] < limit[1]) {
     limit[0] = limit[1];
@@ -136,7 +132,7 @@ static void prepare_descriptors(void) {
 static void restore(uint64_t *stack, long snapshot, const uint64_t given[2]) {
   char head[SNAPSHOT_HEAD] __attribute__((aligned(8)));
   const struct snapshot *s = (const struct snapshot *)head;
-  struct snapshot_status status;
+  struct stat status;
   int files[SNAPSHOT_FILES];
   uint64_t opened = 0;
   if (call(NR_fstat, snapshot, &status, 0, 0) != 0 || (status.mode & 0170077) != S_IFREG || status.uid != 0) return;
@@ -150,7 +146,7 @@ static void restore(uint64_t *stack, long snapshot, const uint64_t given[2]) {
   for (; opened < s->file_count; opened++) {
     files[opened] = call(NR_openat, AT_FDCWD, f[opened].path, O_CLOEXEC, 0);
     if (files[opened] < 0) goto close_files;
-    if (call(NR_fstat, files[opened], &status, 0, 0) == 0 && status.ino == f[opened].inode && status.size == f[opened].size &&
+    if (call(NR_fstat, files[opened], &status, 0, 0) == 0 && status.ino == f[opened].inode && (uint64_t)status.size == f[opened].size &&
         status.modified[0] == f[opened].modified && status.modified[1] == f[opened].modified_ns)
       continue;
     opened++; // the C library has been replaced
@@ -187,7 +183,7 @@ static void restore(uint64_t *stack, long snapshot, const uint64_t given[2]) {
   call(NR_close, snapshot, 0, 0, 0);
   struct { uint32_t events; uint64_t data; } __attribute__((packed)) interest = {s->events, s->data};
   call(NR_epoll_ctl, s->epoll, EPOLL_CTL_ADD, s->event, &interest);
-  for (uint64_t i = 0; i < s->signal_count; i++) call(NR_rt_sigaction_restored, signals[i].number, signals[i].action, 0, 8);
+  for (uint64_t i = 0; i < s->signal_count; i++) call(NR_rt_sigaction, signals[i].number, signals[i].action, 0, 8);
   call(NR_sigaltstack, s->alternate_stack, 0, 0, 0);
   call(NR_arch_prctl, ARCH_SET_FS, s->thread_pointer, 0, 0);
   call(NR_set_robust_list, s->robust_list, s->robust_size, 0, 0);

@@ -11,8 +11,8 @@
 #if defined(__x86_64__)
 enum { NR_rt_sigaction = 13, NR_rt_sigprocmask = 14, NR_clone = 56, NR_wait4 = 61, NR_futex = 202, NR_waitid = 247, NR_ppoll = 271, NR_setns = 308 };
 __asm__(".globl _start\n_start:\n  jmp start\n  .balign 16\n  jmp begin\n  .balign 16\n  jmp finish\n  .balign 16\n  jmp delegate\n  .balign 16\n  jmp post\n  .balign 16\n  jmp all\n  .balign 16\n"
-        // freeze(at): see freezer in ffi/stub.ts. Its caller gets the number of a copy of this process, which does nothing; and once
-        // more, in a process made of the copy's memory by ffi/restore.h, what that passes on. What the copy is entered by stands at `at`.
+        // freeze(at): see freezer in ffi/stub.ts. Its caller gets the number of a copy of this process, which does nothing; and 0
+        // once more, in each process that ffi/restore.h makes of the copy's memory. What the copy is entered by stands at `at`.
         "freeze:\n  push %rbx\n  push %rbp\n  push %r12\n  push %r13\n  push %r14\n  push %r15\n"
         "  lea 1f(%rip), %rax\n  mov %rsp, (%rdi)\n  mov %rax, 8(%rdi)\n"
         "  mov $56, %eax\n  mov $17, %edi\n  xor %esi, %esi\n  xor %edx, %edx\n  xor %r10d, %r10d\n  xor %r8d, %r8d\n  syscall\n"

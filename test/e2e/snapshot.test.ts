@@ -149,7 +149,7 @@ test("memory that was given back is zeros again", () => {
 test("a container in the background has a monitor that started by itself: it needs less memory", () => {
   const out = inOwnRun(`
     $B run --rm bb true; made command; made monitor
-    for flags in -d -itd --detach; do
+    for flags in -d -itd -dP --detach; do
       $B run $flags --name a bb sleep 100 > /dev/null
       M=$(awk '{print $4}' /proc/$($B inspect -f '{{.State.Pid}}' a)/stat)
       grep -c $S/ /proc/$M/maps || true
@@ -159,5 +159,5 @@ test("a container in the background has a monitor that started by itself: it nee
       $B rm -f a > /dev/null
     done
   `);
-  expect(out).toBe(Array(6).fill("0").join("\n"));
+  expect(out).toBe(Array(8).fill("0").join("\n"));
 });

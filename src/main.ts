@@ -30,7 +30,7 @@ if (role === "init") {
   mark("load");
   runInit(Number(process.argv[3]));
 } else if (role === "monitor") {
-  const { runMonitor } = await import("./monitor/monitor.ts");
+  const { runMonitor } = await import("./monitor/role.ts");
   mark("load");
   await runMonitor(process.argv[3] === TAKE_OVER);
 } else if (role === "drain") {

@@ -1,10 +1,7 @@
-/**
- * The monitor role: one process for each running container. It is the parent of the
- * container's init, reads its output, writes its log, and records how it ended.
- */
+/** What a monitor does for its container: it is the parent of its init, reads its output, writes its log, and records how it ended. */
 
 import type { Database } from "bun:sqlite";
-import { AT_FDCWD, O_NONBLOCK, O_RDONLY, O_WRONLY, OwnedFd, openat, POLLIN, poll } from "../../ffi/fd.ts";
+import { AT_FDCWD, O_RDONLY, type OwnedFd, openat } from "../../ffi/fd.ts";
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "../../ffi/files.ts";
 import { hasCode } from "../../ffi/libc.ts";
 import { join } from "../../ffi/path.ts";
@@ -19,7 +16,6 @@ import { enterCgroup } from "../runtime/cgroup/enter.ts";
 import { openCgroup } from "../runtime/cgroup/open.ts";
 import { RuntimeFailure } from "../runtime/errors.ts";
 import { buildContainer } from "../runtime/init/create.ts";
-import { startEarly } from "../runtime/spawn/here.ts";
 import { type PendingProcess, prepareProcess, type RunningProcess } from "../runtime/spawn.ts";
 import type { State } from "../runtime/spec.ts";
 import { ContainerStdio } from "../runtime/stdio.ts";
@@ -38,69 +34,26 @@ import {
 import { openDatabase, shortenWal, whenThereIsRoom, writeTransaction } from "../store/database.ts";
 import { discardContainer, putContainerAside } from "../store/discard-container.ts";
 import { addContainerEvent, addMountEvents } from "../store/events.ts";
-import { Layout, ROOTLESS_ALIVE } from "../store/layout.ts";
+import { Layout } from "../store/layout.ts";
 import { endpointsOf } from "../store/networks.ts";
 import type { ProcessIdentity } from "../store/process-identity.ts";
 import { Audience } from "./audience.ts";
 import type { ContainerNetwork } from "./container-network.ts";
-import { MONITOR_NAME } from "./environment.ts";
 import type { HealthMonitor } from "./health.ts";
 import { ContainerLog } from "./log/container-log.ts";
 import { Output } from "./output.ts";
-import { loadNetwork, prepareAhead } from "./prepare-ahead.ts";
-import {
-  type Attach,
-  CONTAINER_CHANGED,
-  FrameSocket,
-  FrameType,
-  type HealthRequest,
-  parseFrame,
-  type Resize,
-  readFrame,
-  type StartRequest,
-} from "./protocol.ts";
+import { loadNetwork } from "./prepare-ahead.ts";
+import { type Attach, FrameSocket, FrameType, type HealthRequest, parseFrame, type Resize, type StartRequest } from "./protocol.ts";
 import { restartDelay, startAgain } from "./restart.ts";
 
 // Seldom needed.
 const loadHooks = () => require("../runtime/hooks.ts") as typeof import("../runtime/hooks.ts");
 
-/** The descriptor on which a monitor talks to whoever started it. */
-export const MONITOR_CONNECTION_FD = 3;
-
 // A start leaves memory behind; a short-lived container is gone before it matters.
 const REST_AFTER = 300; // milliseconds
 
-/**
- * Runs the role: waits for one {@link StartRequest}, and ends with its container.
- *
- * @param takesOver whether that runs already
- */
-export async function runMonitor(takesOver: boolean): Promise<void> {
-  writeFileSync("/proc/self/comm", MONITOR_NAME); // else `ps` and `pgrep` know it as exe
-  // What is sent to a terminal's or service's whole group is for the container's own stop signal to answer.
-  for (const signal of ["SIGHUP", "SIGINT", "SIGTERM", "SIGQUIT"] as const) process.on(signal, () => {});
-  // A user's namespace stays as long as somebody has this open.
-  const alive = process.env[ROOTLESS_ALIVE];
-  if (alive !== undefined) openat(AT_FDCWD, alive, O_WRONLY | O_NONBLOCK);
-  let monitor: Monitor | undefined;
-  process.on(CONTAINER_CHANGED, () => void monitor?.changed());
-  // While whoever started it makes the container.
-  if (!takesOver) startEarly();
-  const connection = new OwnedFd(MONITOR_CONNECTION_FD);
-  const isAsked = () => poll([{ fd: connection.fd, events: POLLIN }], 0)[0] === true;
-  const store = await prepareAhead(isAsked);
-  const frame = readFrame(connection.fd);
-  if (!frame) exitNow(0); // the command line was killed before it could say what it wanted
-  mark("wait for the request");
-  const request = parseFrame<StartRequest>(frame.payload);
-  // What is in the background may live for long; what loading left behind, a start would leave its own beside.
-  if (!request.attach) collectGarbage();
-  monitor = new Monitor(request, connection, store);
-  await monitor.run();
-  exitNow(0);
-}
-
-function collectGarbage(): void {
+/** Gives back what is not needed any more: milliseconds, and megabytes. */
+export function collectGarbage(): void {
   Bun.gc(true);
   Bun.shrink();
 }
@@ -123,7 +76,7 @@ interface Supervised {
   ended: Promise<{ exitCode: number; error: string }>;
 }
 
-/** Of one container; see {@link runMonitor}. */
+/** Of one container; see `runMonitor`. */
 export class Monitor {
   readonly #request: StartRequest;
   /** To whoever started it. */

@@ -5,9 +5,10 @@ import { CONTAINER_FLAGS, containerOptions } from "../cli/container-flags.ts";
 import { createContainer } from "../engine/create-container.ts";
 import { startRequest } from "../engine/start-container.ts";
 import { Monitor } from "../monitor/monitor.ts";
-import "../monitor/prepare-ahead.ts";
-import "../monitor/rehearsal.ts";
+// Loaded when they are needed, which is always.
 import "../monitor/container-network.ts";
+import "../monitor/rehearsal.ts";
+import "../monitor/role.ts";
 import { startEarly } from "../runtime/spawn/here.ts";
 import { IMAGE, inOwnWorld } from "./warm.ts";
 

@@ -8,7 +8,7 @@ import { MONITOR_VARIABLE } from "../monitor/environment.ts";
 /** What a snapshot is entered by, and what the loader then leaves there (ffi/restore.h); 64-bit words. */
 export class Passed {
   // Memory that stays where it is: that of a typed array made by its length moves when it is looked at closely.
-  readonly memory = new BigUint64Array(new ArrayBuffer(32));
+  readonly memory = new BigUint64Array(new ArrayBuffer(32)).fill(BigInt.asUintN(64, -1n));
   readonly address = ptr(this.memory) as number;
 
   get stack(): bigint {
@@ -39,16 +39,21 @@ export interface Adopted {
 
 // By getenv(3), of which `process.env` knows nothing: certificates, the time zone.
 const READ_BY_LIBRARIES = /^(NODE_|SSL_|TZ$)/;
-// By fetch.
+// By fetch, of what Bun has as its own.
+const bunEnvironment = process.env;
 const READ_BY_BUN = /_proxy$/i;
 
 const strings = (path: string) => readFileSync(path, "utf8").split("\0");
 
-/** Makes `process` this process's. */
+/**
+ * Makes `process` this process's. A maker does it, too: it is as quick as all that has been done before, for who goes on from
+ * there.
+ */
 export function adopt(passed: Passed): Adopted {
   const [argv0 = "", ...args] = strings("/proc/self/cmdline").slice(0, -1);
   process.argv.splice(2, process.argv.length, ...args);
-  Object.defineProperties(process, { argv0: { value: argv0 }, pid: { value: call("getpid") } });
+  const own = (value: unknown) => ({ value, configurable: true });
+  Object.defineProperties(process, { argv0: own(argv0), pid: own(call("getpid")) });
   const env: Record<string, string> = {};
   for (const variable of strings("/proc/self/environ")) {
     const at = variable.indexOf("=");
@@ -57,11 +62,11 @@ export function adopt(passed: Passed): Adopted {
     const value = variable.slice(at + 1);
     env[name] = value;
     if (READ_BY_LIBRARIES.test(name)) setVariable(name, value);
-    if (READ_BY_BUN.test(name)) process.env[name] = value;
+    if (READ_BY_BUN.test(name)) bunEnvironment[name] = value;
   }
   if (passed.connection >= 0) env[MONITOR_VARIABLE] = String(passed.connection);
   // Bun's own takes microseconds for each.
-  Object.defineProperty(process, "env", { value: env });
+  Object.defineProperty(process, "env", own(env));
   forgetAll();
   return { startedAt: Date.now() - Number(clock() - passed.start) / 1e6 };
 }

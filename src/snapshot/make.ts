@@ -1,5 +1,4 @@
 /** Takes a snapshot: what a process loads and is as it starts up, in a file that others go on from. See "A process from a file" in docs/architecture.md. */
-import { forgetAll } from "../../ffi/adopted.ts";
 import { AT_FDCWD, freeSpace, O_RDONLY, openat } from "../../ffi/fd.ts";
 import { readdirSync, readFileSync } from "../../ffi/files.ts";
 import { call, tryCall } from "../../ffi/libc.ts";
@@ -28,12 +27,12 @@ export async function makeSnapshot(kind: SnapshotKind, path: string): Promise<Ad
   } catch (error) {
     // Where there can be no containers, or none in namespaces like that: what has been loaded is worth it, too.
     if (process.env.BERTH_DEBUG) console.error(error);
-    forgetAll();
   }
   for (let i = 0; i < PATIENCE && !isQuiet(); i++) await Bun.sleep(LOOK_AGAIN);
   closeOthers();
   forkAll();
   const passed = new Passed();
+  adopt(passed);
   const freeze = freezer(passed.memory);
   if (readdirSync("/proc/self/task").length > 1) throw new Error("a snapshot is of one thread");
   const copy = freeze();

@@ -4,7 +4,7 @@ import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync,
 import { basename, dirname, join } from "node:path";
 import { call, tryCall } from "../../ffi/libc.ts";
 import type { Passed } from "./adopt.ts";
-import { PAGE, type Range, type SnapshotKind, TRIAL_NAME } from "./environment.ts";
+import { PAGE, type Range, SNAPSHOT_ENVIRONMENT, type SnapshotKind, TRIAL_NAME } from "./environment.ts";
 import { TRIAL_PASSED } from "./trial.ts";
 
 const MAGIC = 0x31746f687370616en;
@@ -20,7 +20,7 @@ const PROGRAM_END = 0x10000000;
 const STACK = 8 << 20;
 const SPECIALS = 4;
 const SIGNALS = 64;
-/** Milliseconds for which a snapshot of another build stays that nobody has made anew. */
+/** Milliseconds for which what is not of this build, or not finished, stays. */
 const KEPT = 3_600_000;
 const SIGKILL = 9;
 /** linux/prctl.h and asm/prctl.h */
@@ -103,12 +103,12 @@ function tryOut(path: string): Range[] {
   return JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "") as Range[];
 }
 
-// Those of other builds.
+// Those of other builds, and what killed makers left.
 function sweep(path: string): void {
   const folder = dirname(path);
   const [build = ""] = basename(path).split("-");
   for (const name of readdirSync(folder)) {
-    if (name.startsWith(build)) continue;
+    if (Object.keys(SNAPSHOT_ENVIRONMENT).some((kind) => name === `${build}-${kind}`)) continue;
     const other = join(folder, name);
     try {
       if (Date.now() - statSync(other).mtimeMs > KEPT) rmSync(other, { recursive: true });

@@ -77,7 +77,7 @@ describe("a snapshot", () => {
       $B version --short > /dev/null; made command
       F=$(ls $S/*-command); rm $F; touch $F.new
       $B version --short > /dev/null; $B version --short > /dev/null; sleep 1; ls $S/*-command 2> /dev/null | wc -l
-      touch -d '20 minutes ago' $F.new
+      touch -d '20 minutes ago' $F.new; touch -d '2 hours ago' $F.99.new
       $B version --short > /dev/null; $B version --short > /dev/null; made command; ls $S/*-command | wc -l
     `);
     expect(out).toBe("0\n1");

@@ -385,7 +385,7 @@ static int is_detached(uint64_t *stack) {
 }
 
 // As launchMonitor in src/engine/launch-monitor.ts, whose connection stays with it as descriptor 3.
-static _Noreturn void become_monitor(uint64_t *stack, int connection, unsigned parents) {
+static _Noreturn void become_monitor(uint64_t *stack, int connection) {
   const char *const argv[] = {MONITOR_NAME, "monitor", 0};
   const char *environment[] = {MONITOR_ENVIRONMENT, 0, 0, 0, 0};
   const char **next = environment;
@@ -394,7 +394,6 @@ static _Noreturn void become_monitor(uint64_t *stack, int connection, unsigned p
     is_detached(stack) ? NO_SNAPSHOT : find_variable(stack, "BERTH_SNAPSHOT=")};
   for (size_t i = 0; i < sizeof given / sizeof *given; i++)
     if (given[i]) *next++ = given[i];
-  if (may_use_all_processors()) use_all_but(0, parents), use_all_but(0, NO_PROCESSOR);
   become(argv, environment, connection);
 }
 
@@ -403,9 +402,11 @@ static _Noreturn void become_monitor(uint64_t *stack, int connection, unsigned p
 static uint64_t *launch_monitor(uint64_t *stack, uint64_t *connection) {
   int ends[2];
   if (call(NR_socketpair, 1 /* AF_UNIX */, 1 /* SOCK_STREAM */ | O_CLOEXEC, 0, ends) < 0) return stack;
+  int is_free = may_use_all_processors();
   unsigned cpu = current_processor();
   long child = call(NR_clone, 17 /* SIGCHLD */, 0, 0, 0);
-  if (child == 0) become_monitor(stack, ends[1], cpu);
+  if (child == 0) become_monitor(stack, ends[1]);
+  if (child > 0 && is_free) use_all_but(child, cpu), use_all_but(child, NO_PROCESSOR);
   call(NR_close, ends[1], 0, 0, 0);
   if (child < 0) {
     call(NR_close, ends[0], 0, 0, 0);

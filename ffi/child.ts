@@ -47,6 +47,12 @@ export class Child {
     timer ??= setInterval(reap, LOOK_INTERVAL);
   }
 
+  /** Looks now. Who waits for {@link exited} is told, too. */
+  hasEnded(): boolean {
+    reap();
+    return !living.has(this.pid);
+  }
+
   /** Nothing where it has ended. */
   kill(signal: number): void {
     // Its number is nobody else's before it was waited for.

@@ -2,7 +2,7 @@
 
 import type { Child } from "../../ffi/child.ts";
 import type { OwnedFd } from "../../ffi/fd.ts";
-import type { ContainerStdio } from "../runtime/stdio.ts";
+import type { ContainerStdio, OutputReceiver } from "../runtime/stdio.ts";
 import { type Outcome, relayInput } from "./relay-input.ts";
 import { OutputStream } from "./streams.ts";
 import { followWindowSize, holdRawMode } from "./terminal.ts";
@@ -28,16 +28,21 @@ export async function attendProcess(stdio: ContainerStdio, child: Child, { tty, 
   let last = 0;
   let busy = 0;
   let finished = false;
-  const output = stdio
-    .readAll(async (stream, chunk) => {
-      busy++;
-      await (stream === "stdout" ? out : err).write(chunk);
+  const receive: OutputReceiver = (stream, chunk) => {
+    last = performance.now();
+    const full = (stream === "stdout" ? out : err).write(chunk);
+    if (!full) return undefined;
+    busy++;
+    return full.then(() => {
       busy--;
       last = performance.now();
-    })
-    .then(() => {
-      finished = true;
     });
+  };
+  // Input does not wait.
+  if (!stdin && stdio.followBriefly(child, receive)) return child.exited;
+  const output = stdio.readAll(receive).then(() => {
+    finished = true;
+  });
   const code = await Promise.race([child.exited, ...left]);
   if (code === "detached") {
     raw?.restore();

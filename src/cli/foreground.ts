@@ -8,7 +8,7 @@ import type { AttachedContainer, ConnectionOptions } from "../engine/container-c
 import type { Engine } from "../engine/engine.ts";
 import { signalProcess } from "../engine/signal-process.ts";
 import { startContainer } from "../engine/start-container.ts";
-import { type ContainerRecord, getContainer } from "../store/containers.ts";
+import type { ContainerRecord } from "../store/containers.ts";
 import { addContainerEvent } from "../store/events.ts";
 import type { ProcessIdentity } from "../store/process-identity.ts";
 import { CommandFailure } from "./errors.ts";
@@ -78,8 +78,7 @@ function outputTo({ stdout, stderr }: AttachOptions): ConnectionOptions {
 
 async function attend(engine: Engine, record: ContainerRecord, container: AttachedContainer, options: AttachOptions): Promise<Outcome> {
   const { tty } = record.config;
-  const identity = getContainer(engine.db, record.id)?.process;
-  if (options.sigProxy && identity) forwardSignals(identity);
+  if (options.sigProxy) forwardSignals(container.process);
   const raw = tty && options.stdin ? holdRawMode() : undefined;
   const left = options.stdin ? relayInput((chunk) => container.write(chunk), tty ? options.detachKeys : undefined) : undefined;
   const outcome = await Promise.race([container.exited, ...(left ? [left] : [])]);

@@ -1,6 +1,7 @@
 /** The way from a command to a container's monitor. */
 import type { OwnedFd } from "../../ffi/fd.ts";
 import { type Exited, FrameSocket, FrameType, type Lost, parseFrame, type Resize, type Started, type StartFailed } from "../monitor/protocol.ts";
+import { bootId, type ProcessIdentity } from "../store/process-identity.ts";
 import { StartError } from "./errors.ts";
 
 export interface ConnectionOptions {
@@ -61,7 +62,7 @@ export async function connectToMonitor(fd: OwnedFd, options: ConnectionOptions):
 /** What a command does with a container that it is connected to. */
 export interface AttachedContainer {
   /** Its first process, in this PID namespace. */
-  pid: number;
+  process: ProcessIdentity;
   /** See {@link ContainerConnection.exited}. */
   exited: Promise<number | undefined>;
   /** Sends input; a promise means: wait for it before sending more. An empty buffer is the end of input. */
@@ -70,9 +71,9 @@ export interface AttachedContainer {
 }
 
 /** The command's side of a connection whose container runs. */
-export function attached({ socket, exited }: ContainerConnection, { pid }: Started): AttachedContainer {
+export function attached({ socket, exited }: ContainerConnection, { pid, startTime }: Started): AttachedContainer {
   return {
-    pid,
+    process: { pid, startTime, bootId: bootId() },
     exited,
     write: (bytes) => socket.send(FrameType.stdin, bytes),
     resize: (size) => {

@@ -1,6 +1,7 @@
 /** What a monitor does for its container: it is the parent of its init, reads its output, writes its log, and records how it ended. */
 
 import type { Database } from "bun:sqlite";
+import type { Child } from "../../ffi/child.ts";
 import { AT_FDCWD, O_RDONLY, type OwnedFd, openat } from "../../ffi/fd.ts";
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "../../ffi/files.ts";
 import { hasCode } from "../../ffi/libc.ts";
@@ -18,7 +19,7 @@ import { RuntimeFailure } from "../runtime/errors.ts";
 import { buildContainer } from "../runtime/init/create.ts";
 import { type PendingProcess, prepareProcess, type RunningProcess } from "../runtime/spawn.ts";
 import type { State } from "../runtime/spec.ts";
-import { ContainerStdio } from "../runtime/stdio.ts";
+import { ContainerStdio, type OutputReceiver } from "../runtime/stdio.ts";
 import {
   type ContainerRecord,
   claimForRemoval,
@@ -43,7 +44,7 @@ import type { HealthMonitor } from "./health.ts";
 import { ContainerLog } from "./log/container-log.ts";
 import { Output } from "./output.ts";
 import { loadNetwork } from "./prepare-ahead.ts";
-import { type Attach, FrameSocket, FrameType, type HealthRequest, parseFrame, type Resize, type StartRequest } from "./protocol.ts";
+import { type Attach, FrameSocket, FrameType, type HealthRequest, parseFrame, type Resize, type Started, type StartRequest } from "./protocol.ts";
 import { restartDelay, startAgain } from "./restart.ts";
 
 // Seldom needed.
@@ -72,6 +73,8 @@ function holdMounts(pid: number): OwnedFd | undefined {
 interface Supervised {
   pid: number;
   startTime: number;
+  /** Where it was started here, by somebody who waits for its end and writes it no input: the connection to whom. */
+  brief?: { child: Child; others: number[] };
   /** How it ended; the error is why that is not known. */
   ended: Promise<{ exitCode: number; error: string }>;
 }
@@ -89,7 +92,7 @@ export class Monitor {
   #cgroup: Cgroup | undefined;
   #network: ContainerNetwork | undefined;
   #db: Database | undefined;
-  #pid: number | undefined;
+  #process: { pid: number; startTime: number } | undefined;
   /** Its mount namespace. */
   #mounts: OwnedFd | undefined;
   #warnings: string[] = [];
@@ -121,20 +124,6 @@ export class Monitor {
       await client.sendJson(FrameType.failed, { kind: failure.kind, message: failure.message });
     }
     if (this.#db) shortenWal(this.#db);
-  }
-
-  /** As {@link run}, for a snapshot's maker: leaves out what needs threads, which is the container's output and whoever reads it. */
-  async runSilently(): Promise<void> {
-    const db = this.#openStore();
-    const { log, running } = await this.#start(db);
-    (await this.#connect()).close();
-    const exitCode = await running.child.exited;
-    this.#stdio.close();
-    this.#releaseCgroup();
-    await log.close();
-    const { removed } = this.#writeEnd(db, { exitCode, oomKilled: false, error: "" });
-    this.#mounts?.close();
-    if (removed) putContainerAside(db, this.#layout, this.#request.id)();
   }
 
   #openStore(): Database {
@@ -200,11 +189,12 @@ export class Monitor {
       addContainerEvent(db, id, "start");
     });
     const client = await this.#connect();
-    client.sendJson(FrameType.started, { pid, warnings: this.#warnings });
+    client.sendJson(FrameType.started, { pid, startTime, warnings: this.#warnings } satisfies Started);
     if (attach || stdin === "once") this.#audience.add({ socket: client, stdout: attach, stderr: attach, isWaitedFor: true });
     else client.close();
     const ended = child.exited.then((exitCode) => ({ exitCode, error: "" }));
-    await this.#supervise(db, log, { pid, startTime, ended });
+    const brief = attach && stdin === "none" ? { child, others: [client.descriptor] } : undefined;
+    await this.#supervise(db, log, { pid, startTime, ended, ...(brief && { brief }) });
   }
 
   async #takeOver(db: Database, { pid, startTime }: ProcessIdentity): Promise<void> {
@@ -212,19 +202,20 @@ export class Monitor {
     const { awaitOrphan } = await import("./orphan.ts");
     this.#cgroup = openCgroup(spec.linux.cgroupsPath ?? "");
     const log = await ContainerLog.open(this.#request.log);
-    this.#pid = pid;
+    this.#process = { pid, startTime };
     await this.#networksChanged();
     await this.#supervise(db, log, { pid, startTime, ended: awaitOrphan(pid, startTime) });
   }
 
   async #supervise(db: Database, log: ContainerLog, running: Supervised): Promise<void> {
     const { id, health: check } = this.#request;
-    this.#pid = running.pid;
-    const output = new Output(this.#stdio, (stream, chunk) => {
+    this.#process = running;
+    const health = check && (await this.#probe(db, check, running));
+    const receive: OutputReceiver = (stream, chunk) => {
       log.add(stream, chunk);
       return this.#audience.deliver(stream, chunk) as Promise<void> | undefined;
-    });
-    const health = check && (await this.#probe(db, check, running));
+    };
+    const output = new Output(this.#stdio, receive, running.brief);
     const resting = setTimeout(() => this.#rest(db), REST_AFTER);
     mark("tell the start");
     const { exitCode, error } = await running.ended;
@@ -355,7 +346,7 @@ export class Monitor {
   }
 
   async #callBack(): Promise<void> {
-    if (this.#pid === undefined || !existsSync(this.#layout.callbacks)) return;
+    if (!this.#process || !existsSync(this.#layout.callbacks)) return;
     const { id } = this.#request;
     for (const name of readdirSync(this.#layout.callbacks)) {
       if (!name.startsWith(`${id}.`)) continue;
@@ -377,7 +368,8 @@ export class Monitor {
           this.receive(socket, type, payload);
           return;
         }
-        socket.sendJson(FrameType.started, { pid: this.#pid ?? 0, warnings: [] });
+        const { pid, startTime } = this.#process ?? { pid: 0, startTime: 0 };
+        socket.sendJson(FrameType.started, { pid, startTime, warnings: [] } satisfies Started);
         this.#audience.add({ socket, ...parseFrame<Attach>(payload), isWaitedFor: false });
       },
       close: () => this.#audience.remove(socket),
@@ -385,10 +377,10 @@ export class Monitor {
   }
 
   async #networksChanged(): Promise<void> {
-    if (this.#pid === undefined || !this.#db) return; // a start finds them as they are
+    if (!this.#process || !this.#db) return; // a start finds them as they are
     try {
       this.#network ??= await this.#makeNetwork(this.#db);
-      this.#network.refresh(this.#pid);
+      this.#network.refresh(this.#process.pid);
     } catch {
       // the container is just ending, or has all ports of its name server itself: it goes on without
     }

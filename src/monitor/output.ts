@@ -1,8 +1,15 @@
 /** What a running container writes. */
+import type { Child } from "../../ffi/child.ts";
 import type { ContainerStdio, OutputReceiver } from "../runtime/stdio.ts";
 
 // How long output is awaited that nobody may ever finish: a descriptor of it can have been passed to another container.
 const DRAIN_TIMEOUT = 1000; // milliseconds without a byte
+
+/** Whose output it is, and on what else somebody may wait: see `followBriefly` of {@link ContainerStdio}. */
+interface Brief {
+  child: Child;
+  others: number[];
+}
 
 /** All of it, being read. */
 export class Output {
@@ -13,20 +20,30 @@ export class Output {
   readonly #end: Promise<void>;
   readonly #ending = Promise.withResolvers<void>();
 
-  constructor(stdio: ContainerStdio, receive: OutputReceiver) {
-    this.#end = stdio
-      .readAll(async (stream, chunk) => {
-        // A reader that cannot keep up slows the container down, but not its end.
-        const full = receive(stream, chunk);
-        if (full) await Promise.race([full, this.#ending.promise]);
-        this.#last = performance.now();
-      })
-      .catch((error: Error) => {
-        this.failure = `cannot read the container's output: ${error.message}`;
-      })
-      .then(() => {
-        this.#finished = true;
-      });
+  /** @param brief where somebody waits for the end */
+  constructor(stdio: ContainerStdio, receive: OutputReceiver, brief?: Brief) {
+    const pass: OutputReceiver = (stream, chunk) => {
+      this.#last = performance.now();
+      // A reader that cannot keep up slows the container down, but not its end.
+      const full = receive(stream, chunk);
+      return (
+        full &&
+        Promise.race([full, this.#ending.promise]).then(() => {
+          this.#last = performance.now();
+        })
+      );
+    };
+    this.#end = this.#read(stdio, pass, brief);
+  }
+
+  async #read(stdio: ContainerStdio, receive: OutputReceiver, brief?: Brief): Promise<void> {
+    try {
+      this.#finished = brief !== undefined && stdio.followBriefly(brief.child, receive, brief.others);
+      if (!this.#finished) await stdio.readAll(receive);
+    } catch (error) {
+      this.failure = `cannot read the container's output: ${error instanceof Error ? error.message : String(error)}`;
+    }
+    this.#finished = true;
   }
 
   /** After the container's end: resolves when all was read, or nothing came for so long that nothing will. */

@@ -89,6 +89,8 @@ export interface Lost {
 }
 export interface Started {
   pid: number;
+  /** See `processStartTime`. */
+  startTime: number;
   /** What was changed on the host for it, in words. */
   warnings: string[];
 }
@@ -131,6 +133,7 @@ export function readFrame(fd: number): { type: FrameType; payload: Buffer } | un
 /** One end of a connection. */
 export class FrameSocket {
   readonly #handler: FrameHandler;
+  readonly #descriptor: number;
   #socket: Socket<undefined> | undefined;
   #incoming: Buffer[] = [];
   #incomingLength = 0;
@@ -140,15 +143,16 @@ export class FrameSocket {
   /** Whether the other side has stopped to read. */
   #deaf = false;
 
-  private constructor(handler: FrameHandler) {
+  private constructor(handler: FrameHandler, descriptor: number) {
     this.#handler = handler;
+    this.#descriptor = descriptor;
   }
 
   /** Takes over a connected stream socket. */
   static async over(fd: OwnedFd, handler: FrameHandler): Promise<FrameSocket> {
-    const self = new FrameSocket(handler);
+    const self = new FrameSocket(handler, fd.release());
     self.#socket = (await Bun.connect({
-      fd: fd.release(),
+      fd: self.#descriptor,
       socket: {
         data: (_socket: Socket<undefined>, chunk: Buffer) => self.#receive(chunk),
         drain: () => self.#flush(),
@@ -157,6 +161,11 @@ export class FrameSocket {
       },
     } as unknown as Parameters<typeof Bun.connect>[0])) as unknown as Socket<undefined>;
     return self;
+  }
+
+  /** What it reads, for poll(2). */
+  get descriptor(): number {
+    return this.#descriptor;
   }
 
   get closed(): boolean {

@@ -1,9 +1,25 @@
 /** The pipes or the terminal between a command and the process that started it: a monitor, or `exec`. */
 
-import { AT_FDCWD, makeFifo, O_NONBLOCK, O_RDONLY, O_RDWR, type OwnedFd, openat, pipe, setNonblocking, setPipeSize } from "../../ffi/fd.ts";
-import { rmSync } from "../../ffi/files.ts";
+import { onAdopted } from "../../ffi/adopted.ts";
+import type { Child } from "../../ffi/child.ts";
+import {
+  AT_FDCWD,
+  makeFifo,
+  O_NONBLOCK,
+  O_RDONLY,
+  O_RDWR,
+  type OwnedFd,
+  openat,
+  POLLIN,
+  pipe,
+  poll,
+  setNonblocking,
+  setPipeSize,
+} from "../../ffi/fd.ts";
+import { readSync, rmSync } from "../../ffi/files.ts";
 import { hasCode } from "../../ffi/libc.ts";
 import { join } from "../../ffi/path.ts";
+import { ProcessHandle } from "../../ffi/process-handle.ts";
 import { setWindowSize } from "../../ffi/tty.ts";
 import type { RunningProcess, Stdio } from "./spawn.ts";
 
@@ -11,6 +27,22 @@ export type StreamName = "stdout" | "stderr";
 
 /** Called for each piece of output; reading stops until the promise resolves. */
 export type OutputReceiver = (stream: StreamName, chunk: Buffer) => Promise<void> | undefined;
+
+/** Milliseconds for which a command is followed that may end soon. */
+const BRIEFLY = 10;
+
+let patience = BRIEFLY;
+onAdopted(() => {
+  patience = BRIEFLY;
+});
+
+/** Follows commands to their ends, for a process that must not have threads. */
+export function followToTheEnd(): void {
+  patience = 60_000;
+}
+
+/** Bytes read at once meanwhile. */
+const CHUNK = 1 << 16;
 
 // Bytes; as many as Bun reads at once.
 const PIPE_SIZE = 1 << 18;
@@ -27,6 +59,8 @@ export class ContainerStdio {
   #inputChain: Promise<unknown> = Promise.resolve();
   readonly #outputs: [StreamName, OwnedFd][] = [];
   #terminal: OwnedFd | undefined;
+  /** For whoever was given output, before there is more. */
+  #waiting: Promise<void> | undefined;
 
   /**
    * @param options.stdin whether the container has a standard input of its own
@@ -92,8 +126,60 @@ export class ContainerStdio {
     this.#input?.close();
   }
 
+  /**
+   * Follows a command from its start for some milliseconds, on this thread alone: the event loop's way to read a pipe takes
+   * threads and longer than many a command. {@link readAll} goes on where this ends.
+   *
+   * @param others descriptors: nothing that is to be read there waits for this
+   * @returns whether it has ended, and all its output been read
+   */
+  followBriefly(child: Child, receive: OutputReceiver, others: number[] = []): boolean {
+    let hasEnded = child.hasEnded();
+    using handle = hasEnded ? undefined : ProcessHandle.open(child.pid);
+    const ends = handle?.descriptors ?? [];
+    if (!hasEnded && ends.length === 0) return false;
+    const deadline = performance.now() + patience;
+    for (;;) {
+      const outputs = [...this.#outputs];
+      const watched = [...outputs.map(([, fd]) => fd.fd), ...others, ...ends];
+      const ready = poll(
+        watched.map((fd) => ({ fd, events: POLLIN })),
+        hasEnded ? 0 : Math.max(0, deadline - performance.now()),
+      );
+      if (others.some((_, i) => ready[outputs.length + i])) return false;
+      const readable = outputs.filter((_, i) => ready[i]);
+      for (const output of readable) {
+        this.#waiting = this.#readOnce(output, receive);
+        if (this.#waiting) return false;
+      }
+      // What was written before the end is there, unless somebody else goes on to write.
+      if (readable.length === 0 && (hasEnded || !ready.includes(true))) return false;
+      hasEnded ||= child.hasEnded();
+      if (hasEnded && this.#outputs.length === 0) return true;
+      if (performance.now() > deadline) return false;
+    }
+  }
+
+  // What is there; an end is taken out of those that are read.
+  #readOnce(output: [StreamName, OwnedFd], receive: OutputReceiver): Promise<void> | undefined {
+    const [stream, fd] = output;
+    const chunk = Buffer.allocUnsafe(CHUNK);
+    let length = 0;
+    try {
+      length = readSync(fd.fd, chunk);
+    } catch (error) {
+      if (hasCode(error, "EAGAIN")) return undefined;
+      if (!hasCode(error, "EIO")) throw error; // a terminal, see readOutput
+    }
+    if (length > 0) return receive(stream, chunk.subarray(0, length));
+    this.#outputs.splice(this.#outputs.indexOf(output), 1);
+    if (fd !== this.#terminal) fd.close();
+    return undefined;
+  }
+
   /** Reads all output; resolves when the container's ends are closed. */
   async readAll(receive: OutputReceiver): Promise<void> {
+    await this.#waiting;
     await Promise.all(this.#outputs.map(([stream, fd]) => readOutput(stream, fd, receive)));
   }
 

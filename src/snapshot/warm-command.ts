@@ -1,5 +1,6 @@
 /** What processes of the command line do, once. */
 import { dispatch } from "../cli/main.ts";
+import { followToTheEnd } from "../runtime/stdio.ts";
 import { IMAGE, inOwnWorld } from "./warm.ts";
 
 /** What scripts use most, without what needs threads: Bun reads and writes pipes in them. */
@@ -7,6 +8,7 @@ const LINES = [
   ["run", "--rm", IMAGE],
   ["run", "-d", "--name", "c", "-e", "A=1", "-v", "/:/host:ro", "-w", "/", "-m", "64m", IMAGE, "stays"],
   ["exec", "-d", "c", "/idle"],
+  ["exec", "c", "/idle"],
   ["ps", "-a"],
   ["inspect", "-f", "{{.State.Pid}}", "c"],
   ["stop", "-t", "0", "c"],
@@ -26,6 +28,7 @@ export function tryOnce(folder: string): Promise<void> {
 }
 
 export function warmUp(folder: string): Promise<void> {
+  followToTheEnd();
   return inOwnWorld(folder, async () => {
     for (const line of LINES) {
       const code = await dispatch(["--root", folder, ...line]);

@@ -10,6 +10,7 @@ import "../monitor/container-network.ts";
 import "../monitor/rehearsal.ts";
 import "../monitor/role.ts";
 import { startEarly } from "../runtime/spawn/here.ts";
+import { followToTheEnd } from "../runtime/stdio.ts";
 import { IMAGE, inOwnWorld } from "./warm.ts";
 
 export { warmUp as tryOnce };
@@ -20,8 +21,9 @@ export function warmUp(folder: string): Promise<void> {
     const { flags, args } = parseArguments(CONTAINER_FLAGS, ["--rm", IMAGE], true);
     const record = createContainer(engine, containerOptions(flagValues(CONTAINER_FLAGS, flags) as never, args), false, () => {});
     startEarly();
+    followToTheEnd();
     const [ours, theirs] = socketPair();
-    await new Monitor(startRequest(engine, record, { attach: true }), theirs, engine.db).runSilently();
+    await new Monitor(startRequest(engine, record, { attach: true }), theirs, engine.db).run();
     ours.close();
   });
 }

@@ -53,6 +53,19 @@ describe("exec", () => {
     expect((await engine.withInput("x", "exec", "a", "cat")).stdout).toBe("");
   });
 
+  test.each([["run --rm bb"], ["exec a"]])("all output comes, whenever it was written, to a reader who is slow to begin: %s", (command) => {
+    const write =
+      "for i in 0 1 2 3 4 5 6 7 8 9; do head -c 20000 /dev/zero | tr '\\0' $i; usleep $((i * 1000)); done; echo end >&2; head -c 300000 /dev/zero";
+    for (const reader of ["cat", "(sleep 0.1; cat)"]) {
+      const { stdout, stderr } = Bun.spawnSync(["bash", "-c", `${BERTH} ${command} sh -c "${write.replaceAll("$", "\\$")}" | ${reader}`], {
+        env: engine.env,
+      });
+      const bytes = Buffer.concat([..."0123456789"].map((digit) => Buffer.alloc(20_000, digit)));
+      expect(Buffer.compare(stdout, Buffer.concat([bytes, Buffer.alloc(300_000)]))).toBe(0);
+      expect(stderr.toString()).toBe("end\n");
+    }
+  });
+
   test("-d returns at once and leaves the command there", async () => {
     expect(await engine.ok("exec", "-d", "a", "sh", "-c", "sleep 0.3; echo done > /tmp/detached")).toBe("");
     await until("the file", async () => (await engine.run("exec", "a", "cat", "/tmp/detached")).stdout === "done\n");

@@ -1,5 +1,6 @@
 import { existsSync, writeFileSync } from "../../../ffi/files.ts";
 import { mark } from "../../../ffi/trace.ts";
+import type { AttachedContainer } from "../../engine/container-connection.ts";
 import { type ContainerOptions, createContainer } from "../../engine/create-container.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { NotFound, StartError, startExitCode } from "../../engine/errors.ts";
@@ -40,8 +41,8 @@ export default defineCommand({
     mark("open store");
     const record = await makeContainer(engine, options, flags, false);
     mark("make container");
-    const started = ({ pid }: { pid: number }) => {
-      if (flags.pidfile !== undefined) writeFileSync(flags.pidfile, String(pid));
+    const started = ({ process }: AttachedContainer) => {
+      if (flags.pidfile !== undefined) writeFileSync(flags.pidfile, String(process.pid));
     };
     try {
       if (!flags.detach) {

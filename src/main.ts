@@ -3,14 +3,20 @@
 import "../ffi/array-methods.ts";
 import { basename } from "../ffi/path.ts";
 import { mark, startTrace } from "../ffi/trace.ts";
+import { once } from "./once.ts";
 import { SNAPSHOT_NAME, type SnapshotKind, TRIAL_NAME } from "./snapshot/environment.ts";
 
 const TAKE_OVER = "take-over";
 const RUNTIME_NAMES = ["berth-runtime", "runc", "crun"];
 
+const loadCommandLine = once(() => import("./cli/main.ts"));
+const loadOciRuntime = once(() => import("./cli/oci/main.ts"));
+const loadMonitor = once(() => import("./monitor/role.ts"));
+
 let startedAt = performance.timeOrigin;
 if (process.argv0 === SNAPSHOT_NAME) {
   const { makeSnapshot } = await import("./snapshot/make.ts");
+  await (process.argv[3] === "monitor" ? loadMonitor() : Promise.all([loadCommandLine(), loadOciRuntime()]));
   // From here on this is another process, with arguments of its own.
   ({ startedAt } = await makeSnapshot(process.argv[3] as SnapshotKind, process.argv[4] as string));
   if (String(process.argv0) === TRIAL_NAME) await (await import("./snapshot/trial.ts")).passTrial(process.argv[2] as string);
@@ -30,7 +36,7 @@ if (role === "init") {
   mark("load");
   runInit(Number(process.argv[3]));
 } else if (role === "monitor") {
-  const { runMonitor } = await import("./monitor/role.ts");
+  const { runMonitor } = await loadMonitor();
   mark("load");
   await runMonitor(process.argv[3] === TAKE_OVER);
 } else if (role === "drain") {
@@ -40,10 +46,10 @@ if (role === "init") {
   const { runDigester } = await import("./store/file-digester.ts");
   await runDigester();
 } else if (isOciRuntime) {
-  const { runOciRuntime } = await import("./cli/oci/main.ts");
+  const { runOciRuntime } = await loadOciRuntime();
   await runOciRuntime(process.argv.slice(role === "runtime" ? 3 : 2));
 } else {
-  const { runCommandLine } = await import("./cli/main.ts");
+  const { runCommandLine } = await loadCommandLine();
   mark("load");
   await runCommandLine(process.argv.slice(2));
 }

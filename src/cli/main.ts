@@ -6,6 +6,7 @@ import { exitNow } from "../../ffi/process.ts";
 import { mark } from "../../ffi/trace.ts";
 import type { Engine } from "../engine/engine.ts";
 import { MONITOR_VARIABLE } from "../monitor/environment.ts";
+import { once } from "../once.ts";
 import { checkCount, checkMeaning, flagValues, parseArguments, withHelp } from "./arguments.ts";
 import type { Command, Context, Flags, FlagValues } from "./command.ts";
 import { UsageError, ValueError } from "./errors.ts";
@@ -68,7 +69,7 @@ export async function dispatch(argv: string[]): Promise<number> {
     mark("launch monitor");
   }
   const usesEngine = !WITHOUT_ENGINE.includes(name) && !args.includes("--help");
-  const [command, engineModule] = await Promise.all([entryOf(name).load(), usesEngine ? import("../engine/engine.ts") : undefined]);
+  const [command, engineModule] = await Promise.all([loadCommand(name), usesEngine ? loadEngine() : undefined]);
   mark("load command");
   const context = makeContext(globals.root ?? process.env.BERTH_ROOT, typed, engineModule);
   if (monitor) context.monitor = monitor;
@@ -104,6 +105,14 @@ function takeGlobalFlags(argv: string[]): { globals: Partial<FlagValues<typeof G
 }
 
 const entryOf = (name: string) => COMMANDS[name] as CommandEntry;
+
+const commands: Record<string, Promise<Command>> = {};
+
+// Loaded once, see `once`.
+function loadCommand(name: string): Promise<Command> {
+  commands[name] ??= entryOf(name).load();
+  return commands[name];
+}
 
 /** A command, and what stands behind it; undefined for a group alone. Throws {@link UsageError} where there is none. */
 function findCommand([word = "", ...rest]: string[]): { name: string; typed: string; args: string[] } | undefined {
@@ -159,14 +168,15 @@ function makeContext(root: string | undefined, command: string, engineModule?: t
     root,
     command,
     get engine() {
-      engine ??= (engineModule ?? loadEngine()).openEngine(root);
+      engine ??= (engineModule ?? loadEngineNow()).openEngine(root);
       return engine;
     },
   };
 }
 
 // Not all commands need one, and SQLite with it.
-const loadEngine = () => require("../engine/engine.ts") as typeof import("../engine/engine.ts");
+const loadEngine = once(() => import("../engine/engine.ts"));
+const loadEngineNow = () => require("../engine/engine.ts") as typeof import("../engine/engine.ts");
 
 async function runCommand(command: Command, context: Context, argv: string[]): Promise<number> {
   const flags = withHelp(command.flags);

@@ -1,12 +1,14 @@
 /** What a monitor does before it has a request: what nearly every container needs, while whoever started it makes that. */
 import type { Database } from "bun:sqlite";
 import { existsSync } from "../../ffi/files.ts";
+import { once } from "../once.ts";
 import { findHierarchies } from "../runtime/cgroup/hierarchy.ts";
 import { getContainer } from "../store/containers.ts";
 import { openDatabase } from "../store/database.ts";
 import { Layout } from "../store/layout.ts";
 
-export const loadNetwork = () => import("./container-network.ts");
+export const loadNetwork = once(() => import("./container-network.ts"));
+export const loadRehearsal = once(() => import("./rehearsal.ts"));
 
 /**
  * Goes as far as there is time.
@@ -20,7 +22,7 @@ export async function prepareAhead(isAsked: () => boolean): Promise<Database | u
     if (!isAsked()) store = openLikelyStore();
     if (!isAsked()) findHierarchies();
     if (!isAsked()) await loadNetwork();
-    if (store && !isAsked()) (await import("./rehearsal.ts")).rehearseLife(store);
+    if (store && !isAsked()) (await loadRehearsal()).rehearseLife(store);
   } catch {} // what is wrong is of no interest before it is asked for
   return store;
 }

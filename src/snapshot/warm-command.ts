@@ -1,7 +1,12 @@
 /** What processes of the command line do, once. */
+import { mkdirSync, writeFileSync } from "../../ffi/files.ts";
+import { join } from "../../ffi/path.ts";
 import { dispatch } from "../cli/main.ts";
+import { dispatch as dispatchRuntime } from "../cli/oci/main.ts";
+import { randomId } from "../engine/random-id.ts";
+import { defaultSpec } from "../runtime/container/describe.ts";
 import { followToTheEnd } from "../runtime/stdio.ts";
-import { IMAGE, inOwnWorld } from "./warm.ts";
+import { IMAGE, inOwnWorld, LAYER, PROGRAM } from "./warm.ts";
 
 /** What scripts use most, without what needs threads: Bun reads and writes pipes in them. */
 const LINES = [
@@ -29,13 +34,33 @@ export function tryOnce(folder: string): Promise<void> {
 
 export function warmUp(folder: string): Promise<void> {
   followToTheEnd();
-  return inOwnWorld(folder, async () => {
+  return inOwnWorld(folder, async ({ layout }) => {
     for (const line of LINES) {
       const code = await dispatch(["--root", folder, ...line]);
       if (code !== 0) throw new Error(`berth ${line.join(" ")} ended with ${code}`);
       await Bun.sleep(AFTERMATH);
     }
+    await useRuntime(join(folder, "bundle"), join(layout.layers, LAYER));
     // Those that a container in the foreground is sent.
     for (const name of process.eventNames()) if (String(name).startsWith("SIG") && name !== "SIGCHLD") process.removeAllListeners(name);
   });
+}
+
+// The OCI runtime's life of a container.
+async function useRuntime(bundle: string, root: string): Promise<void> {
+  const id = randomId();
+  const spec = defaultSpec();
+  Object.assign(spec.process, { args: [`/${PROGRAM}`], terminal: false });
+  Object.assign(spec.root, { path: root, readonly: false });
+  mkdirSync(bundle);
+  writeFileSync(join(bundle, "config.json"), JSON.stringify(spec));
+  for (const line of [
+    ["create", "-b", bundle, id],
+    ["start", id],
+    ["delete", id],
+  ]) {
+    const code = await dispatchRuntime(["--root", join(bundle, "state"), ...line], { path: undefined, format: "text", debug: false });
+    if (code !== 0) throw new Error(`berth runtime ${line.join(" ")} ended with ${code}`);
+    await Bun.sleep(AFTERMATH);
+  }
 }

@@ -5,10 +5,7 @@ import { CONTAINER_FLAGS, containerOptions } from "../cli/container-flags.ts";
 import { createContainer } from "../engine/create-container.ts";
 import { startRequest } from "../engine/start-container.ts";
 import { Monitor } from "../monitor/monitor.ts";
-// Loaded when they are needed, which is always.
-import "../monitor/container-network.ts";
-import "../monitor/rehearsal.ts";
-import "../monitor/role.ts";
+import { loadNetwork, loadRehearsal } from "../monitor/prepare-ahead.ts";
 import { startEarly } from "../runtime/spawn/here.ts";
 import { followToTheEnd } from "../runtime/stdio.ts";
 import { IMAGE, inOwnWorld } from "./warm.ts";
@@ -20,6 +17,8 @@ export function warmUp(folder: string): Promise<void> {
   return inOwnWorld(folder, async (engine) => {
     const { flags, args } = parseArguments(CONTAINER_FLAGS, ["--rm", IMAGE], true);
     const record = createContainer(engine, containerOptions(flagValues(CONTAINER_FLAGS, flags) as never, args), false, () => {});
+    await loadNetwork();
+    (await loadRehearsal()).rehearseLife(engine.db);
     startEarly();
     followToTheEnd();
     const [ours, theirs] = socketPair();

@@ -12,8 +12,8 @@ import { type ImageConfig, insertImage, insertLayer } from "../store/images.ts";
 
 /** Its image's name. The program in it ends at once, or, with an argument, after some seconds: whoever kills a maker leaves nothing that stays. */
 export const IMAGE = "warm:latest";
-const PROGRAM = "idle";
-const LAYER = "0".repeat(64);
+export const PROGRAM = "idle";
+export const LAYER = "0".repeat(64);
 
 /**
  * Calls back with the engine's folder, which is gone afterwards, and all that is mounted, connected or named in it.

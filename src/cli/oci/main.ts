@@ -1,6 +1,7 @@
 /** The OCI runtime's command line: `berth runtime …`, or this executable by the name of a runtime. */
 import { existsSync } from "../../../ffi/files.ts";
 import { exitNow } from "../../../ffi/process.ts";
+import { once } from "../../once.ts";
 import { RuntimeFailure } from "../../runtime/errors.ts";
 import { flagLabel, flagValues, parseArguments } from "../arguments.ts";
 import type { Flags } from "../command.ts";
@@ -22,10 +23,10 @@ const GLOBAL_FLAGS = {
 } satisfies Flags;
 
 // Each loads its own.
-const create = () => import("./create.ts");
-const lifecycle = () => import("./lifecycle.ts");
-const exec = () => import("./exec.ts");
-const report = () => import("./report.ts");
+const create = once(() => import("./create.ts"));
+const lifecycle = once(() => import("./lifecycle.ts"));
+const exec = once(() => import("./exec.ts"));
+const report = once(() => import("./report.ts"));
 const MODULES: Record<string, () => Promise<object>> = {
   create,
   run: create,
@@ -59,7 +60,8 @@ export async function runOciRuntime(argv: string[]): Promise<never> {
   exitNow(code);
 }
 
-async function dispatch(argv: string[], log: Log): Promise<number> {
+/** Runs one command line. @returns its exit code; throws what is wrong with it */
+export async function dispatch(argv: string[], log: Log): Promise<number> {
   const given = parseArguments(GLOBAL_FLAGS, argv, true);
   const globals = flagValues(GLOBAL_FLAGS, given.flags);
   const text = (name: string) => globals[name] as string | undefined;

@@ -10,6 +10,7 @@ import { IMAGE, inOwnWorld, LAYER, PROGRAM } from "./warm.ts";
 
 /** What scripts use most, without what needs threads: Bun reads and writes pipes in them. */
 const LINES = [
+  ["version"],
   ["run", "--rm", IMAGE],
   ["run", "-d", "--name", "c", "-e", "A=1", "-v", "/:/host:ro", "-w", "/", "-m", "64m", IMAGE, "stays"],
   ["exec", "-d", "c", "/idle"],
@@ -20,7 +21,6 @@ const LINES = [
   ["start", "c"],
   ["rm", "-f", "c"],
   ["images", "-q"],
-  ["version"],
 ];
 /** Milliseconds in which what has ended is let go of: a child that nobody waits for keeps its container from ending. */
 const AFTERMATH = 20;

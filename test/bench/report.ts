@@ -80,7 +80,8 @@ function describe(rows: Kept[]): string {
   return `# Benchmarks
 
 Written by \`npm run bench -- --write [ROW…]\`. Each row's commands ran in turn, in one run, on a machine that does other things
-too: ratios count, not times. A ratio is how many times as long the other one took; "may take" is the design's budget.
+too: ratios count, not times. Executables were read from the disk since they were written, and daemons and snapshots are there.
+A ratio is how many times as long the other one took; "may take" is the design's budget.
 
 ${versions
   .filter(Boolean)

@@ -4,6 +4,7 @@ import { readFileSync } from "../../ffi/files.ts";
 import { call, setVariable } from "../../ffi/libc.ts";
 import { ptr } from "../../ffi/native.ts";
 import { MONITOR_VARIABLE } from "../monitor/environment.ts";
+import { Variables } from "./variables.ts";
 
 /** What a snapshot is entered by, and what the loader then leaves there (ffi/restore.h); 64-bit words. */
 export class Passed {
@@ -38,10 +39,10 @@ export interface Adopted {
 }
 
 // By getenv(3), of which `process.env` knows nothing: certificates, the time zone.
-const READ_BY_LIBRARIES = /^(NODE_|SSL_|TZ$)/;
+const READ_BY_LIBRARIES = /\0(?:(?:NODE_|SSL_)[^=\0]*|TZ)=/g;
 // By fetch, of what Bun has as its own.
 const bunEnvironment = process.env;
-const READ_BY_BUN = /_proxy$/i;
+const READ_BY_BUN = /\0[^=\0]*_proxy=/gi;
 
 const strings = (path: string) => readFileSync(path, "utf8").split("\0");
 
@@ -54,19 +55,11 @@ export function adopt(passed: Passed): Adopted {
   process.argv.splice(2, process.argv.length, ...args);
   const own = (value: unknown) => ({ value, configurable: true });
   Object.defineProperties(process, { argv0: own(argv0), pid: own(call("getpid")) });
-  const env: Record<string, string> = {};
-  for (const variable of strings("/proc/self/environ")) {
-    const at = variable.indexOf("=");
-    if (at <= 0) continue;
-    const name = variable.slice(0, at);
-    const value = variable.slice(at + 1);
-    env[name] = value;
-    if (READ_BY_LIBRARIES.test(name)) setVariable(name, value);
-    if (READ_BY_BUN.test(name)) bunEnvironment[name] = value;
-  }
-  if (passed.connection >= 0) env[MONITOR_VARIABLE] = String(passed.connection);
-  // Bun's own takes microseconds for each.
-  Object.defineProperty(process, "env", own(env));
+  const variables = new Variables(readFileSync("/proc/self/environ", "utf8"));
+  for (const name of variables.names(READ_BY_LIBRARIES)) setVariable(name, variables.find(name) as string);
+  for (const name of variables.names(READ_BY_BUN)) bunEnvironment[name] = variables.find(name);
+  const set = passed.connection >= 0 ? { [MONITOR_VARIABLE]: String(passed.connection) } : {};
+  Object.defineProperty(process, "env", own(new Proxy(set, variables)));
   forgetAll();
   return { startedAt: Date.now() - Number(clock() - passed.start) / 1e6 };
 }

@@ -177,9 +177,9 @@ static _Noreturn void join_and_clone(struct stub *s) {
 }
 
 // Starts the child, with flags of clone(2), or in the PID namespace that a descriptor is (else -1). Gives the child's number,
-// or an errno. Into a namespace that is there a child in between goes: while a thread's own children have another one than
+// or an errno. It is put beside the parent, which goes on at once, where that is known to be alone. Into a namespace that is there a child in between goes: while a thread's own children have another one than
 // itself, it can start no threads, and Bun does when it sees fit; and not everybody may come back (setns(2)).
-__attribute__((used)) static long start(struct stub *s, long flags, long theirs) {
+__attribute__((used)) static long start(struct stub *s, long flags, long theirs, long is_alone) {
   unsigned long all = ~0ul, before;
   call(NR_rt_sigprocmask, SIG_SETMASK, &all, &before, 8);
   long result;
@@ -192,6 +192,7 @@ __attribute__((used)) static long start(struct stub *s, long flags, long theirs)
   }
   call(NR_rt_sigprocmask, SIG_SETMASK, &before, 0, 8);
   if (result > 0) s->pid = result;
+  if (result > 0 && is_alone && s->spins > 0 && may_use_all_processors()) use_all_but(result, current_processor()), use_all_but(result, NO_PROCESSOR);
   return result;
 }
 

@@ -56,7 +56,7 @@ function load() {
   // Its table of entries.
   const at = (entry: number) => (address + 16 * entry) as Pointer;
   return linkSymbols({
-    start: { ptr: at(0), args: [I64, I64, I64], returns: I64_FAST },
+    start: { ptr: at(0), args: [I64, I64, I64, I64], returns: I64_FAST },
     begin: { ptr: at(1), args: [I64, I64, I64, I64, I64, I64, I64, I64], returns: I64_FAST },
     finish: { ptr: at(2), args: [I64], returns: I64_FAST },
     delegate: { ptr: at(3), args: [I64, I64, I64, I64, I64, I64, I64, I64], returns: I64_FAST },
@@ -76,6 +76,8 @@ interface StubOptions {
   channel: number;
   ourEnd: number;
   pidNamespace: PidNamespace;
+  /** Whether the processor beside this one is most probably idle. */
+  isAlone?: boolean;
 }
 
 export class Stub {
@@ -120,7 +122,7 @@ export class Stub {
   }
 
   /** @throws {SyscallError} where there can be no such namespace */
-  static start({ channel, ourEnd, pidNamespace }: StubOptions): Stub {
+  static start({ channel, ourEnd, pidNamespace, isAlone }: StubOptions): Stub {
     const symbols = symbolsOf();
     listenForEnds();
     const address = allocate(SIZE);
@@ -131,7 +133,7 @@ export class Stub {
     fields.setBigInt64(FAILED, -1n, true);
     const isJoined = typeof pidNamespace === "object";
     using theirs = isJoined ? openat(AT_FDCWD, pidNamespace.path, O_RDONLY) : undefined;
-    const pid = Number(symbols.start(address, pidNamespace === "new" ? CLONE_NEWPID : 0, theirs?.fd ?? -1));
+    const pid = Number(symbols.start(address, pidNamespace === "new" ? CLONE_NEWPID : 0, theirs?.fd ?? -1, isAlone ? 1 : 0));
     if (pid > 0) return new Stub(address, fields, pid);
     call("munmap", address, SIZE);
     throw new SyscallError(isJoined ? "setns" : "clone", errnoName(-pid), []);

@@ -39,7 +39,7 @@ let early: StartedStub | undefined;
 export function startEarly(): void {
   if (inUserNamespace()) return;
   try {
-    const started = start("new");
+    const started = start("new", false);
     started.stub.begin(() => unshare(flagsOf(USUAL)));
     early = { ...started, made: USUAL };
   } catch {} // whoever asks for one is told why there can be none
@@ -85,12 +85,12 @@ function discard({ stub, channel }: StartedStub): void {
   stub.child.kill(SIGKILL);
 }
 
-function start(pidNamespace: PidNamespace): StartedStub {
+function start(pidNamespace: PidNamespace, isAlone: boolean): StartedStub {
   // Nobody inside may look into the stub, and so into this process (CVE-2019-5736).
   prctl(PR_SET_DUMPABLE, 0);
   const [ours, theirs] = socketPair();
   try {
-    return { stub: Stub.start({ channel: theirs.fd, ourEnd: ours.fd, pidNamespace }), channel: new Channel(ours), end: theirs.fd, made: [] };
+    return { stub: Stub.start({ channel: theirs.fd, ourEnd: ours.fd, pidNamespace, isAlone }), channel: new Channel(ours), end: theirs.fd, made: [] };
   } catch (error) {
     ours.close();
     throw cannotStart(error);
@@ -104,7 +104,7 @@ export function prepareHere<R extends Request>(build: Builder<R>, request: R, op
   const uncover = request.type === "exec" ? coverCommandLine("berth-init") : () => {};
   let started: StartedStub;
   try {
-    started = takeEarly(request) ?? start(pidNamespaceOf(request));
+    started = takeEarly(request) ?? start(pidNamespaceOf(request), true);
   } catch (error) {
     uncover();
     throw error;

@@ -38,11 +38,16 @@ export interface Adopted {
   startedAt: number;
 }
 
-// By getenv(3), of which `process.env` knows nothing: certificates, the time zone.
-const READ_BY_LIBRARIES = /\0(?:(?:NODE_|SSL_)[^=\0]*|TZ)=/g;
-// By fetch, of what Bun has as its own.
-const bunEnvironment = process.env;
+// What fetch asks for: certificates by getenv(3), of which `process.env` knows nothing, and of what Bun has as its own, proxies.
+const READ_BY_LIBRARIES = /\0(?:NODE_|SSL_)[^=\0]*=/g;
 const READ_BY_BUN = /\0[^=\0]*_proxy=/gi;
+const bunEnvironment = process.env;
+const bunFetch = globalThis.fetch;
+
+function prepareFetch(variables: Variables): void {
+  for (const name of variables.names(READ_BY_LIBRARIES)) setVariable(name, variables.find(name) as string);
+  for (const name of variables.names(READ_BY_BUN)) bunEnvironment[name] = variables.find(name);
+}
 
 const strings = (path: string) => readFileSync(path, "utf8").split("\0");
 
@@ -56,8 +61,13 @@ export function adopt(passed: Passed): Adopted {
   const own = (value: unknown) => ({ value, configurable: true });
   Object.defineProperties(process, { argv0: own(argv0), pid: own(call("getpid")) });
   const variables = new Variables(readFileSync("/proc/self/environ", "utf8"));
-  for (const name of variables.names(READ_BY_LIBRARIES)) setVariable(name, variables.find(name) as string);
-  for (const name of variables.names(READ_BY_BUN)) bunEnvironment[name] = variables.find(name);
+  const zone = variables.find("TZ");
+  if (zone !== undefined) setVariable("TZ", zone);
+  globalThis.fetch = ((...request: Parameters<typeof fetch>) => {
+    prepareFetch(variables);
+    globalThis.fetch = bunFetch;
+    return bunFetch(...request);
+  }) as typeof fetch;
   const set = passed.connection >= 0 ? { [MONITOR_VARIABLE]: String(passed.connection) } : {};
   Object.defineProperty(process, "env", own(new Proxy(set, variables)));
   forgetAll();

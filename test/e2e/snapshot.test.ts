@@ -105,6 +105,28 @@ test("a process from a snapshot has its own arguments, variables, folder, descri
   expect(out.slice(7).filter((line) => line !== "closed")).toEqual([version, version, version, "8"]);
 });
 
+test("proxies and the time zone are those of its own environment", () => {
+  const proxy = "Bun.serve({ port: 3128, hostname: '127.0.0.1', fetch: ({ url }) => new Response(url, { status: 418 }) })";
+  const out = inOwnRun(
+    `
+    $B version --short > /dev/null; made command
+    "$BUN" -e "${proxy}" & PROXY=$!
+    for i in $(seq 100); do (: < /dev/tcp/127.0.0.1/3128) 2>/dev/null && break; sleep 0.05; done
+    http_proxy=http://127.0.0.1:3128 $B import http://nowhere.test/x.tar - 2>&1 || true
+    http_proxy=http://127.0.0.1:3128 NO_PROXY=127.0.0.1 $B import http://127.0.0.1:1/x.tar - 2>&1 || true
+    kill $PROXY
+    $B create --name zone bb true > /dev/null
+    for zone in UTC Asia/Tokyo; do TZ=$zone $B ps -a --format '{{.CreatedAt}}' | cut -d ' ' -f 3; done
+    $B rm zone
+    `,
+    { BUN: process.execPath },
+  );
+  const [proxied, direct, ...zones] = out.split("\n");
+  expect(proxied).toContain("418");
+  expect(direct).not.toContain("418");
+  expect(zones).toEqual(["+0000", "+0900", "zone"]);
+});
+
 test("what is said on a terminal looks as without a snapshot: plain", () => {
   const out = inOwnRun(
     `

@@ -95,15 +95,18 @@ static int give_number(long fd, uint64_t number) {
   return given;
 }
 
-// The memory allocator's areas lie far below all that the kernel places.
+// The memory allocator's areas lie far below all that the kernel places. One more is treated alike, whose start and end the
+// maker leaves here (src/snapshot/make.ts).
 #define ARENAS_END 0x600000000000ul
+#define ANOTHER_ARENA 0x100000ul
 
 // madvise(3) of a process that goes on from a snapshot. Pages that its memory allocator gives back are zeros when it has them
 // again, and so they must be: those of a file, as the snapshot's are, would be the file's.
 static int advise(uint64_t address, uint64_t length, int advice) {
   enum { MADV_DONTNEED = 4, MADV_FREE = 8 };
+  const uint64_t *another = (const uint64_t *)ANOTHER_ARENA;
   long result;
-  if ((advice == MADV_DONTNEED || advice == MADV_FREE) && address < ARENAS_END) {
+  if ((advice == MADV_DONTNEED || advice == MADV_FREE) && (address < ARENAS_END || (address >= another[0] && address < another[1]))) {
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
     result = syscall6(NR_mmap, address, length, PROT_READ | PROT_WRITE, flags, -1, 0);
   } else {

@@ -19,6 +19,12 @@ export interface Range {
   length: number;
 }
 
+/** From one address to another. */
+export interface Area {
+  start: number;
+  end: number;
+}
+
 /** How many processes there are: those that the command line starts in, and monitors. */
 export type SnapshotKind = "command" | "monitor";
 

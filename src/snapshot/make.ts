@@ -1,11 +1,13 @@
 /** Takes a snapshot: what a process loads and is as it starts up, in a file that others go on from. See "A process from a file" in docs/architecture.md. */
+import type { Pointer } from "bun:ffi";
 import { AT_FDCWD, freeSpace, O_RDONLY, openat } from "../../ffi/fd.ts";
 import { readdirSync, readFileSync } from "../../ffi/files.ts";
 import { call, tryCall } from "../../ffi/libc.ts";
+import { toArrayBuffer } from "../../ffi/native.ts";
 import { dirname } from "../../ffi/path.ts";
 import { freezer } from "../../ffi/stub.ts";
 import { type Adopted, adopt, Passed } from "./adopt.ts";
-import { FIRST_OWN_DESCRIPTOR, type SnapshotKind } from "./environment.ts";
+import { type Area, FIRST_OWN_DESCRIPTOR, PAGE, type SnapshotKind } from "./environment.ts";
 
 /** Bytes that are free on /run, which is memory, where there is to be a snapshot: it has some ten million. */
 const ROOM = 64e6;
@@ -31,6 +33,7 @@ export async function makeSnapshot(kind: SnapshotKind, path: string): Promise<Ad
   for (let i = 0; i < PATIENCE && !isQuiet(); i++) await Bun.sleep(LOOK_AGAIN);
   closeOthers();
   forkAll();
+  const structures = noteStructures();
   const passed = new Passed();
   adopt(passed);
   const freeze = freezer(passed.memory);
@@ -38,7 +41,7 @@ export async function makeSnapshot(kind: SnapshotKind, path: string): Promise<Ad
   const copy = freeze();
   if (copy === 0) return adopt(passed);
   const { finishSnapshot } = await import("./write.ts");
-  return finishSnapshot(copy, kind, path, passed);
+  return finishSnapshot(copy, kind, path, { passed, structures });
 }
 
 // Whether the event loop waits for nothing any more but to be woken.
@@ -53,6 +56,22 @@ function hasRoom(folder: string): boolean {
 function closeOthers(): void {
   if (tryCall("close_range", 3, FIRST_OWN_DESCRIPTOR - 1, 0) >= 0) return;
   for (let fd = 3; fd < FIRST_OWN_DESCRIPTOR; fd++) tryCall("close", fd);
+}
+
+// Four gigabytes that JavaScriptCore has for its structures, most of which nobody looks at. Where they are is left for
+// ffi/restore.h, at an address that nothing else has.
+function noteStructures(): Area {
+  const ANOTHER_ARENA = 0x100000;
+  const SIZE = 2 ** 32;
+  const PROT_READ_WRITE = 3;
+  const MAP_PRIVATE_ANONYMOUS_FIXED_NOREPLACE = 0x100022;
+  const address = call("mmap", ANOTHER_ARENA, PAGE, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS_FIXED_NOREPLACE, -1, 0);
+  const areas = readFileSync("/proc/self/maps", "latin1").matchAll(/^(\w+)-(\w+) rw-p 00000000 00:00 0 *$/gm);
+  const [start, end] = [...areas]
+    .map(([, ...ends]) => ends.map((text) => Number.parseInt(text, 16)) as [number, number])
+    .find(([start, end]) => start % SIZE === 0 && end - start === SIZE) ?? [0, 0];
+  new BigUint64Array(toArrayBuffer(address as Pointer, 0, PAGE)).set([BigInt(start), BigInt(end)]);
+  return { start, end };
 }
 
 // JavaScriptCore's memory for code is not for children (madvise(2), MADV_DONTFORK).

@@ -27,8 +27,9 @@ export async function passTrial(path: string): Promise<void> {
 async function hasMemory(): Promise<boolean> {
   for (let round = 0; round < 4; round++) {
     const lists = Array.from({ length: 2000 }, (_, i) => new Array(i % 64).fill({ round, i, text: `${i}`.repeat(9) }));
+    const shapes = Array.from({ length: 500 }, (_, i) => ({ [`p${round}x${i}`]: i }));
     const blocks = Array.from({ length: 64 }, (_, i) => Buffer.alloc(1 << 14, i));
-    if (blocks.some((block, i) => block[9999] !== i) || lists[63]?.[62].i !== 63) return false;
+    if (blocks.some((block, i) => block[9999] !== i) || lists[63]?.[62].i !== 63 || shapes[99]?.[`p${round}x99`] !== 99) return false;
     if (new Uint8Array(1 << 20).some(Boolean)) return false;
     Bun.gc(true);
   }

@@ -4,7 +4,7 @@ import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync,
 import { basename, dirname, join } from "node:path";
 import { call, tryCall } from "../../ffi/libc.ts";
 import type { Passed } from "./adopt.ts";
-import { PAGE, type Range, SNAPSHOT_ENVIRONMENT, type SnapshotKind, TRIAL_NAME } from "./environment.ts";
+import { type Area, PAGE, type Range, SNAPSHOT_ENVIRONMENT, type SnapshotKind, TRIAL_NAME } from "./environment.ts";
 import { TRIAL_PASSED } from "./trial.ts";
 
 const MAGIC = 0x31746f687370616en;
@@ -28,7 +28,7 @@ const ARCH_GET_FS = 0x1003;
 /** Bytes of glibc's struct pthread in which the thread's number is looked for. */
 const THREAD_BLOCK = 0x800;
 
-/** Above are code, which nothing on /run may be, and what may be given back and had again as zeros: see `advise` in ffi/restore.h. */
+/** Above are code, which nothing on /run may be, and, but for one area, what may be given back and had again as zeros: see `advise` in ffi/restore.h. */
 const ARENAS_END = 0x600000000000;
 
 /** enum source of ffi/restore.h; from the last one on, files. */
@@ -37,9 +37,7 @@ const SOURCE = { anonymous: 0, smallPages: 1, snapshot: 2, copy: 3, protect: 4, 
 const [READ, WRITE, EXECUTE] = [1, 2, 4];
 
 /** A line of /proc/PID/maps. */
-interface Area {
-  start: number;
-  end: number;
+interface MappedArea extends Area {
   protection: number;
   offset: number;
   path: string;
@@ -60,17 +58,17 @@ interface Memory {
   /** What is mapped where there is nothing yet, and what is put over that. */
   base: Mapping[];
   over: Mapping[];
-  specials: Area[];
+  specials: MappedArea[];
   files: string[];
 }
 
 /** Writes it, proves that it works, and puts it in its place. Ends the process. */
-export function finishSnapshot(copy: number, kind: SnapshotKind, path: string, passed: Passed): never {
+export function finishSnapshot(copy: number, kind: SnapshotKind, path: string, { passed, structures }: { passed: Passed; structures: Area }): never {
   // Of its own: where a maker takes long, another one may have been launched.
   const beside = `${path}.${process.pid}.new`;
   try {
     const held = describeHeld(passed); // before this process does more
-    const memory = describeMemory(copy);
+    const memory = describeMemory(copy, structures);
     writePrivately(beside, encode(memory, [], held));
     const changed = tryOut(beside);
     if (kind === "monitor") {
@@ -162,10 +160,10 @@ function textWords(text: string, bytes: number): bigint[] {
   return [...new BigUint64Array(memory.buffer, memory.byteOffset, bytes / 8)];
 }
 
-function describeMemory(pid: number): Memory {
+function describeMemory(pid: number, structures: Area): Memory {
   const exe = readlinkSync(`/proc/${pid}/exe`);
   const files: string[] = [];
-  const specials: Area[] = [];
+  const specials: MappedArea[] = [];
   const base: Mapping[] = [];
   const over: Mapping[] = [];
   const pagemap = openSync(`/proc/${pid}/pagemap`, "r");
@@ -181,7 +179,7 @@ function describeMemory(pid: number): Memory {
     const isCode = (protection & EXECUTE) !== 0;
     if (path !== exe) base.push(baseOf(area, files));
     for (const { address, length } of ownPages(pagemap, memory, area)) {
-      const source = isFile || end < ARENAS_END ? SOURCE.snapshot : SOURCE.copy;
+      const source = isFile || end < ARENAS_END || start === structures.start ? SOURCE.snapshot : SOURCE.copy;
       over.push({ address, length, offset: 0, protection, source, bytes: readMemory(memory, address, length) });
     }
     if (isCode && !isFile && !(protection & WRITE)) over.push({ address: start, length: end - start, offset: 0, protection, source: SOURCE.protect });
@@ -231,7 +229,7 @@ function endOfRun(flags: boolean[], from: number): number {
   return to;
 }
 
-function baseOf({ start, end, protection, offset, path, isSmall }: Area, files: string[]): Mapping {
+function baseOf({ start, end, protection, offset, path, isSmall }: MappedArea, files: string[]): Mapping {
   const address = path === "[stack]" ? end - STACK : start;
   const mapping = { address, length: end - address, offset, protection };
   if (!path.startsWith("/")) {
@@ -243,8 +241,8 @@ function baseOf({ start, end, protection, offset, path, isSmall }: Area, files: 
   return { ...mapping, source: SOURCE.firstFile + (known >= 0 ? known : files.push(path) - 1) };
 }
 
-function areasOf(pid: number): Area[] {
-  const areas: Area[] = [];
+function areasOf(pid: number): MappedArea[] {
+  const areas: MappedArea[] = [];
   for (const line of readFileSync(`/proc/${pid}/smaps`, "latin1").split("\n")) {
     const found = /^([0-9a-f]+)-([0-9a-f]+) (\S+) (\w+) \S+ \d+\s*(.*)$/.exec(line);
     const last = areas.at(-1);
@@ -268,7 +266,7 @@ function readMemory(memory: number, address: number, length: number): Buffer {
 }
 
 /** Runs of pages that are the process's own, and not a file's or none (proc_pid_pagemap(5)), nor nothing but zeros. */
-function ownPages(pagemap: number, memory: number, { start, end, path }: Area): { address: number; length: number }[] {
+function ownPages(pagemap: number, memory: number, { start, end, path }: MappedArea): { address: number; length: number }[] {
   const runs: { address: number; length: number }[] = [];
   const entries = Buffer.alloc(1 << 17);
   const step = (entries.length / 8) * PAGE;

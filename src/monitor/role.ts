@@ -14,11 +14,17 @@ import { CONTAINER_CHANGED, parseFrame, readFrame, type StartRequest } from "./p
 const MONITOR_CONNECTION_FD = 3;
 
 /**
- * Runs the role: waits for one {@link StartRequest}, and ends with its container.
+ * Runs the role, and ends with its container.
  *
  * @param takesOver whether that runs already
  */
-export async function runMonitor(takesOver: boolean): Promise<void> {
+export async function runMonitor(takesOver: boolean): Promise<never> {
+  await serveOne(takesOver);
+  exitNow(0);
+}
+
+/** Waits for one {@link StartRequest}, and for the end of its container. */
+export async function serveOne(takesOver: boolean): Promise<void> {
   writeFileSync("/proc/self/comm", MONITOR_NAME); // else `ps` and `pgrep` know it as exe
   // What is sent to a terminal's or service's whole group is for the container's own stop signal to answer.
   for (const signal of ["SIGHUP", "SIGINT", "SIGTERM", "SIGQUIT"] as const) process.on(signal, () => {});
@@ -40,5 +46,4 @@ export async function runMonitor(takesOver: boolean): Promise<void> {
   if (!request.attach) collectGarbage();
   monitor = new Monitor(request, connection, store);
   await monitor.run();
-  exitNow(0);
 }

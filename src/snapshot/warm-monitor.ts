@@ -1,28 +1,46 @@
 /** What a monitor does, once. */
+import type { OwnedFd } from "../../ffi/fd.ts";
 import { socketPair } from "../../ffi/socket.ts";
 import { flagValues, parseArguments } from "../cli/arguments.ts";
 import { CONTAINER_FLAGS, containerOptions } from "../cli/container-flags.ts";
 import { createContainer } from "../engine/create-container.ts";
+import type { Engine } from "../engine/engine.ts";
 import { startRequest } from "../engine/start-container.ts";
 import { Monitor } from "../monitor/monitor.ts";
 import { loadNetwork, loadRehearsal } from "../monitor/prepare-ahead.ts";
+import { FrameType, type StartRequest, writeFrame } from "../monitor/protocol.ts";
 import { startEarly } from "../runtime/spawn/here.ts";
 import { followToTheEnd } from "../runtime/stdio.ts";
 import { IMAGE, inOwnWorld } from "./warm.ts";
 
-export { warmUp as tryOnce };
-
 /** Starts a container with the default network, and sees it end. */
 export function warmUp(folder: string): Promise<void> {
   return inOwnWorld(folder, async (engine) => {
-    const { flags, args } = parseArguments(CONTAINER_FLAGS, ["--rm", IMAGE], true);
-    const record = createContainer(engine, containerOptions(flagValues(CONTAINER_FLAGS, flags) as never, args), false, () => {});
     await loadNetwork();
     (await loadRehearsal()).rehearseLife(engine.db);
+    const request = requestIn(engine);
     startEarly();
     followToTheEnd();
     const [ours, theirs] = socketPair();
-    await new Monitor(startRequest(engine, record, { attach: true }), theirs, engine.db).run();
+    await new Monitor(request, theirs, engine.db).run();
     ours.close();
   });
+}
+
+/** Calls back with a connection on which a monitor is asked for the same. */
+export async function withRequest<T>(folder: string, action: (connection: OwnedFd) => T): Promise<T> {
+  let result: { value: T } | undefined;
+  await inOwnWorld(folder, async (engine) => {
+    const [ours, theirs] = socketPair();
+    writeFrame(ours.fd, FrameType.start, requestIn(engine));
+    result = { value: action(theirs) };
+    ours.close();
+  });
+  return (result as { value: T }).value;
+}
+
+function requestIn(engine: Engine): StartRequest {
+  const { flags, args } = parseArguments(CONTAINER_FLAGS, ["--rm", IMAGE], true);
+  const record = createContainer(engine, containerOptions(flagValues(CONTAINER_FLAGS, flags) as never, args), false, () => {});
+  return startRequest(engine, record, { attach: true });
 }

@@ -2,10 +2,11 @@
 import { spawnSync } from "node:child_process";
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import type { OwnedFd } from "../../ffi/fd.ts";
 import { call, tryCall } from "../../ffi/libc.ts";
 import type { Passed } from "./adopt.ts";
 import { type Area, PAGE, type Range, SNAPSHOT_ENVIRONMENT, type SnapshotKind, TRIAL_NAME } from "./environment.ts";
-import { TRIAL_PASSED } from "./trial.ts";
+import { ROOT, TRIAL_PASSED } from "./trial.ts";
 
 const MAGIC = 0x31746f687370616en;
 const HEAD = 32768; // bytes at most before the pages
@@ -63,18 +64,23 @@ interface Memory {
 }
 
 /** Writes it, proves that it works, and puts it in its place. Ends the process. */
-export function finishSnapshot(copy: number, kind: SnapshotKind, path: string, { passed, structures }: { passed: Passed; structures: Area }): never {
+export async function finishSnapshot(
+  copy: number,
+  kind: SnapshotKind,
+  path: string,
+  { passed, structures }: { passed: Passed; structures: Area },
+): Promise<never> {
   // Of its own: where a maker takes long, another one may have been launched.
   const beside = `${path}.${process.pid}.new`;
   try {
     const held = describeHeld(passed); // before this process does more
     const memory = describeMemory(copy, structures);
     writePrivately(beside, encode(memory, [], held));
-    const changed = tryOut(beside);
+    const changed = await tryOut(beside, kind);
     if (kind === "monitor") {
       // They all do the same; what a command changes is another's third.
       writePrivately(beside, encode(memory, changed, held));
-      tryOut(beside);
+      await tryOut(beside, kind);
     }
     renameSync(beside, path);
     rmSync(`${path}.new`, { force: true });
@@ -94,9 +100,27 @@ function writePrivately(path: string, bytes: Buffer): void {
   closeSync(out);
 }
 
-function tryOut(path: string): Range[] {
-  const options = { argv0: TRIAL_NAME, env: {}, cwd: "/", timeout: 10_000, encoding: "utf8" } as const;
-  const { status, stdout } = spawnSync("/proc/self/exe", [path], { ...options, stdio: ["ignore", "pipe", "ignore"] });
+// A monitor's trial is what it does later; what leads to that, and changes other pages, is done here.
+async function tryOut(path: string, kind: SnapshotKind): Promise<Range[]> {
+  if (kind === "command") return runTrial(path);
+  const folder = `${path}.tmp`;
+  const { withRequest } = await import("./warm-monitor.ts");
+  let hasBegun = false;
+  try {
+    return await withRequest(folder, (connection) => {
+      hasBegun = true;
+      return runTrial(path, { [ROOT]: folder }, connection);
+    });
+  } catch (error) {
+    if (hasBegun) throw error;
+    return runTrial(path); // there can be no containers
+  }
+}
+
+function runTrial(path: string, env: Record<string, string> = {}, connection?: OwnedFd): Range[] {
+  const options = { argv0: TRIAL_NAME, env, cwd: "/", timeout: 10_000, encoding: "utf8" } as const;
+  const stdio = ["ignore", "pipe", "ignore", ...(connection ? [connection.fd] : [])] as const;
+  const { status, stdout } = spawnSync("/proc/self/exe", [path], { ...options, stdio: [...stdio] });
   if (status !== TRIAL_PASSED) throw new Error(`the trial ended with ${status}`);
   return JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "") as Range[];
 }

@@ -7,11 +7,10 @@
 
 #if defined(__x86_64__)
 enum { NR_fstat = 5, NR_munmap = 11, NR_mremap = 25, NR_sigaltstack = 131, NR_arch_prctl = 158,
-  NR_set_tid_address = 218, NR_epoll_ctl = 233, NR_set_robust_list = 273, NR_eventfd2 = 290, NR_epoll_create1 = 291, NR_preadv = 295, NR_prlimit64 = 302 };
+  NR_set_tid_address = 218, NR_epoll_ctl = 233, NR_set_robust_list = 273, NR_eventfd2 = 290, NR_epoll_create1 = 291, NR_prlimit64 = 302 };
 
 #define SNAPSHOT_MAGIC 0x31746f687370616eul // "napshot1"
 #define SNAPSHOT_HEAD 32768 // bytes at most before the pages
-#define IOV_MAX 1024
 #define SNAPSHOT_FILES 8
 #define MAP_FIXED_NOREPLACE 0x100000
 #define MAP_NORESERVE 0x4000
@@ -28,7 +27,7 @@ enum { NR_fstat = 5, NR_munmap = 11, NR_mremap = 25, NR_sigaltstack = 131, NR_ar
 enum source { ANONYMOUS, SMALL_PAGES, SNAPSHOT, COPY, PROTECT, FROM_FILE };
 struct snapshot_mapping { uint64_t address, length, offset; uint32_t protection, source; };
 struct snapshot_file { char path[128]; uint64_t inode, size, modified, modified_ns; };
-struct snapshot_copied { uint64_t address, length; }; // struct iovec
+struct snapshot_changed { uint64_t address, length; };
 struct snapshot_signal { uint64_t number, action[4]; };
 struct snapshot {
   uint64_t magic, bytes;
@@ -38,7 +37,7 @@ struct snapshot {
   uint64_t special_count, specials[8]; // starts and ends; the last is the vDSO
   uint64_t epoll, event, events, data;
   uint64_t signal_count, file_count, mapping_count, base_count;
-  uint64_t copied_count, copied_offset; // of pages that are changed soon: one after the other from there on
+  uint64_t changed_count; // ranges of pages that are changed soon
 };
 
 static int is_error(long result) { return result < 0 && result > -4096; }
@@ -145,7 +144,7 @@ static void restore(uint64_t *stack, long snapshot, const uint64_t given[2]) {
   const struct snapshot_signal *signals = (const struct snapshot_signal *)(s + 1);
   const struct snapshot_file *f = (const struct snapshot_file *)(signals + s->signal_count);
   const struct snapshot_mapping *m = (const struct snapshot_mapping *)(f + s->file_count);
-  const struct snapshot_copied *copied = (const struct snapshot_copied *)(m + s->mapping_count);
+  const struct snapshot_changed *changed = (const struct snapshot_changed *)(m + s->mapping_count);
   for (; opened < s->file_count; opened++) {
     files[opened] = call(NR_openat, AT_FDCWD, f[opened].path, O_CLOEXEC, 0);
     if (files[opened] < 0) goto close_files;
@@ -175,13 +174,9 @@ static void restore(uint64_t *stack, long snapshot, const uint64_t given[2]) {
     else result = call(NR_mprotect, m[i].address, m[i].length, m[i].protection, 0);
     if (is_error(result)) die("out of memory in the loader");
   }
-  uint64_t offset = s->copied_offset;
-  for (uint64_t i = 0; i < s->copied_count; i += IOV_MAX) {
-    uint64_t count = s->copied_count - i < IOV_MAX ? s->copied_count - i : IOV_MAX, length = 0;
-    for (uint64_t j = 0; j < count; j++) length += copied[i + j].length;
-    if (call(NR_preadv, snapshot, copied + i, count, offset) != (long)length) die("cannot read the snapshot");
-    offset += length;
-  }
+  // Written to before they are looked at, they are copied once, and not mapped before.
+  for (uint64_t i = 0; i < s->changed_count; i++)
+    for (uint64_t at = changed[i].address; at < changed[i].address + changed[i].length; at += 4096) *(volatile char *)at = *(volatile char *)at;
   for (uint64_t i = 0; i < s->file_count; i++) call(NR_close, files[i], 0, 0, 0);
   call(NR_close, snapshot, 0, 0, 0);
   struct { uint32_t events; uint64_t data; } __attribute__((packed)) interest = {s->events, s->data};

@@ -174,9 +174,9 @@ static void restore(uint64_t *stack, long snapshot, const uint64_t given[2]) {
     else result = call(NR_mprotect, m[i].address, m[i].length, m[i].protection, 0);
     if (is_error(result)) die("out of memory in the loader");
   }
-  // Written to before they are looked at, they are copied once, and not mapped before.
+  // Written to before they are looked at, which is one instruction, they are copied at once, and not mapped before.
   for (uint64_t i = 0; i < s->changed_count; i++)
-    for (uint64_t at = changed[i].address; at < changed[i].address + changed[i].length; at += 4096) *(volatile char *)at = *(volatile char *)at;
+    for (uint64_t at = changed[i].address; at < changed[i].address + changed[i].length; at += 4096) __asm__ volatile("orb $0, %0" : "+m"(*(char *)at));
   for (uint64_t i = 0; i < s->file_count; i++) call(NR_close, files[i], 0, 0, 0);
   call(NR_close, snapshot, 0, 0, 0);
   struct { uint32_t events; uint64_t data; } __attribute__((packed)) interest = {s->events, s->data};

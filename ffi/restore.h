@@ -27,7 +27,7 @@ enum { NR_fstat = 5, NR_munmap = 11, NR_mremap = 25, NR_sigaltstack = 131, NR_ar
 enum source { ANONYMOUS, SMALL_PAGES, SNAPSHOT, COPY, PROTECT, FROM_FILE };
 struct snapshot_mapping { uint64_t address, length, offset; uint32_t protection, source; };
 struct snapshot_file { char path[128]; uint64_t inode, size, modified, modified_ns; };
-struct snapshot_changed { uint64_t address, length; };
+struct snapshot_changed { uint64_t address; uint32_t length, by; };
 struct snapshot_signal { uint64_t number, action[4]; };
 struct snapshot {
   uint64_t magic, bytes;
@@ -35,6 +35,7 @@ struct snapshot {
   uint64_t stack, resume, passed;
   uint64_t thread_pointer, thread_number, robust_list, robust_size, alternate_stack[3];
   uint64_t special_count, specials[8]; // starts and ends; the last is the vDSO
+  char named[7][16]; // words of a command line, for those who change pages of their own
   uint64_t epoll, event, events, data;
   uint64_t signal_count, file_count, mapping_count, base_count;
   uint64_t changed_count; // ranges of pages that are changed soon
@@ -70,6 +71,15 @@ static uint64_t move_vdso(const struct snapshot *s, uint64_t shift) {
     if (syscall6(NR_mremap, to + shift, size, size, MREMAP_MAYMOVE_FIXED, to, 0) != (long)to) return i;
   }
   return s->special_count;
+}
+
+// As `by` of struct snapshot_changed has it.
+static uint32_t changes_of(uint64_t *stack, const struct snapshot *s) {
+  char **argv = arguments_of(stack);
+  for (uint64_t i = 1; i < stack[0]; i++)
+    for (size_t n = 0; n < sizeof s->named / sizeof *s->named; n++)
+      if (equal(argv[i], s->named[n])) return 1 | 2u << n;
+  return 1;
 }
 
 static uint64_t vdso_of(uint64_t *stack) {
@@ -175,7 +185,9 @@ static void restore(uint64_t *stack, long snapshot, const uint64_t given[2]) {
     if (is_error(result)) die("out of memory in the loader");
   }
   // Written to before they are looked at, which is one instruction, they are copied at once, and not mapped before.
+  uint32_t changes = changes_of(stack, s);
   for (uint64_t i = 0; i < s->changed_count; i++)
+    if (changed[i].by & changes)
     for (uint64_t at = changed[i].address; at < changed[i].address + changed[i].length; at += 4096) __asm__ volatile("orb $0, %0" : "+m"(*(char *)at));
   for (uint64_t i = 0; i < s->file_count; i++) call(NR_close, files[i], 0, 0, 0);
   call(NR_close, snapshot, 0, 0, 0);

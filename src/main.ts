@@ -19,7 +19,7 @@ if (process.argv0 === SNAPSHOT_NAME) {
   await (process.argv[3] === "monitor" ? loadMonitor() : Promise.all([loadCommandLine(), loadOciRuntime()]));
   // From here on this is another process, with arguments of its own.
   ({ startedAt } = await makeSnapshot(process.argv[3] as SnapshotKind, process.argv[4] as string));
-  if (String(process.argv0) === TRIAL_NAME) await (await import("./snapshot/trial.ts")).passTrial(process.argv[2] as string);
+  if (String(process.argv0) === TRIAL_NAME) await (await import("./snapshot/trial.ts")).passTrial(process.argv[2] as string, process.argv.slice(3));
 }
 
 // The kernel's arguments are no command line.

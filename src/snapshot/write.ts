@@ -1,12 +1,10 @@
 /** Writes a snapshot down, as ffi/restore.h reads it, out of a copy of its maker that does nothing. Only the maker does this. */
-import { spawnSync } from "node:child_process";
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import type { OwnedFd } from "../../ffi/fd.ts";
 import { call, tryCall } from "../../ffi/libc.ts";
 import type { Passed } from "./adopt.ts";
-import { type Area, PAGE, type Range, SNAPSHOT_ENVIRONMENT, type SnapshotKind, TRIAL_NAME } from "./environment.ts";
-import { ROOT, TRIAL_PASSED } from "./trial.ts";
+import { type Area, PAGE, type Range, SNAPSHOT_ENVIRONMENT, type SnapshotKind } from "./environment.ts";
+import { type Change, NAMED, tryOut } from "./try-out.ts";
 
 const MAGIC = 0x31746f687370616en;
 const HEAD = 32768; // bytes at most before the pages
@@ -20,8 +18,6 @@ const SIGNALS = 64;
 /** Milliseconds for which what is not of this build, or not finished, stays. */
 const KEPT = 3_600_000;
 const SIGKILL = 9;
-/** Now and then the kernel puts something, the stack most of all, where the snapshot is to be: that process starts as without one. */
-const TRIALS = 3;
 /** linux/prctl.h and asm/prctl.h */
 const ARCH_GET_FS = 0x1003;
 /** Bytes of glibc's struct pthread in which the thread's number is looked for. */
@@ -94,33 +90,6 @@ function writePrivately(path: string, bytes: Buffer): void {
   closeSync(out);
 }
 
-// A monitor's trial is what it does later; what leads to that, and changes other pages, is done here.
-async function tryOut(path: string, kind: SnapshotKind): Promise<Range[]> {
-  if (kind === "command") return runTrial(path);
-  const folder = `${path}.tmp`;
-  const { withRequest } = await import("./warm-monitor.ts");
-  let hasBegun = false;
-  try {
-    return await withRequest(folder, (connection) => {
-      hasBegun = true;
-      return runTrial(path, { [ROOT]: folder }, connection);
-    });
-  } catch (error) {
-    if (hasBegun) throw error;
-    return runTrial(path); // there can be no containers
-  }
-}
-
-function runTrial(path: string, env: Record<string, string> = {}, connection?: OwnedFd): Range[] {
-  const options = { argv0: TRIAL_NAME, env, cwd: "/", timeout: 10_000, encoding: "utf8" } as const;
-  const stdio = ["ignore", "pipe", "ignore", ...(connection ? [connection.fd] : [])] as const;
-  for (let left = TRIALS; ; left--) {
-    const { status, stdout } = spawnSync("/proc/self/exe", [path], { ...options, stdio: [...stdio] });
-    if (status === TRIAL_PASSED) return JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "") as Range[];
-    if (stdout !== "" || left === 0) throw new Error(`the trial ended with ${status}`);
-  }
-}
-
 // Those of other builds, and what killed makers left.
 function sweep(path: string): void {
   const folder = dirname(path);
@@ -135,7 +104,7 @@ function sweep(path: string): void {
 }
 
 /** @param changed what is changed soon: to have such a page copied at once takes less long than when it has been looked at */
-function encode({ base, over, specials, files }: Memory, changed: Range[], held: Held): Buffer {
+function encode({ base, over, specials, files }: Memory, changed: Change[], held: Held): Buffer {
   const words: bigint[] = [MAGIC, 0n, ...textWords(readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim(), 40)];
   const { signals, loop } = held;
   words.push(...held.thread);
@@ -143,6 +112,7 @@ function encode({ base, over, specials, files }: Memory, changed: Range[], held:
     BigInt(specials.length),
     ...Array.from({ length: SPECIALS }, (_, i) => [specials[i]?.start ?? 0, specials[i]?.end ?? 0].map(BigInt)).flat(),
   );
+  words.push(...NAMED.flatMap((name) => textWords(name, 16)));
   words.push(BigInt(loop.epoll), BigInt(loop.event), loop.events, loop.data);
   words.push(...[signals.length, files.length, base.length + over.length, base.length, changed.length].map(BigInt), ...signals.flat());
   for (const file of files) {
@@ -160,7 +130,7 @@ function encode({ base, over, specials, files }: Memory, changed: Range[], held:
     if (bytes) pages.push(bytes);
     at += bytes?.length ?? 0;
   }
-  for (const { address, length } of changed) words.push(BigInt(address), BigInt(length));
+  for (const { address, length, by } of changed) words.push(BigInt(address), BigInt(length) | (BigInt(by) << 32n));
   const head = Buffer.alloc(first);
   words.forEach((word, i) => {
     head.writeBigUInt64LE(word, i * 8);

@@ -10,7 +10,7 @@ const MAGIC = 0x31746f687370616en;
 const HEAD = 32768; // bytes at most before the pages
 const ZEROS = Buffer.alloc(PAGE);
 /** Pages in between that are written, too, where a mapping more would cost more. */
-const GAP = 4;
+const GAP = 32;
 /** Bytes that the main thread's stack may grow to. */
 const STACK = 8 << 20;
 const SPECIALS = 4;

@@ -7,7 +7,7 @@ const RUNS = 20;
 /** Each has so many runs before it is the next one's turn: what else a machine does comes and goes. */
 const TURN = 5;
 
-// crun refuses hybrid cgroups: in a mount namespace of its own a row sees v1 alone.
+// crun refuses hybrid cgroups: in a mount namespace of its own its row sees v1 alone.
 const WITHOUT_HYBRID = ["unshare", "-m", "sh", "-c", 'mount --make-rprivate /; umount /sys/fs/cgroup/unified 2>/dev/null; exec "$@"', "sh"];
 
 /** Of hyperfine's, in seconds. */
@@ -34,8 +34,9 @@ export async function measure(
   folder: string,
 ): Promise<void> {
   const out = join(folder, "result.json");
+  const around = "crun" in commands ? WITHOUT_HYBRID : [];
   for (const [name, command] of Object.entries(commands)) {
-    const { exitCode, stderr } = Bun.spawnSync([...WITHOUT_HYBRID, "sh", "-c", `${prepare[name] ?? "true"}; ${command}`]);
+    const { exitCode, stderr } = Bun.spawnSync([...around, "sh", "-c", `${prepare[name] ?? "true"}; ${command}`]);
     if (exitCode === 0) continue;
     console.log(`${title}: ${name} cannot run here: ${stderr.toString().trim().split("\n").at(-1)}`);
     delete commands[name];
@@ -45,7 +46,7 @@ export async function measure(
   const turns: Measured[] = [];
   for (let left = runs; left > 0; left -= TURN) {
     const command = ["hyperfine", "-w", "1", "-r", String(Math.min(TURN, left)), "--export-json", out, ...flags, ...Object.values(commands)];
-    const child = Bun.spawn([...WITHOUT_HYBRID, ...command], { stdout: "ignore", stderr: "pipe" });
+    const child = Bun.spawn([...around, ...command], { stdout: "ignore", stderr: "pipe" });
     if ((await child.exited) !== 0) {
       console.log(`${title}: cannot be run here: ${(await new Response(child.stderr).text()).trim().split("\n").at(-1)}`);
       return;

@@ -35,7 +35,7 @@ struct snapshot {
   uint64_t stack, resume, passed;
   uint64_t thread_pointer, thread_number, robust_list, robust_size, alternate_stack[3];
   uint64_t special_count, specials[8]; // starts and ends; the last is the vDSO
-  char named[7][16]; // words of a command line, for those who change pages of their own
+  char named[12][16]; // words of a command line, for those who change pages of their own; the OCI runtime's begin with a +
   uint64_t epoll, event, events, data;
   uint64_t signal_count, file_count, mapping_count, base_count;
   uint64_t changed_count; // ranges of pages that are changed soon
@@ -73,12 +73,21 @@ static uint64_t move_vdso(const struct snapshot *s, uint64_t shift) {
   return s->special_count;
 }
 
+// As src/main.ts has it, of a command line's first two words.
+static int is_runtime(char **argv) {
+  const char *name = argv[0];
+  for (const char *c = name; *c; c++)
+    if (*c == '/') name = c + 1;
+  return equal(name, "berth-runtime") || equal(name, "runc") || equal(name, "crun") || (argv[1] && equal(argv[1], "runtime"));
+}
+
 // As `by` of struct snapshot_changed has it.
 static uint32_t changes_of(uint64_t *stack, const struct snapshot *s) {
   char **argv = arguments_of(stack);
+  int runtime = is_runtime(argv);
   for (uint64_t i = 1; i < stack[0]; i++)
     for (size_t n = 0; n < sizeof s->named / sizeof *s->named; n++)
-      if (equal(argv[i], s->named[n])) return 1 | 2u << n;
+      if ((s->named[n][0] == '+') == runtime && equal(argv[i], s->named[n] + runtime)) return 1 | 2u << n;
   return 1;
 }
 
@@ -186,9 +195,11 @@ static void restore(uint64_t *stack, long snapshot, const uint64_t given[2]) {
   }
   // Written to before they are looked at, which is one instruction, they are copied at once, and not mapped before.
   uint32_t changes = changes_of(stack, s);
-  for (uint64_t i = 0; i < s->changed_count; i++)
-    if (changed[i].by & changes)
-    for (uint64_t at = changed[i].address; at < changed[i].address + changed[i].length; at += 4096) __asm__ volatile("orb $0, %0" : "+m"(*(char *)at));
+  for (uint64_t i = 0; i < s->changed_count; i++) {
+    if (!(changed[i].by & changes)) continue;
+    char *page = (char *)changed[i].address;
+    for (uint32_t n = 0; n < changed[i].length; n += 4096) __asm__ volatile("orb $0, %0" : "+m"(page[n]));
+  }
   for (uint64_t i = 0; i < s->file_count; i++) call(NR_close, files[i], 0, 0, 0);
   call(NR_close, snapshot, 0, 0, 0);
   struct { uint32_t events; uint64_t data; } __attribute__((packed)) interest = {s->events, s->data};

@@ -5,8 +5,11 @@ import type { OwnedFd } from "../../ffi/fd.ts";
 import { PAGE, type Range, type SnapshotKind, TRIAL_NAME } from "./environment.ts";
 import { ROOT, TRIAL_PASSED } from "./trial.ts";
 
-/** What has pages of its own that it changes, by the word that stands for it on a command line. In step with ffi/restore.h. */
-export const NAMED = ["run", "exec", "ps", "rm", "create", "start", "delete"] as const;
+/**
+ * What has pages of its own that it changes, by the word that stands for it on a command line; the OCI runtime's begin with a
+ * plus. In step with ffi/restore.h.
+ */
+export const NAMED = ["run", "exec", "ps", "inspect", "logs", "stop", "start", "rm", "create", "+create", "+start", "+delete"] as const;
 export type Named = (typeof NAMED)[number];
 
 /** Pages that are changed soon after the start. */

@@ -51,10 +51,20 @@ export function warmUp(folder: string): Promise<void> {
 export function eachLine(folder: string, action: (name: Named, line: string[]) => void): Promise<void> {
   return inOwnWorld(folder, async ({ layout }) => {
     await dispatch(["--root", folder, "run", "-d", "--name", "c", IMAGE, "stays"]);
-    const lines: Partial<Record<Named, string[]>> = { run: ["--rm", IMAGE], exec: ["c", "/idle"], ps: [], rm: ["-f", "c"] };
+    const lines: Partial<Record<Named, string[]>> = {
+      run: ["--rm", IMAGE],
+      exec: ["c", "/idle"],
+      ps: [],
+      inspect: ["c"],
+      logs: ["c"],
+      stop: ["-t", "0", "c"],
+      start: ["c"],
+      rm: ["-f", "c"],
+      create: [IMAGE],
+    };
     for (const [name, args] of Object.entries(lines)) action(name as Named, ["--root", folder, name, ...args]);
     for (const line of runtimeLines(folder, layout)) {
-      action(line[3] as Named, line);
+      action(`+${line[3]}` as Named, line);
       await Bun.sleep(AFTERMATH);
     }
   });

@@ -24,6 +24,9 @@ const IFLA_LINK = 5;
 const IFLA_MASTER = 10;
 const IFLA_LINKINFO = 18;
 const IFLA_NET_NS_PID = 19;
+const IFLA_AF_SPEC = 26;
+const IFLA_INET6_ADDR_GEN_MODE = 8;
+const IN6_ADDR_GEN_MODE_NONE = 1;
 const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
 const IFLA_INFO_SLAVE_KIND = 4;
@@ -111,12 +114,12 @@ export const route = {
       nested(IFLA_LINKINFO, [attribute(IFLA_INFO_KIND, "vlan"), nested(IFLA_INFO_DATA, [attribute(IFLA_VLAN_ID, Buffer.of(id & 0xff, id >> 8))])]),
     ]),
   }),
-  /** A pair: one end here, up and a port of a bridge; the other in a process' network namespace, down. */
+  /** A pair, down: one end here, a port of a bridge; the other in a process' network namespace. */
   addVeth: (name: string, bridge: number, mtu: number, peer: { name: string; pid: number; address: Buffer }): Message => ({
     type: RTM_NEWLINK,
     flags: NLM_F_CREATE | NLM_F_EXCL,
     payload: Buffer.concat([
-      ifinfo(0, IFF_UP),
+      ifinfo(0),
       attribute(IFLA_IFNAME, name),
       attribute(IFLA_MTU, mtu),
       attribute(IFLA_MASTER, bridge),
@@ -156,12 +159,22 @@ export const route = {
       ]),
     ]),
   }),
-  /** Lets a port of a bridge give back what came from it. */
-  hairpin: (name: string): Message => ({
+  /** Has a link get no address of IPv6's by itself, as it comes up. EAFNOSUPPORT where the kernel has no IPv6. */
+  withoutOwnAddress: (name: string): Message => ({
     type: RTM_NEWLINK,
     flags: 0,
     payload: Buffer.concat([
       ifinfo(0),
+      attribute(IFLA_IFNAME, name),
+      nested(IFLA_AF_SPEC, [nested(AF_INET6, [attribute(IFLA_INET6_ADDR_GEN_MODE, Buffer.of(IN6_ADDR_GEN_MODE_NONE))])]),
+    ]),
+  }),
+  /** A port of a bridge, up, which gives back what came from it. */
+  setPortUp: (name: string): Message => ({
+    type: RTM_NEWLINK,
+    flags: 0,
+    payload: Buffer.concat([
+      ifinfo(0, IFF_UP),
       attribute(IFLA_IFNAME, name),
       nested(IFLA_LINKINFO, [attribute(IFLA_INFO_SLAVE_KIND, "bridge"), nested(IFLA_INFO_SLAVE_DATA, [attribute(IFLA_BRPORT_MODE, Buffer.of(1))])]),
     ]),

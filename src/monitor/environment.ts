@@ -9,6 +9,7 @@ export const MONITOR_VARIABLE = "BERTH_MONITOR";
 // It waits for most of its life: a small heap and fewer threads' buffers count
 // for more than the speed of compiled JavaScript (JSC's Options.h).
 export const MONITOR_ENVIRONMENT = {
+  BUN_GC_TIMER_DISABLE: "1", // looks at its memory each second; what is allocated makes it collect
   BUN_JSC_forceMiniVMMode: "1",
   BUN_JSC_useConcurrentJIT: "0",
   BUN_JSC_useConcurrentGC: "0",

@@ -1,6 +1,6 @@
 /** Bridges on the host, and what the host must do for them. */
 
-import { readdirSync, readFileSync, writeFileSync } from "../../ffi/files.ts";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "../../ffi/files.ts";
 import { hasCode, reasonOf } from "../../ffi/libc.ts";
 import { type Link, type RouteSocket, route } from "../../ffi/netlink/route.ts";
 import { randomBytes } from "../../ffi/random.ts";
@@ -18,6 +18,9 @@ export function hasIPv6(): boolean {
     return false; // a kernel without it
   }
 }
+
+/** Whether the kernel has IPv6, be it used or not. To look for its settings takes the longer, the more network namespaces there are. */
+export const hasIPv6Settings = (): boolean => existsSync("/proc/net/if_inet6");
 
 /** Sets what the kernel does with IPv6 on a link of the current network namespace: static addresses, or none. */
 export function setIPv6(link: string, isOn: boolean): void {

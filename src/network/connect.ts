@@ -14,7 +14,7 @@ import { writeTransaction } from "../store/database.ts";
 import { ENDPOINT_SYSCTLS, type Endpoint, endpointsOf, type PortRequest, type PublishedPort } from "../store/networks.ts";
 import { type Address, isIPv6, parseAddress, subnetOf } from "./address.ts";
 import { allot, type HeldPort, publish, type Target } from "./allocate.ts";
-import { ensureBridge, hasIPv6, setIPv6 } from "./bridge.ts";
+import { ensureBridge, hasIPv6, hasIPv6Settings, setIPv6 } from "./bridge.ts";
 import { disconnectContainer } from "./disconnect.ts";
 import { NetworkError } from "./errors.ts";
 import { Firewall } from "./firewall.ts";
@@ -102,7 +102,9 @@ function plug(routes: RouteSocket, { network, mac }: Endpoint, bridge: Link, pos
     return name;
   }
   // Where bridged packets pass the firewall (br_netfilter), a published port of its own leads a container back to its own link.
-  routes.request(route.addVeth(host, bridge.index, bridge.mtu, { name, pid, address }), route.hairpin(host));
+  // Else each end on the host has an address, a route and groups that nobody uses, and says so to all other ports.
+  const plain = hasIPv6Settings() ? [route.withoutOwnAddress(host)] : [];
+  routes.request(route.addVeth(host, bridge.index, bridge.mtu, { name, pid, address }), ...plain, route.setPortUp(host));
   return name;
 }
 

@@ -32,6 +32,14 @@ describe("the default network", () => {
     expect(await engine.ok("run", "--rm", "bb", "wget", "-qO-", `http://${INTERNET}/`)).toBe(HOST);
   });
 
+  test("a link's end on the host has no address of its own, which nobody would use", async () => {
+    await engine.ok("run", "-d", "--name", "plain", "bb", "sleep", "100");
+    await Bun.sleep(300);
+    expect(sh("ls /sys/class/net | grep -c '^veth'").out).toBe("1");
+    expect(sh("grep -c veth /proc/net/if_inet6").out).toBe("0");
+    await engine.ok("rm", "-f", "plain");
+  });
+
   test("a published port: from the host, from outside, from 127.0.0.1, from containers", async () => {
     await host.web("web", "-p", "8080:80");
     for (const address of ["127.0.0.1", HOST, "172.17.0.1"])

@@ -183,3 +183,15 @@ test("a container in the background has a monitor that started by itself: it nee
   `);
   expect(out).toBe(Array(8).fill("0").join("\n"));
 });
+
+test("the monitor of a container that does nothing does nothing", async () => {
+  await engine.ok("run", "-d", "--name", "idle", "bb", "sleep", "100");
+  const init = await engine.inspect("idle", "{{.State.Pid}}");
+  const monitor = /^PPid:\t(\d+)$/m.exec(await Bun.file(`/proc/${init}/status`).text())?.[1];
+  const wakes = async () => /^voluntary_ctxt_switches:\t(\d+)$/m.exec(await Bun.file(`/proc/${monitor}/status`).text())?.[1];
+  await Bun.sleep(1000); // until it has come to rest
+  const before = await wakes();
+  await Bun.sleep(2500);
+  expect(await wakes()).toBe(before as string);
+  await engine.ok("rm", "-f", "idle");
+});

@@ -1,9 +1,8 @@
 /** Processes: execve(2), prctl(2), resource limits, the identity of a process. */
 
-import type { Pointer } from "bun:ffi";
 import { readFileSync } from "./files.ts";
 import { addressOf, call, cString, tryCall, utf8 } from "./libc.ts";
-import { toArrayBuffer } from "./native.ts";
+import { memoryAt } from "./native.ts";
 import { endTrace } from "./trace.ts";
 
 /** linux/prctl.h */
@@ -159,7 +158,7 @@ export function coverCommandLine(name: string): () => void {
   // Where it lies: arg_start and arg_end, fields 48 and 49.
   const [start = 0, end = 0] = fieldsOf("self").slice(45, 47).map(Number);
   if (start === 0) return () => {};
-  const line = new Uint8Array(toArrayBuffer(start as Pointer, 0, end - start));
+  const line = new Uint8Array(memoryAt(start, end - start));
   const before = line.slice();
   line.fill(0);
   line.set(utf8(name).subarray(0, line.length - 1));

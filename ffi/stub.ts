@@ -9,7 +9,7 @@ import { AT_FDCWD, O_CLOEXEC, O_RDONLY, type OwnedFd, openat } from "./fd.ts";
 import { readdirSync } from "./files.ts";
 import { addressOf, type Call, type Carrier, call, callAll, carriedBy, errnoName, SyscallError, tryCall, type Word } from "./libc.ts";
 import { CLONE_NEWPID } from "./namespace.ts";
-import { I64, I64_FAST, linkSymbols, toArrayBuffer, VOID } from "./native.ts";
+import { I64, I64_FAST, linkSymbols, memoryAt, VOID } from "./native.ts";
 
 /** Of struct stub in ffi/stub.c: bytes, and where its fields are. */
 const SIZE = 32768;
@@ -45,8 +45,6 @@ function hasProcessorBeside(): boolean {
   for (const byte of mask.subarray(0, length)) for (let bits = byte; bits !== 0; bits &= bits - 1) found++;
   return found > 1;
 }
-
-const memoryAt = (address: number, bytes: number) => toArrayBuffer(address as Pointer, 0, bytes);
 
 function load() {
   const code = Uint8Array.fromBase64(BERTH_STUB);

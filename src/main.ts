@@ -1,9 +1,9 @@
 /** Picks the role from the name and the arguments. Each loads only what it needs. */
 
 import "../ffi/array-methods.ts";
+import { once } from "../ffi/once.ts";
 import { basename } from "../ffi/path.ts";
 import { mark, startTrace } from "../ffi/trace.ts";
-import { once } from "./once.ts";
 import { SNAPSHOT_NAME, type SnapshotKind, TRIAL_NAME } from "./snapshot/environment.ts";
 
 const TAKE_OVER = "take-over";

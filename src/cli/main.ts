@@ -2,11 +2,11 @@
 
 import { OwnedFd, writeAll } from "../../ffi/fd.ts";
 import { utf8 } from "../../ffi/libc.ts";
+import { once } from "../../ffi/once.ts";
 import { exitNow } from "../../ffi/process.ts";
 import { mark } from "../../ffi/trace.ts";
 import type { Engine } from "../engine/engine.ts";
 import { MONITOR_VARIABLE } from "../monitor/environment.ts";
-import { once } from "../once.ts";
 import { checkCount, checkMeaning, flagValues, parseArguments, withHelp } from "./arguments.ts";
 import type { Command, Context, Flags, FlagValues } from "./command.ts";
 import { UsageError, ValueError } from "./errors.ts";

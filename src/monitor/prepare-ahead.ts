@@ -1,7 +1,7 @@
 /** What a monitor does before it has a request: what nearly every container needs, while whoever started it makes that. */
 import type { Database } from "bun:sqlite";
 import { existsSync } from "../../ffi/files.ts";
-import { once } from "../once.ts";
+import { once } from "../../ffi/once.ts";
 import { findHierarchies } from "../runtime/cgroup/hierarchy.ts";
 import { getContainer } from "../store/containers.ts";
 import { openDatabase } from "../store/database.ts";

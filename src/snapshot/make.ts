@@ -1,9 +1,8 @@
 /** Takes a snapshot: what a process loads and is as it starts up, in a file that others go on from. See "A process from a file" in docs/architecture.md. */
-import type { Pointer } from "bun:ffi";
 import { AT_FDCWD, freeSpace, O_RDONLY, openat } from "../../ffi/fd.ts";
 import { readdirSync, readFileSync } from "../../ffi/files.ts";
 import { call, tryCall } from "../../ffi/libc.ts";
-import { toArrayBuffer } from "../../ffi/native.ts";
+import { memoryAt } from "../../ffi/native.ts";
 import { dirname } from "../../ffi/path.ts";
 import { freezer } from "../../ffi/stub.ts";
 import { type Adopted, adopt, Passed } from "./adopt.ts";
@@ -70,7 +69,7 @@ function noteStructures(): Area {
   const [start, end] = [...areas]
     .map(([, ...ends]) => ends.map((text) => Number.parseInt(text, 16)) as [number, number])
     .find(([start, end]) => start % SIZE === 0 && end - start === SIZE) ?? [0, 0];
-  new BigUint64Array(toArrayBuffer(address as Pointer, 0, PAGE)).set([BigInt(start), BigInt(end)]);
+  new BigUint64Array(memoryAt(address, PAGE)).set([BigInt(start), BigInt(end)]);
   return { start, end };
 }
 

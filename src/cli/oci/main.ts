@@ -1,7 +1,7 @@
 /** The OCI runtime's command line: `berth runtime …`, or this executable by the name of a runtime. */
 import { existsSync } from "../../../ffi/files.ts";
+import { once } from "../../../ffi/once.ts";
 import { exitNow } from "../../../ffi/process.ts";
-import { once } from "../../once.ts";
 import { RuntimeFailure } from "../../runtime/errors.ts";
 import { flagLabel, flagValues, parseArguments } from "../arguments.ts";
 import type { Flags } from "../command.ts";

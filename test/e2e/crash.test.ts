@@ -165,7 +165,7 @@ test("a record whose process number belongs to another process by now", async ()
   process.kill(pid, "SIGKILL");
   await until("it is dead", async () => (await engine.inspect("reused", "{{.State.Running}}")) === "false");
   // As after a reboot: numbers that are in use again, by this very process.
-  const db = new Database(join(engine.root, "berth.db"));
+  const db = engine.openStore();
   db.run("UPDATE containers SET status = 'running', pid = ?, pid_start = 1, owner_pid = ?, owner_start = 1 WHERE name = 'reused'", [
     process.pid,
     process.pid,

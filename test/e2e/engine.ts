@@ -1,4 +1,5 @@
 /** An engine of a test's own: the compiled binary with a root folder that goes with the test. */
+import { Database } from "bun:sqlite";
 import { expect } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -32,6 +33,13 @@ export interface Result {
 export class TestEngine implements AsyncDisposable {
   readonly root: string;
   readonly env: Record<string, string>;
+
+  /** Its store, as processes of berth open it: who meets another one at work waits. */
+  openStore(): Database {
+    const db = new Database(join(this.root, "berth.db"));
+    db.run("PRAGMA busy_timeout = 30000");
+    return db;
+  }
 
   private constructor(root: string) {
     this.root = root;

@@ -134,8 +134,7 @@ test("several followers see each event once, in order, at once, and wake for not
 });
 
 test("what is kept is bounded", async () => {
-  const { Database } = await import("bun:sqlite");
-  using db = new Database(`${engine.root}/berth.db`);
+  using db = engine.openStore();
   db.run(
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 12000) INSERT INTO events (time, type, action, actor, attributes) SELECT 1, 'container', 'old', 'x', '{}' FROM n",
   );

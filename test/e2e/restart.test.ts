@@ -1,5 +1,4 @@
 /** Restart policies: who is started again, how often, how soon, and who is not. */
-import { Database } from "bun:sqlite";
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
@@ -123,7 +122,7 @@ test("system start: what ran when all was killed, by its policy", async () => {
     }
   }
   rmSync(join(engine.root, "run"), { recursive: true });
-  const db = new Database(join(engine.root, "berth.db"));
+  const db = engine.openStore();
   db.run("UPDATE containers SET boot_id = 'the one before'");
   db.close();
   expect(await engine.ok("ps", "-q")).toBe("");

@@ -8,7 +8,7 @@ import { freezer } from "../../ffi/stub.ts";
 import { type Adopted, adopt, Passed } from "./adopt.ts";
 import { type Area, FIRST_OWN_DESCRIPTOR, PAGE, type SnapshotKind } from "./environment.ts";
 
-/** Bytes that are free on /run, which is memory, where there is to be a snapshot: it has some ten million. */
+/** Bytes that are free on /run, which is memory, where there is to be a snapshot: it has less than twenty million. */
 const ROOM = 64e6;
 /** Milliseconds between two looks, and how many. */
 const LOOK_AGAIN = 20;
@@ -22,6 +22,9 @@ const PATIENCE = 100;
 export async function makeSnapshot(kind: SnapshotKind, path: string): Promise<Adopted> {
   closeOthers(); // taken by the loader until here
   if (!hasRoom(dirname(path))) process.exit(0);
+  // What is used meanwhile is what those have who go on from here.
+  const passed = new Passed();
+  adopt(passed);
   const { warmUp } = await (kind === "monitor" ? import("./warm-monitor.ts") : import("./warm-command.ts"));
   try {
     await warmUp(`${path}.tmp`);
@@ -33,8 +36,6 @@ export async function makeSnapshot(kind: SnapshotKind, path: string): Promise<Ad
   closeOthers();
   forkAll();
   const structures = noteStructures();
-  const passed = new Passed();
-  adopt(passed);
   const freeze = freezer(passed.memory);
   if (readdirSync("/proc/self/task").length > 1) throw new Error("a snapshot is of one thread");
   const copy = freeze();

@@ -429,7 +429,7 @@ static uint64_t *launch_monitor(uint64_t *stack, uint64_t *connection) {
 #define EEXIST 17
 #define ENOENT 2
 
-static int is_called(uint64_t *stack, const char *name, uint64_t count) { return stack[0] == count && equal(arguments_of(stack)[0], name); }
+static int is_called(uint64_t *stack, const char *name, uint64_t least) { return stack[0] >= least && equal(arguments_of(stack)[0], name); }
 
 // Bun, its memory allocator and the C library look at these only as they start up.
 static int is_started_specially(uint64_t *stack) {
@@ -478,7 +478,7 @@ static void use_snapshot(uint64_t *stack, uint64_t connection, const uint64_t st
   if (call(NR_getuid, 0, 0, 0, 0) != 0 || call(NR_getpid, 0, 0, 0, 0) == 1) return;
   // Bun finds out what the kernel can do as it starts up; a filter may take some of it away.
   if (call(NR_prctl, PR_GET_SECCOMP, 0, 0, 0) != 0) return;
-  int is_trial = stack[0] >= 2 && equal(arguments_of(stack)[0], TRIAL_NAME), is_monitor = stack[0] >= 2 && equal(arguments_of(stack)[0], MONITOR_NAME);
+  int is_trial = is_called(stack, TRIAL_NAME, 2), is_monitor = is_called(stack, MONITOR_NAME, 2);
   if (!is_trial && (find_variable(stack, "BERTH_SNAPSHOT=") || (!is_monitor && is_started_specially(stack)))) return;
   append(append(append(append(path, SNAPSHOT_FOLDER), params.build), "-"), is_monitor ? "monitor" : "command");
   long snapshot = call(NR_openat, AT_FDCWD, is_trial ? arguments_of(stack)[1] : path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);

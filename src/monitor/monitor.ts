@@ -1,7 +1,6 @@
 /** What a monitor does for its container: it is the parent of its init, reads its output, writes its log, and records how it ended. */
 
 import type { Database } from "bun:sqlite";
-import type { Child } from "../../ffi/child.ts";
 import { AT_FDCWD, O_RDONLY, type OwnedFd, openat } from "../../ffi/fd.ts";
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "../../ffi/files.ts";
 import { hasCode } from "../../ffi/libc.ts";
@@ -42,7 +41,7 @@ import { Audience } from "./audience.ts";
 import type { ContainerNetwork } from "./container-network.ts";
 import type { HealthMonitor } from "./health.ts";
 import { ContainerLog } from "./log/container-log.ts";
-import { Output } from "./output.ts";
+import { type Brief, Output } from "./output.ts";
 import { loadNetwork } from "./prepare-ahead.ts";
 import { type Attach, FrameSocket, FrameType, type HealthRequest, parseFrame, type Resize, type Started, type StartRequest } from "./protocol.ts";
 import { restartDelay, startAgain } from "./restart.ts";
@@ -74,7 +73,7 @@ interface Supervised {
   pid: number;
   startTime: number;
   /** Where it was started here, by somebody who waits for its end and writes it no input: the connection to whom. */
-  brief?: { child: Child; others: number[] };
+  brief?: Brief;
   /** How it ended; the error is why that is not known. */
   ended: Promise<{ exitCode: number; error: string }>;
 }

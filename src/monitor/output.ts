@@ -6,7 +6,7 @@ import type { ContainerStdio, OutputReceiver } from "../runtime/stdio.ts";
 const DRAIN_TIMEOUT = 1000; // milliseconds without a byte
 
 /** Whose output it is, and on what else somebody may wait: see `followBriefly` of {@link ContainerStdio}. */
-interface Brief {
+export interface Brief {
   child: Child;
   others: number[];
 }

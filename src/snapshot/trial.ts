@@ -24,13 +24,13 @@ export async function passTrial(path: string, line: string[]): Promise<never> {
     console.log(JSON.stringify(changedPages(path)));
     process.exit(TRIAL_PASSED);
   }
-  // Of commands, what they all do by now; monitors all do the same.
-  const changed = changedPages(path);
+  // Of commands, what they all have changed by now; monitors all do the same.
+  const common = path.includes("-command") ? changedPages(path) : undefined;
   try {
     if (process.env[ROOT] !== undefined) await (await import("../monitor/role.ts")).serveOne(false);
-    else if (path.includes("-command")) await (await import("./warm-command.ts")).tryOnce(`${path}.tmp`);
+    else if (common) await (await import("./warm-command.ts")).tryOnce(`${path}.tmp`);
   } catch {} // there can be no containers: the maker has met this, too
-  console.log(JSON.stringify(path.includes("-command") ? changed : changedPages(path)));
+  console.log(JSON.stringify(common ?? changedPages(path)));
   const isRight = (await hasMemory()) && (await hasTheRest());
   process.exit(isRight ? TRIAL_PASSED : 1);
 }

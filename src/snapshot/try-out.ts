@@ -40,7 +40,7 @@ export async function tryOut(path: string, kind: SnapshotKind): Promise<Change[]
       if (changed) named.set(name, changed);
     });
   } catch (error) {
-    if (error instanceof Crash) throw error;
+    if (error instanceof TrialFailure) throw error;
   } // there can be no containers
   return changesOf(always, named);
 }
@@ -48,24 +48,23 @@ export async function tryOut(path: string, kind: SnapshotKind): Promise<Change[]
 // What it does later; what leads to that, and changes other pages, is done here.
 async function tryMonitor(path: string, folder: string): Promise<Range[]> {
   const { withRequest } = await import("./warm-monitor.ts");
-  let changed: Range[] | undefined;
   try {
-    changed = await withRequest(folder, (connection) => runTrial(path, { env: { [ROOT]: folder }, connection }));
+    return await withRequest(folder, (connection) => attempt(path, { env: { [ROOT]: folder }, connection }));
   } catch (error) {
-    if (error instanceof Crash) throw error;
-  } // there can be no containers
-  return changed ?? attempt(path, {});
+    if (error instanceof TrialFailure) throw error;
+    return attempt(path, {}); // there can be no containers
+  }
 }
 
-class Crash extends Error {}
+class TrialFailure extends Error {}
 
 function attempt(path: string, trial: Trial): Range[] {
   const changed = runTrial(path, trial);
-  if (!changed) throw new Error("the trial failed");
+  if (!changed) throw new TrialFailure("the trial failed");
   return changed;
 }
 
-/** @returns undefined where it failed in order */
+/** @returns undefined where it failed in order; throws {@link TrialFailure} where it was killed */
 function runTrial(path: string, { line = [], env = {}, connection }: Trial): Range[] | undefined {
   // No pipe: a container that stays would have it open.
   const said = `${path}.said`;
@@ -77,7 +76,7 @@ function runTrial(path: string, { line = [], env = {}, connection }: Trial): Ran
     const text = readFileSync(said, "utf8");
     rmSync(said);
     if (status === TRIAL_PASSED) return JSON.parse(text.trimEnd().split("\n").at(-1) ?? "") as Range[];
-    if (status === null) throw new Crash("the trial was killed");
+    if (status === null) throw new TrialFailure("the trial was killed");
     if (text !== "") break;
   }
   return undefined;

@@ -28,15 +28,14 @@ export function warmUp(folder: string): Promise<void> {
 }
 
 /** Calls back with a connection on which a monitor is asked for the same. */
-export async function withRequest<T>(folder: string, action: (connection: OwnedFd) => T): Promise<T> {
-  let result: { value: T } | undefined;
-  await inOwnWorld(folder, async (engine) => {
-    const [ours, theirs] = socketPair();
+export function withRequest<T>(folder: string, action: (connection: OwnedFd) => T): Promise<T> {
+  return inOwnWorld(folder, async (engine) => {
+    const ends = socketPair();
+    using ours = ends[0];
+    using theirs = ends[1];
     writeFrame(ours.fd, FrameType.start, requestIn(engine));
-    result = { value: action(theirs) };
-    ours.close();
+    return action(theirs);
   });
-  return (result as { value: T }).value;
 }
 
 function requestIn(engine: Engine): StartRequest {

@@ -18,7 +18,7 @@ export const LAYER = "0".repeat(64);
 /**
  * Calls back with the engine's folder, which is gone afterwards, and all that is mounted, connected or named in it.
  */
-export async function inOwnWorld(folder: string, action: (engine: Engine) => Promise<void>): Promise<void> {
+export async function inOwnWorld<T>(folder: string, action: (engine: Engine) => Promise<T>): Promise<T> {
   unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS);
   bringLoopbackUp();
   mount(null, "/", null, MS_REC | MS_PRIVATE);
@@ -27,8 +27,9 @@ export async function inOwnWorld(folder: string, action: (engine: Engine) => Pro
   try {
     const engine = openEngine(folder);
     addImage(engine);
-    await action(engine);
+    const result = await action(engine);
     closeDatabases();
+    return result;
   } finally {
     umount(folder, MNT_DETACH);
     rmdirSync(folder);

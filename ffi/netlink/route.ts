@@ -159,27 +159,28 @@ export const route = {
       ]),
     ]),
   }),
-  /** Has a link get no address of IPv6's by itself, as it comes up. EAFNOSUPPORT where the kernel has no IPv6. */
-  withoutOwnAddress: (name: string): Message => ({
+  /**
+   * Has a port of a bridge, which is down, give back what came from it, and get no address of IPv6's by itself as it comes up.
+   * For a link that is up the kernel would go through all its IPv6 routes (rt6_sync_down_dev in net/ipv6/route.c).
+   *
+   * @param hasIPv6 whether the kernel has IPv6: else EAFNOSUPPORT
+   */
+  settlePort: (name: string, hasIPv6: boolean): Message => ({
     type: RTM_NEWLINK,
     flags: 0,
     payload: Buffer.concat([
       ifinfo(0),
       attribute(IFLA_IFNAME, name),
-      nested(IFLA_AF_SPEC, [nested(AF_INET6, [attribute(IFLA_INET6_ADDR_GEN_MODE, Buffer.of(IN6_ADDR_GEN_MODE_NONE))])]),
+      nested(IFLA_LINKINFO, [attribute(IFLA_INFO_SLAVE_KIND, "bridge"), nested(IFLA_INFO_SLAVE_DATA, [attribute(IFLA_BRPORT_MODE, Buffer.of(1))])]),
+      ...(hasIPv6 ? [nested(IFLA_AF_SPEC, [nested(AF_INET6, [attribute(IFLA_INET6_ADDR_GEN_MODE, Buffer.of(IN6_ADDR_GEN_MODE_NONE))])])] : []),
     ]),
   }),
-  /** A port of a bridge, up, which gives back what came from it. */
-  setPortUp: (name: string): Message => ({
+  /** By its index or its name. */
+  setUp: (link: number | string): Message => ({
     type: RTM_NEWLINK,
     flags: 0,
-    payload: Buffer.concat([
-      ifinfo(0, IFF_UP),
-      attribute(IFLA_IFNAME, name),
-      nested(IFLA_LINKINFO, [attribute(IFLA_INFO_SLAVE_KIND, "bridge"), nested(IFLA_INFO_SLAVE_DATA, [attribute(IFLA_BRPORT_MODE, Buffer.of(1))])]),
-    ]),
+    payload: typeof link === "number" ? ifinfo(link, IFF_UP) : Buffer.concat([ifinfo(0, IFF_UP), attribute(IFLA_IFNAME, link)]),
   }),
-  setUp: (index: number): Message => ({ type: RTM_NEWLINK, flags: 0, payload: ifinfo(index, IFF_UP) }),
   deleteLink: (index: number): Message => ({ type: RTM_DELLINK, flags: 0, payload: ifinfo(index) }),
   /** With the broadcast address of its subnet, for IPv4. */
   addAddress: (index: number, address: Buffer, prefix: number): Message => {

@@ -1,7 +1,7 @@
 /** A container's networks, as its monitor makes and tends them. Loaded for containers that have some. */
-import type { Database } from "bun:sqlite";
 import { connectContainer, linkedAddresses } from "../network/connect.ts";
 import { rewriteNetworkFiles, writeNetworkFiles } from "../network/files.ts";
+import type { KeptStore } from "../store/kept-store.ts";
 import type { Layout } from "../store/layout.ts";
 import { DEFAULT_NETWORK, type Endpoint, endpointsOf } from "../store/networks.ts";
 import type { StartRequest } from "./protocol.ts";
@@ -11,15 +11,15 @@ const loadBandwidth = () => require("../network/bandwidth.ts") as typeof import(
 const loadResolver = () => require("../network/resolver.ts") as typeof import("../network/resolver.ts");
 
 export class ContainerNetwork {
-  readonly #db: Database;
+  readonly #store: KeptStore;
   readonly #layout: Layout;
   readonly #request: StartRequest;
   /** What it wrote into its files. */
   #files = new Map<string, string>();
   #hasResolver = false;
 
-  constructor(db: Database, layout: Layout, request: StartRequest) {
-    this.#db = db;
+  constructor(store: KeptStore, layout: Layout, request: StartRequest) {
+    this.#store = store;
     this.#layout = layout;
     this.#request = request;
   }
@@ -33,7 +33,7 @@ export class ContainerNetwork {
    */
   connect(pid: number): string[] {
     const { id, networking } = this.#request;
-    const { endpoints, warnings } = connectContainer(this.#db, this.#layout.data, id, pid, networking.ports);
+    const { endpoints, warnings } = connectContainer(this.#store.database, this.#layout.data, id, pid, networking.ports);
     this.#resolve(pid, endpoints);
     if (networking.bandwidth) loadBandwidth().setBandwidth(pid, networking.bandwidth);
     this.#files = writeNetworkFiles(this.#layout.container(id), this.#contents(endpoints));
@@ -42,7 +42,7 @@ export class ContainerNetwork {
 
   /** After the container joined or left a network. */
   refresh(pid: number): void {
-    const endpoints = endpointsOf(this.#db, this.#request.id).filter(({ address }) => address !== undefined);
+    const endpoints = endpointsOf(this.#store.database, this.#request.id).filter(({ address }) => address !== undefined);
     this.#resolve(pid, endpoints);
     rewriteNetworkFiles(this.#layout.container(this.#request.id), this.#contents(endpoints), this.#files);
   }
@@ -50,11 +50,11 @@ export class ContainerNetwork {
   // On networks of users' own making containers find each other by name.
   #resolve(pid: number, endpoints: Endpoint[]): void {
     if (this.#hasResolver || endpoints.every(({ network }) => network.name === DEFAULT_NETWORK)) return;
-    loadResolver().startResolver({ db: this.#db, containerId: this.#request.id, pid, servers: this.#request.networking.dns });
+    loadResolver().startResolver({ store: this.#store, containerId: this.#request.id, pid, servers: this.#request.networking.dns });
     this.#hasResolver = true;
   }
 
   #contents(endpoints: Endpoint[]) {
-    return { ...this.#request, endpoints, linked: linkedAddresses(this.#db, endpoints, this.#request.networking.links ?? []) };
+    return { ...this.#request, endpoints, linked: linkedAddresses(this.#store.database, endpoints, this.#request.networking.links ?? []) };
   }
 }

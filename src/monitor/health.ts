@@ -1,5 +1,4 @@
 /** Probes of a container's health, by its monitor. Loaded for containers that have some. */
-import type { Database } from "bun:sqlite";
 import { AT_FDCWD, O_RDWR, openat, pipe } from "../../ffi/fd.ts";
 import { kill } from "../../ffi/signal.ts";
 import { joinCgroup } from "../runtime/cgroup/enter.ts";
@@ -8,6 +7,7 @@ import { joinContainer } from "../runtime/init/join.ts";
 import { prepareProcess, type RunningProcess } from "../runtime/spawn.ts";
 import { getContainer } from "../store/containers.ts";
 import { type Health, type Probe, putHealth } from "../store/health.ts";
+import type { KeptStore } from "../store/kept-store.ts";
 import type { HealthRequest, StartRequest } from "./protocol.ts";
 
 /** As docker keeps them: how many probes, and how many bytes of what one says. */
@@ -21,7 +21,7 @@ export interface ProbedProcess {
 
 /** Probes until it is stopped; what it finds is in the store. */
 export class HealthMonitor {
-  readonly #db: Database;
+  readonly #store: KeptStore;
   readonly #request: StartRequest;
   readonly #health: HealthRequest;
   readonly #container: ProbedProcess;
@@ -30,12 +30,12 @@ export class HealthMonitor {
   #timer: Timer | undefined;
   #isStopped = false;
 
-  constructor(db: Database, request: StartRequest, health: HealthRequest, container: ProbedProcess) {
-    this.#db = db;
+  constructor(store: KeptStore, request: StartRequest, health: HealthRequest, container: ProbedProcess) {
+    this.#store = store;
     this.#request = request;
     this.#health = health;
     this.#container = container;
-    putHealth(db, request.id, this.#state);
+    putHealth(store.database, request.id, this.#state);
     this.#wait();
   }
 
@@ -55,7 +55,7 @@ export class HealthMonitor {
 
   async #next(): Promise<void> {
     // What stands still cannot answer.
-    if (getContainer(this.#db, this.#request.id)?.status === "running") {
+    if (getContainer(this.#store.database, this.#request.id)?.status === "running") {
       const probe = await this.#probe();
       if (this.#isStopped) return;
       this.#judge(probe);
@@ -75,7 +75,7 @@ export class HealthMonitor {
       if (next.failingStreak >= this.#health.check.retries) next.status = "unhealthy";
     }
     this.#state = next;
-    putHealth(this.#db, this.#request.id, next);
+    putHealth(this.#store.database, this.#request.id, next);
   }
 
   async #probe(): Promise<Probe> {

@@ -31,9 +31,10 @@ import {
   recordRunning,
   recordStartFailure,
 } from "../store/containers.ts";
-import { openDatabase, shortenWal, whenThereIsRoom, writeTransaction } from "../store/database.ts";
+import { whenThereIsRoom, writeTransaction } from "../store/database.ts";
 import { discardContainer, putContainerAside } from "../store/discard-container.ts";
 import { addContainerEvent, addMountEvents } from "../store/events.ts";
+import { KeptStore } from "../store/kept-store.ts";
 import { Layout } from "../store/layout.ts";
 import { endpointsOf } from "../store/networks.ts";
 import type { ProcessIdentity } from "../store/process-identity.ts";
@@ -83,14 +84,13 @@ export class Monitor {
   readonly #request: StartRequest;
   /** To whoever started it. */
   readonly #connection: OwnedFd;
-  readonly #store: Database | undefined;
+  readonly #store: KeptStore;
   #client: Promise<FrameSocket> | undefined;
   readonly #layout: Layout;
   readonly #stdio: ContainerStdio;
   readonly #audience: Audience;
   #cgroup: Cgroup | undefined;
   #network: ContainerNetwork | undefined;
-  #db: Database | undefined;
   #process: { pid: number; startTime: number } | undefined;
   /** Its mount namespace. */
   #mounts: OwnedFd | undefined;
@@ -98,12 +98,12 @@ export class Monitor {
   /** While it waits to start the container again. */
   readonly #woken = Promise.withResolvers<void>();
 
-  /** @param store one that is open already, if it is this engine's */
-  constructor(request: StartRequest, connection: OwnedFd, store: Database | undefined) {
+  /** @param database one that is open already, if it is this engine's store */
+  constructor(request: StartRequest, connection: OwnedFd, database: Database | undefined) {
     this.#request = request;
     this.#connection = connection;
     this.#layout = Layout.fromArguments(...request.layout);
-    this.#store = store;
+    this.#store = new KeptStore(this.#layout.database, database);
     const fifos = this.#layout.container(request.id);
     const terminal = request.spec.process.terminal === true;
     this.#stdio = request.takesOver ? ContainerStdio.takeOver(fifos) : new ContainerStdio({ terminal, stdin: request.stdin !== "none", fifos });
@@ -113,23 +113,16 @@ export class Monitor {
   async run(): Promise<void> {
     const { id, takesOver } = this.#request;
     try {
-      const db = this.#openStore();
+      const db = this.#store.database;
       const orphan = takesOver ? claimForTakeover(db, id) : undefined;
       if (takesOver && !orphan) exitNow(0); // another one was faster
-      await (orphan?.process ? this.#takeOver(db, orphan.process) : this.#superviseNew(db));
+      await (orphan?.process ? this.#takeOver(orphan.process) : this.#superviseNew(db));
     } catch (error) {
       const failure = error instanceof RuntimeFailure ? error : new RuntimeFailure(error instanceof Error ? error.message : String(error));
       const client = await this.#connect();
       await client.sendJson(FrameType.failed, { kind: failure.kind, message: failure.message });
     }
-    if (this.#db) shortenWal(this.#db);
-  }
-
-  #openStore(): Database {
-    const { database } = this.#layout;
-    const db = this.#store?.filename === database ? this.#store : openDatabase(database);
-    this.#db = db;
-    return db;
+    this.#store.end();
   }
 
   // A millisecond's work, for which there is no time before the container starts.
@@ -147,9 +140,8 @@ export class Monitor {
   }
 
   // A container that lives on leaves its monitor nothing to do for long.
-  #rest(db: Database): void {
-    db.clearQueryCache();
-    db.run("PRAGMA shrink_memory");
+  #rest(): void {
+    this.#store.rest();
     collectGarbage();
   }
 
@@ -160,7 +152,7 @@ export class Monitor {
     mark("claim");
     const record = getContainer(db, id) as ContainerRecord;
     try {
-      if (endpointsOf(db, id).length > 0) this.#network = await this.#makeNetwork(db);
+      if (endpointsOf(db, id).length > 0) this.#network = await this.#makeNetwork();
       const log = await ContainerLog.open(this.#request.log);
       mark("log, addresses");
       return { record, log, running: this.#startProcess(db) };
@@ -193,29 +185,29 @@ export class Monitor {
     else client.close();
     const ended = child.exited.then((exitCode) => ({ exitCode, error: "" }));
     const brief = attach && stdin === "none" ? { child, others: [client.descriptor] } : undefined;
-    await this.#supervise(db, log, { pid, startTime, ended, ...(brief && { brief }) });
+    await this.#supervise(log, { pid, startTime, ended, ...(brief && { brief }) });
   }
 
-  async #takeOver(db: Database, { pid, startTime }: ProcessIdentity): Promise<void> {
+  async #takeOver({ pid, startTime }: ProcessIdentity): Promise<void> {
     const { spec } = this.#request;
     const { awaitOrphan } = await import("./orphan.ts");
     this.#cgroup = openCgroup(spec.linux.cgroupsPath ?? "");
     const log = await ContainerLog.open(this.#request.log);
     this.#process = { pid, startTime };
     await this.#networksChanged();
-    await this.#supervise(db, log, { pid, startTime, ended: awaitOrphan(pid, startTime) });
+    await this.#supervise(log, { pid, startTime, ended: awaitOrphan(pid, startTime) });
   }
 
-  async #supervise(db: Database, log: ContainerLog, running: Supervised): Promise<void> {
+  async #supervise(log: ContainerLog, running: Supervised): Promise<void> {
     const { id, health: check } = this.#request;
     this.#process = running;
-    const health = check && (await this.#probe(db, check, running));
+    const health = check && (await this.#probe(check, running));
     const receive: OutputReceiver = (stream, chunk) => {
       log.add(stream, chunk);
       return this.#audience.deliver(stream, chunk) as Promise<void> | undefined;
     };
     const output = new Output(this.#stdio, receive, running.brief);
-    const resting = setTimeout(() => this.#rest(db), REST_AFTER);
+    const resting = setTimeout(() => this.#rest(), REST_AFTER);
     mark("tell the start");
     const { exitCode, error } = await running.ended;
     mark("wait for the end");
@@ -228,16 +220,16 @@ export class Monitor {
     await log.close();
     mark("cgroup, output");
     // What stays may be started again at once. Not under the write lock: all that was written to its root goes to the disk first.
-    if (!this.#request.autoRemove && !getContainer(db, id)?.autoRemove) this.#mounts?.close();
+    if (!this.#request.autoRemove && !getContainer(this.#store.database, id)?.autoRemove) this.#mounts?.close();
     // Nobody else knows its exit code: where the disk is full, it is kept until there is room. Who is attached need not wait.
     const { delay, removed } = await whenThereIsRoom(
-      () => this.#writeEnd(db, { exitCode, oomKilled, error: error || output.failure }),
+      () => this.#writeEnd(this.#store.database, { exitCode, oomKilled, error: error || output.failure }),
       () => void this.#audience.end({ exitCode }),
     );
-    const takeAway = removed ? putContainerAside(db, this.#layout, id) : undefined;
+    const takeAway = removed ? putContainerAside(this.#store.database, this.#layout, id) : undefined;
     mark("record, network");
     const told = this.#audience.end({ exitCode });
-    if (delay !== undefined) await this.#restartAfter(db, delay);
+    if (delay !== undefined) await this.#restartAfter(delay);
     await told;
     mark("tell the end");
     this.#mounts?.close();
@@ -261,15 +253,17 @@ export class Monitor {
     });
   }
 
-  async #probe(db: Database, health: HealthRequest, { pid, startTime }: Supervised): Promise<HealthMonitor> {
+  async #probe(health: HealthRequest, { pid, startTime }: Supervised): Promise<HealthMonitor> {
     const { HealthMonitor } = await import("./health.ts");
-    return new HealthMonitor(db, this.#request, health, { pid, startTime });
+    return new HealthMonitor(this.#store, this.#request, health, { pid, startTime });
   }
 
   // With a monitor of its own; this one ends. Somebody may want otherwise meanwhile, and says so in the record.
-  async #restartAfter(db: Database, delay: number): Promise<void> {
+  async #restartAfter(delay: number): Promise<void> {
     await Promise.race([Bun.sleep(delay), this.#woken.promise]);
-    if (getContainer(db, this.#request.id)?.restarting) handOver(db, this.#request.id, startAgain(this.#request.id, this.#layout.arguments));
+    const { id } = this.#request;
+    const { database } = this.#store;
+    if (getContainer(database, id)?.restarting) handOver(database, id, startAgain(id, this.#layout.arguments));
   }
 
   #startProcess(db: Database): RunningProcess {
@@ -332,15 +326,15 @@ export class Monitor {
   }
 
   // A container without networks of its own needs none of that.
-  async #makeNetwork(db: Database): Promise<ContainerNetwork> {
+  async #makeNetwork(): Promise<ContainerNetwork> {
     const { ContainerNetwork } = await loadNetwork();
-    return new ContainerNetwork(db, this.#layout, this.#request);
+    return new ContainerNetwork(this.#store, this.#layout, this.#request);
   }
 
   /** Something about the container was changed by a command, or one wants to be called back. */
   async changed(): Promise<void> {
     await this.#callBack();
-    if (this.#db && !getContainer(this.#db, this.#request.id)?.process) this.#woken.resolve();
+    if (!getContainer(this.#store.database, this.#request.id)?.process) this.#woken.resolve();
     else await this.#networksChanged();
   }
 
@@ -376,9 +370,9 @@ export class Monitor {
   }
 
   async #networksChanged(): Promise<void> {
-    if (!this.#process || !this.#db) return; // a start finds them as they are
+    if (!this.#process) return; // a start finds them as they are
     try {
-      this.#network ??= await this.#makeNetwork(this.#db);
+      this.#network ??= await this.#makeNetwork();
       this.#network.refresh(this.#process.pid);
     } catch {
       // the container is just ending, or has all ports of its name server itself: it goes on without

@@ -89,19 +89,20 @@ export function nthAddress(subnet: Subnet, n: bigint): Address {
   return fromNumber(toNumber(subnet.base) + (n < 0n ? sizeOf(subnet) + n : n), subnet.base.length);
 }
 
-/** The lowest address of a range that is not taken; never the subnet's own nor its broadcast address. Undefined where all are. */
-export function firstFree(subnet: Subnet, range: Subnet, taken: ReadonlySet<string>): Address | undefined {
-  const own = formatAddress(subnet.base);
-  const broadcast = subnet.base.length === 4 ? formatAddress(nthAddress(subnet, -1n)) : undefined;
-  // Step by step: of some hundreds of addresses each is looked at, by code that nothing has compiled.
-  const address = Buffer.from(range.base);
-  for (let left = Number(sizeOf(range)); left > 0; left--) {
-    const text = formatAddress(address);
-    if (text !== own && text !== broadcast && !taken.has(text)) return address;
-    for (let i = address.length - 1; i >= 0; i--) {
-      address[i] = (address[i] as number) + 1;
-      if (address[i] !== 0) break;
-    }
+/**
+ * The lowest address of a range that is free; never the subnet's own nor its broadcast address. Undefined where there is none.
+ *
+ * @param nextUntaken the lowest number from one on that nobody has
+ */
+export function firstFree(subnet: Subnet, range: Subnet, reserved: readonly string[], nextUntaken: (from: bigint) => bigint): Address | undefined {
+  const { length } = subnet.base;
+  const broadcast = length === 4 ? [formatAddress(nthAddress(subnet, -1n))] : [];
+  const unavailable = [formatAddress(subnet.base), ...broadcast, ...reserved];
+  const first = toNumber(range.base);
+  const end = first + sizeOf(range);
+  for (let number = nextUntaken(first); number < end; number = nextUntaken(number + 1n)) {
+    const address = fromNumber(number, length);
+    if (!unavailable.includes(formatAddress(address))) return address;
   }
   return undefined;
 }

@@ -7,13 +7,14 @@ import {
   type Endpoint,
   findPort,
   insertPort,
+  isAddressTaken,
   type NetworkRecord,
+  nextUntaken,
   type Pool,
   type PortRequest,
   type PublishedPort,
-  takenAddresses,
 } from "../store/networks.ts";
-import { type Address, contains, firstFree, formatAddress, isIPv6, nthAddress, parseAddress, subnetOf, toNumber } from "./address.ts";
+import { type Address, contains, firstFree, formatAddress, fromNumber, isIPv6, nthAddress, parseAddress, subnetOf, toNumber } from "./address.ts";
 import { NetworkError } from "./errors.ts";
 
 /** Where ports are looked for that nobody asked for by number (ip_local_port_range). */
@@ -22,11 +23,12 @@ const EPHEMERAL = { first: 32768, last: 60999 } as const;
 /** Gives an endpoint its addresses, and it with them. Under the write lock: nobody else looks for one at this moment. Throws {@link NetworkError}. */
 export function allot(db: Database, endpoint: Endpoint): Endpoint {
   const { containerId, network, config } = endpoint;
-  const taken = takenAddresses(db, containerId, network.id);
-  const address = chooseAddress(network, network.config, config.ip, taken);
+  const isTaken = (address: string) => isAddressTaken(db, containerId, network.id, address);
+  const untaken = (from: bigint) => BigInt(nextUntaken(db, network.id, Number(from)));
+  const address = chooseAddress(network, network.config, config.ip, { isTaken, untaken });
   // The same place in both: who has one of them from somebody else has the other, too.
   const place = toNumber(address) - toNumber(subnetOf(network.config.subnet).base);
-  const address6 = network.config.ipv6 && chooseAddress(network, network.config.ipv6, config.ip6, taken, place);
+  const address6 = network.config.ipv6 && chooseAddress(network, network.config.ipv6, config.ip6, { isTaken }, place);
   // By its address, as docker has it: a neighbour's table stays right.
   const mac = config.mac ?? `02:42:${[...address].map((byte) => byte.toString(16).padStart(2, "0")).join(":")}`;
   const allotted = { ...endpoint, address: formatAddress(address), address6: address6 && formatAddress(address6), mac };
@@ -34,16 +36,22 @@ export function allot(db: Database, endpoint: Endpoint): Endpoint {
   return allotted;
 }
 
+/** What containers of a network have: one address, or the first one from a number on that they have not. */
+interface Others {
+  isTaken(address: string): boolean;
+  untaken?(from: bigint): bigint;
+}
+
 /** @param place where in the subnet it is to be if it can */
-function chooseAddress({ name }: NetworkRecord, pool: Pool, wanted: string | undefined, taken: ReadonlySet<string>, place = 0n): Address {
+function chooseAddress({ name }: NetworkRecord, pool: Pool, wanted: string | undefined, others: Others, place = 0n): Address {
   const subnet = subnetOf(pool.subnet);
   const reserved = [pool.gateway, ...Object.values(pool.auxAddresses ?? {})];
+  const isFree = (text: string) => !reserved.includes(text) && !others.isTaken(text);
   if (wanted === undefined) {
     const range = pool.ipRange === undefined ? subnet : subnetOf(pool.ipRange);
-    const unavailable = new Set([...taken, ...reserved]);
     const preferred = nthAddress(subnet, place);
-    const isFree = place > 0n && contains(range, preferred) && !unavailable.has(formatAddress(preferred));
-    const free = isFree ? preferred : firstFree(subnet, range, unavailable);
+    if (place > 0n && contains(range, preferred) && isFree(formatAddress(preferred))) return preferred;
+    const free = firstFree(subnet, range, reserved, others.untaken ?? ((from) => oneByOne(from, subnet.base.length, others)));
     if (free) return free;
     const kind = isIPv6(pool.subnet) ? "IPv6" : "IPv4";
     throw new NetworkError(`no available ${kind} addresses on this network's address pools: ${name} (${pool.ipRange ?? pool.subnet})`);
@@ -51,11 +59,16 @@ function chooseAddress({ name }: NetworkRecord, pool: Pool, wanted: string | und
   const address = parseAddress(wanted);
   if (!address || !contains(subnet, address))
     throw new NetworkError(`no configured subnet contains IP address ${wanted}: network ${name} has ${pool.subnet}`);
-  const text = formatAddress(address);
-  if (reserved.includes(text) || taken.has(text)) throw new NetworkError(`Address already in use: ${wanted} in network ${name}`);
-  if (!firstFree(subnet, { base: address, prefix: 8 * address.length }, new Set()))
+  if (!isFree(formatAddress(address))) throw new NetworkError(`Address already in use: ${wanted} in network ${name}`);
+  if (!firstFree(subnet, { base: address, prefix: 8 * address.length }, [], (from) => from))
     throw new NetworkError(`IP address ${wanted} is the network's or the broadcast address of ${pool.subnet}`);
   return address;
+}
+
+function oneByOne(from: bigint, length: number, { isTaken }: Others): bigint {
+  let number = from;
+  while (isTaken(formatAddress(fromNumber(number, length)))) number += 1n;
+  return number;
 }
 
 /** A port of the host that nobody else can have until it is closed. */

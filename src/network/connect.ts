@@ -103,8 +103,8 @@ function plug(routes: RouteSocket, { network, mac }: Endpoint, bridge: Link, pos
   }
   // Where bridged packets pass the firewall (br_netfilter), a published port of its own leads a container back to its own link.
   // Else each end on the host has an address, a route and groups that nobody uses, and says so to all other ports.
-  const plain = hasIPv6Settings() ? [route.withoutOwnAddress(host)] : [];
-  routes.request(route.addVeth(host, bridge.index, bridge.mtu, { name, pid, address }), ...plain, route.setPortUp(host));
+  const veth = route.addVeth(host, bridge.index, bridge.mtu, { name, pid, address });
+  routes.request(veth, route.settlePort(host, hasIPv6Settings()), route.setUp(host));
   return name;
 }
 

@@ -23,7 +23,7 @@ const MAX_CONNECTIONS = 32;
 const PATIENCE = 2000;
 
 export interface ResolverOptions {
-  db: Database;
+  store: { readonly database: Database };
   containerId: string;
   /** A process in the container's network namespace. */
   pid: number;
@@ -127,15 +127,15 @@ class Resolver {
   }
 
   #ownAnswer(message: Buffer, question: Question): Buffer | undefined {
-    const { db, containerId } = this.#options;
     if (!question.isInternet) return undefined;
+    const { store, containerId } = this.#options;
     if (question.type === TYPE.PTR) {
       const address = reversedAddress(question.name);
-      const name = address === undefined ? undefined : nameOfNeighbour(db, containerId, address);
+      const name = address === undefined ? undefined : nameOfNeighbour(store.database, containerId, address);
       return name === undefined ? undefined : buildAnswer(message, question, RCODE.ok, [encodeDomain(name)]);
     }
     if (question.type !== TYPE.A && question.type !== TYPE.AAAA) return undefined;
-    const addresses = addressesOfNeighbour(db, containerId, question.name);
+    const addresses = addressesOfNeighbour(store.database, containerId, question.name);
     if (addresses.length === 0) return undefined;
     // Who asks again begins with another one.
     const start = randomBelow(addresses.length);
@@ -145,8 +145,8 @@ class Resolver {
   }
 
   async #forward(message: Buffer, question: Question, protocol: "udp" | "tcp"): Promise<Buffer> {
-    const { db, containerId, servers } = this.#options;
-    const leadsOn = endpointsOf(db, containerId).some(({ network }) => !network.config.internal);
+    const { store, containerId, servers } = this.#options;
+    const leadsOn = endpointsOf(store.database, containerId).some(({ network }) => !network.config.internal);
     if (!leadsOn) return buildAnswer(message, question, RCODE.noSuchName, []);
     if (this.#forwarded >= MAX_FORWARDED) return buildAnswer(message, question, RCODE.serverFailure, []);
     this.#forwarded++;

@@ -148,6 +148,10 @@ export function renameRecord(db: Database, id: string, name: string): void {
   addContainerEvent(db, id, "rename", { oldName: `/${before}` });
 }
 
+/** How many have a monitor. */
+export const countOwned = (db: Database): number =>
+  first<{ n: number }>(db, "SELECT count(*) AS n FROM containers WHERE owner_pid IS NOT NULL")?.n ?? 0;
+
 /** Containers whose record may not tell the truth by now: something should be running or somebody working on them. */
 export function listUnsettled(db: Database): ContainerRecord[] {
   const sql = "SELECT * FROM containers WHERE status IN ('starting', 'running', 'paused', 'removing') OR auto_remove = 1 OR owner_pid IS NOT NULL";

@@ -16,6 +16,12 @@ export function closeDatabases(): void {
   for (const database of opened.splice(0)) database.close();
 }
 
+/** Closes one of them. */
+export function closeDatabase(database: Database): void {
+  opened.splice(opened.indexOf(database), 1);
+  database.close();
+}
+
 /** Opens the database at `path`, making it and bringing it to today's version. Throws {@link StoreError}. */
 export function openDatabase(path: string): Database {
   try {
@@ -63,7 +69,7 @@ function version(database: Database): number {
 }
 
 // As many as there are steps in schema.ts, which is loaded where one is missing.
-const VERSION = 12;
+const VERSION = 13;
 
 function migrate(database: Database, path: string): void {
   const found = version(database);
@@ -99,6 +105,10 @@ function retryBusy(action: () => void): void {
 
 const FULL_DISK_PAUSE = 200; // milliseconds
 
+// What SQLite says where a write failed, and where it could not make the file of a WAL's index.
+const FULL = ["SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"];
+const isForLackOfRoom = (error: unknown) => FULL.includes((error as { code?: string }).code ?? "");
+
 /**
  * Calls until it succeeds, where only the disk is full.
  *
@@ -109,7 +119,7 @@ export async function whenThereIsRoom<T>(action: () => T, meanwhile: () => void)
     try {
       return action();
     } catch (error) {
-      if ((error as { code?: string }).code !== "SQLITE_FULL") throw error;
+      if (!isForLackOfRoom(error) && !isForLackOfRoom((error as Error).cause ?? {})) throw error;
       meanwhile();
       await Bun.sleep(FULL_DISK_PAUSE);
     }

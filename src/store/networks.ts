@@ -174,16 +174,20 @@ export function endpointsIn(db: Database, networkId: string): Endpoint[] {
   return all<EndpointRow>(db, `${ENDPOINTS} WHERE network_id = ? ORDER BY container_id`, networkId).map(toEndpoint);
 }
 
-/** The addresses of a network that other containers have, of both kinds. */
-export function takenAddresses(db: Database, containerId: string, networkId: string): Set<string> {
-  const sql = "SELECT address, address6 FROM endpoints WHERE network_id = ? AND container_id != ? AND address IS NOT NULL";
-  const rows = all<Pick<EndpointRow, "address" | "address6">>(db, sql, networkId, containerId);
-  const taken = new Set<string>();
-  for (const { address, address6 } of rows) {
-    if (address !== null) taken.add(address);
-    if (address6 !== null) taken.add(address6);
-  }
-  return taken;
+/** Whether another container has an address of a network. */
+export function isAddressTaken(db: Database, containerId: string, networkId: string, address: string): boolean {
+  const sql = `SELECT 1 FROM endpoints
+    WHERE (network_id = ?1 AND address = ?2 OR network_id = ?1 AND address6 = ?2) AND container_id != ?3`;
+  return first(db, sql, networkId, address, containerId) !== undefined;
+}
+
+/** The lowest IPv4 address from one on, both as numbers, that no container has in a network. */
+export function nextUntaken(db: Database, networkId: string, from: number): number {
+  const taken = "SELECT 1 FROM endpoints WHERE network_id = ?1 AND number =";
+  const sql = `SELECT CASE WHEN NOT EXISTS (${taken} ?2) THEN ?2 ELSE (
+      SELECT number + 1 FROM endpoints AS own WHERE network_id = ?1 AND number >= ?2 AND NOT EXISTS (${taken} own.number + 1) ORDER BY number LIMIT 1
+    ) END AS free`;
+  return first<{ free: number }>(db, sql, networkId, from)?.free ?? from;
 }
 
 /** Gives a container its addresses in a network. Throws SQLite's constraint error where another one has them. */

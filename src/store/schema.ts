@@ -219,4 +219,14 @@ export const MIGRATIONS: readonly string[] = [
     boot_id TEXT NOT NULL
   ) STRICT;
   `,
+  `
+  -- IPv4 addresses as numbers, to look for one between them.
+  ALTER TABLE endpoints ADD COLUMN number INTEGER GENERATED ALWAYS AS (
+    (json_extract('[' || replace(address, '.', ',') || ']', '$[0]') << 24)
+    + (json_extract('[' || replace(address, '.', ',') || ']', '$[1]') << 16)
+    + (json_extract('[' || replace(address, '.', ',') || ']', '$[2]') << 8)
+    + json_extract('[' || replace(address, '.', ',') || ']', '$[3]')
+  ) VIRTUAL;
+  CREATE INDEX endpoints_by_number ON endpoints (network_id, number) WHERE number IS NOT NULL;
+  `,
 ];

@@ -45,8 +45,10 @@ test("subnets", () => {
   expect(overlaps(subnet("10.0.0.0/16"), subnet("10.1.0.0/16"))).toBe(false);
   // Neither its own address nor that of all.
   const tiny = subnet("10.0.0.0/30");
-  expect(formatAddress(firstFree(tiny, tiny, new Set(["10.0.0.1"])) as Buffer)).toBe("10.0.0.2");
-  expect(firstFree(tiny, tiny, new Set(["10.0.0.1", "10.0.0.2"]))).toBeUndefined();
+  const all = (from: bigint) => from;
+  expect(formatAddress(firstFree(tiny, tiny, ["10.0.0.1"], all) as Buffer)).toBe("10.0.0.2");
+  expect(firstFree(tiny, tiny, ["10.0.0.1", "10.0.0.2"], all)).toBeUndefined();
+  expect(firstFree(tiny, tiny, ["10.0.0.1"], (from) => (from < 0x0a000003n ? 0x0a000003n : from))).toBeUndefined();
 });
 
 test.each([

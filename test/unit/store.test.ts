@@ -7,6 +7,7 @@ import type { ContainerConfig } from "../../src/store/container-config.ts";
 import * as containers from "../../src/store/containers.ts";
 import { openDatabase, writeTransaction } from "../../src/store/database.ts";
 import { deleteImage, hasBlob, insertImage, insertLayer, insertLayerBlob, listImages, nameImage } from "../../src/store/images.ts";
+import { assignAddress, type Endpoint, endpointsOf, insertEndpoint, insertNetwork, isAddressTaken, nextUntaken } from "../../src/store/networks.ts";
 import { MIGRATIONS } from "../../src/store/schema.ts";
 
 let folder: string;
@@ -122,4 +123,27 @@ test("images share layers; a layer goes with its last image", () => {
   expect(deleteImage(db, "sha256:1")).toEqual(["sha256:b"]);
   expect(["a0", "b0", "c0"].map((name) => hasBlob(db, `sha256:${name}`))).toEqual([true, false, true]);
   expect(deleteImage(db, "sha256:2").sort()).toEqual(["sha256:a", "sha256:c"]);
+});
+
+test("addresses of a network: the lowest that nobody has", () => {
+  insertNetwork(db, { id: "n", name: "n", config: { driver: "bridge" } as Endpoint["network"]["config"] });
+  const number = (last: number) => 0xac110000 + last; // 172.17.0.0
+  const give = (id: string, address: string, address6?: string) => {
+    add(id, id);
+    insertEndpoint(db, id, "n", { aliases: [] });
+    const [endpoint] = endpointsOf(db, id);
+    assignAddress(db, { ...(endpoint as Endpoint), address, address6 });
+  };
+  expect(nextUntaken(db, "n", number(2))).toBe(number(2));
+  for (const last of [2, 3, 5, 255]) give(`c${last}`, `172.17.0.${last}`);
+  give("next", "172.17.1.0", "fd00::7");
+  expect(nextUntaken(db, "n", number(1))).toBe(number(1));
+  expect(nextUntaken(db, "n", number(2))).toBe(number(4));
+  expect(nextUntaken(db, "n", number(5))).toBe(number(6));
+  expect(nextUntaken(db, "n", number(255))).toBe(number(257));
+  expect(nextUntaken(db, "other", number(2))).toBe(number(2));
+  expect(isAddressTaken(db, "other", "n", "172.17.0.3")).toBe(true);
+  expect(isAddressTaken(db, "other", "n", "fd00::7")).toBe(true);
+  expect(isAddressTaken(db, "c3", "n", "172.17.0.3")).toBe(false);
+  expect(isAddressTaken(db, "other", "n", "172.17.0.4")).toBe(false);
 });

@@ -1,0 +1,45 @@
+/** The store of a process that lives for long and seldom needs it. */
+import type { Database } from "bun:sqlite";
+import { countOwned } from "./containers.ts";
+import { closeDatabase, openDatabase, shortenWal } from "./database.ts";
+
+/**
+ * As many processes are to have it open: so it need not be made anew by each command, and its WAL is written back by few. Each
+ * more is a lock of the file that holds the WAL's index, with all of which the kernel compares each lock of everybody's
+ * (posix_lock_inode in fs/locks.c): beside five hundred, a `run` waits for that for a millisecond.
+ */
+const KEEPERS = 8;
+
+export class KeptStore {
+  readonly #path: string;
+  #database: Database | undefined;
+
+  /** @param database one that is open already, if it is this one */
+  constructor(path: string, database: Database | undefined) {
+    this.#path = path;
+    this.#database = database?.filename === path ? database : undefined;
+  }
+
+  /** Opened where it is not. Throws {@link StoreError}. */
+  get database(): Database {
+    this.#database ??= openDatabase(this.#path);
+    return this.#database;
+  }
+
+  /** Before the process ends. */
+  end(): void {
+    if (this.#database) shortenWal(this.#database);
+  }
+
+  /** Lets go of it, or of what it holds in memory, until it is needed again. */
+  rest(): void {
+    const { database } = this;
+    if (countOwned(database) > KEEPERS) {
+      this.#database = undefined;
+      closeDatabase(database);
+    } else {
+      database.clearQueryCache();
+      database.run("PRAGMA shrink_memory");
+    }
+  }
+}

@@ -32,6 +32,7 @@ const IFLA_INFO_DATA = 2;
 const IFLA_INFO_SLAVE_KIND = 4;
 const IFLA_INFO_SLAVE_DATA = 5;
 const IFLA_BRPORT_MODE = 4;
+const IFLA_BR_MCAST_SNOOPING = 23;
 const VETH_INFO_PEER = 1;
 const IFLA_VLAN_ID = 1;
 /** linux/if_addr.h */
@@ -85,7 +86,11 @@ function ifinfo(index: number, flags = 0): Buffer {
 
 /** Requests, to be sent one by one or several together. */
 export const route = {
-  /** A bridge, down. EEXIST where the name is taken. */
+  /**
+   * A bridge, down. EEXIST where the name is taken. It passes multicast on to all ports, as one does on which nobody asks who
+   * listens; to listen for that, the kernel starts a timer of each port whenever one comes or goes (br_port_state_selection in
+   * net/bridge/br_stp.c).
+   */
   addBridge: (name: string, mtu: number, address: Buffer): Message => ({
     type: RTM_NEWLINK,
     flags: NLM_F_CREATE | NLM_F_EXCL,
@@ -94,7 +99,7 @@ export const route = {
       attribute(IFLA_IFNAME, name),
       attribute(IFLA_MTU, mtu),
       attribute(IFLA_ADDRESS, address),
-      nested(IFLA_LINKINFO, [attribute(IFLA_INFO_KIND, "bridge")]),
+      nested(IFLA_LINKINFO, [attribute(IFLA_INFO_KIND, "bridge"), nested(IFLA_INFO_DATA, [attribute(IFLA_BR_MCAST_SNOOPING, Buffer.of(0))])]),
     ]),
   }),
   /** A link that leads nowhere, down. */

@@ -141,7 +141,7 @@ export class Monitor {
 
   // A container that lives on leaves its monitor nothing to do for long.
   #rest(): void {
-    this.#store.rest();
+    this.#store.rest(this.#request.id);
     collectGarbage();
   }
 

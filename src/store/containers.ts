@@ -148,9 +148,11 @@ export function renameRecord(db: Database, id: string, name: string): void {
   addContainerEvent(db, id, "rename", { oldName: `/${before}` });
 }
 
-/** How many have a monitor. */
-export const countOwned = (db: Database): number =>
-  first<{ n: number }>(db, "SELECT count(*) AS n FROM containers WHERE owner_pid IS NOT NULL")?.n ?? 0;
+/** How many that have a monitor were started before another one. */
+export function countOlder(db: Database, id: string): number {
+  const sql = "SELECT count(*) AS n FROM containers WHERE owner_pid IS NOT NULL AND started_at < (SELECT started_at FROM containers WHERE id = ?)";
+  return first<{ n: number }>(db, sql, id)?.n ?? 0;
+}
 
 /** Containers whose record may not tell the truth by now: something should be running or somebody working on them. */
 export function listUnsettled(db: Database): ContainerRecord[] {

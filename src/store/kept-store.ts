@@ -1,10 +1,10 @@
 /** The store of a process that lives for long and seldom needs it. */
 import type { Database } from "bun:sqlite";
-import { countOwned } from "./containers.ts";
+import { countOlder } from "./containers.ts";
 import { closeDatabase, openDatabase, shortenWal } from "./database.ts";
 
 /**
- * As many processes are to have it open: so it need not be made anew by each command, and its WAL is written back by few. Each
+ * As many processes, the oldest, are to have it open: so it need not be made anew by each command, and its WAL is written back by few. Each
  * more is a lock of the file that holds the WAL's index, with all of which the kernel compares each lock of everybody's
  * (posix_lock_inode in fs/locks.c): beside five hundred, a `run` waits for that for a millisecond.
  */
@@ -31,10 +31,10 @@ export class KeptStore {
     if (this.#database) shortenWal(this.#database);
   }
 
-  /** Lets go of it, or of what it holds in memory, until it is needed again. */
-  rest(): void {
+  /** Lets go of it, or of what it holds in memory, until it is needed again; by the monitor of a container that runs. */
+  rest(containerId: string): void {
     const { database } = this;
-    if (countOwned(database) > KEEPERS) {
+    if (countOlder(database, containerId) >= KEEPERS) {
       this.#database = undefined;
       closeDatabase(database);
     } else {

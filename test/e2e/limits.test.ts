@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { TestEngine } from "./engine.ts";
 
 let engine: TestEngine;
@@ -79,6 +79,25 @@ test.each(["none", "bridge"])("an idle monitor holds at most 4 MB of its own, ne
   expect(anonymous).toBeGreaterThan(500);
   expect(anonymous).toBeLessThan(4096); // KiB
   await engine.ok("rm", "-f", "idle");
+});
+
+test("of many idle monitors eight keep the store open, and the others know how their containers end", async () => {
+  const names = Array.from({ length: 11 }, (_, i) => `idle${i}`);
+  for (const name of names)
+    await engine.ok("run", "-d", "--name", name, "--network", "none", "bb", "sh", "-c", "trap 'exit 7' TERM; sleep 1000 & wait");
+  await Bun.sleep(1500);
+  const monitors = await Promise.all(
+    names.map(async (name) => {
+      const pid = await engine.inspect(name, "{{.State.Pid}}");
+      return readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ")[1];
+    }),
+  );
+  const hasStore = (monitor: string | undefined) =>
+    readdirSync(`/proc/${monitor}/fd`).some((fd) => readlinkSync(`/proc/${monitor}/fd/${fd}`).endsWith("berth.db"));
+  expect(monitors.map(hasStore)).toEqual(names.map((_, i) => i < 8));
+  await engine.ok("stop", ...names);
+  for (const name of names) expect(await engine.inspect(name, "{{.State.Status}} {{.State.ExitCode}}")).toBe("exited 7");
+  await engine.ok("rm", ...names);
 });
 
 test("update changes limits of a container that runs, and of one that will", async () => {

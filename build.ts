@@ -234,13 +234,13 @@ async function compileFreestanding(compiler: string, source: string, ...more: st
   }
 }
 
-/** Compiles ffi/stub.c; gives code that runs at any address and starts with its table of entries. */
-async function compileStub(compiler: string, arch: Target["arch"]): Promise<Buffer> {
+/** Compiles one that others call; gives code that runs at any address and starts with its table of entries. */
+async function compileCode(compiler: string, arch: Target["arch"], source: string): Promise<Buffer> {
   const outline = arch === "arm64" ? ["-mno-outline-atomics"] : [];
-  const elf = await compileFreestanding(compiler, "stub.c", "-fpie", "-fno-reorder-functions", "-Wl,-Ttext=0", ...outline);
+  const elf = await compileFreestanding(compiler, source, "-fpie", "-fno-reorder-functions", "-Wl,-Ttext=0", ...outline);
   const [segment, ...more] = readProgramHeaders(elf).filter((h) => h.type === PT_LOAD);
-  if (!segment || more.length > 0 || segment.memsz !== segment.filesz) throw new Error("ffi/stub.c must have no writable data");
-  if (segment.vaddr !== 0n || elf.readBigUInt64LE(24) !== 0n) throw new Error("ffi/stub.c must start with its table of entries");
+  if (!segment || more.length > 0 || segment.memsz !== segment.filesz) throw new Error(`ffi/${source} must have no writable data`);
+  if (segment.vaddr !== 0n || elf.readBigUInt64LE(24) !== 0n) throw new Error(`ffi/${source} must start with its table of entries`);
   return elf.subarray(Number(segment.offset), Number(segment.offset + segment.filesz));
 }
 
@@ -389,7 +389,8 @@ async function build(name: string, out: string, { version, commit }: Build): Pro
   const [reaper, userns, exec, firstStage, idle] = await Promise.all(
     ["reaper.c", "userns.c", "exec.c", "first-stage.c", "idle.c"].map((source) => compileFreestanding(compiler, source)),
   );
-  const stub = await compileStub(compiler, target.arch);
+  const stub = await compileCode(compiler, target.arch, "stub.c");
+  const jsonLines = await compileCode(compiler, target.arch, "json-lines.c");
   const folder = mkdtempSync(join(tmpdir(), "berth-build-"));
   try {
     const plain = join(folder, "berth");
@@ -415,6 +416,7 @@ async function build(name: string, out: string, { version, commit }: Build): Pro
       ...define("BERTH_USERNS", (userns as Buffer).toString("base64")),
       ...define("BERTH_EXEC", (exec as Buffer).toString("base64")),
       ...define("BERTH_STUB", stub.toString("base64")),
+      ...define("BERTH_JSON_LINES", jsonLines.toString("base64")),
       ...define("BERTH_FIRST_STAGE", (firstStage as Buffer).toString("base64")),
       ...define("BERTH_IDLE", (idle as Buffer).toString("base64")),
       "--outfile",

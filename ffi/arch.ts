@@ -30,6 +30,7 @@ const NUMBERS = {
   fcntl: [72, 25],
   flock: [73, 32],
   ftruncate: [77, 46],
+  sync_file_range: [277, 84],
   fchdir: [81, 50],
   chdir: [80, 49],
   fchmod: [91, 52],

@@ -252,6 +252,11 @@ export function setPipeSize(fd: number, size: number): void {
   tryCall("fcntl", fd, 1031 /* F_SETPIPE_SZ */, size);
 }
 
+/** Has a part of a file written to its disk, without waiting for it (sync_file_range(2)). Where that cannot be, it happens later. */
+export function writeBack(fd: number, from: number, length: number): void {
+  tryCall("sync_file_range", fd, from, length, 2 /* SYNC_FILE_RANGE_WRITE */);
+}
+
 export const POLLIN = 1;
 export const POLLOUT = 4;
 

@@ -5,6 +5,7 @@
  */
 import type { Pointer } from "bun:ffi";
 import { Child, listenForEnds } from "./child.ts";
+import { allocate, loadCode } from "./code.ts";
 import { AT_FDCWD, O_CLOEXEC, O_RDONLY, type OwnedFd, openat } from "./fd.ts";
 import { readdirSync } from "./files.ts";
 import { addressOf, type Call, type Carrier, call, callAll, carriedBy, errnoName, SyscallError, tryCall, type Word } from "./libc.ts";
@@ -26,16 +27,7 @@ const RESULT_WORD = 7;
 /** Some fifty microseconds: code that runs for the first time takes so long from one call to the next. */
 const SPINS_BESIDE = 3000;
 
-const PROT_READ = 1;
-const PROT_WRITE = 2;
-const PROT_EXEC = 4;
-const MAP_PRIVATE_ANONYMOUS = 0x22;
 const ESRCH = 3;
-
-/** @returns its address */
-function allocate(bytes: number): number {
-  return call("mmap", 0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
-}
 
 /** Whether the child may find a processor beside this one. */
 function hasProcessorBeside(): boolean {
@@ -47,10 +39,7 @@ function hasProcessorBeside(): boolean {
 }
 
 function load() {
-  const code = Uint8Array.fromBase64(BERTH_STUB);
-  const address = allocate(code.length);
-  new Uint8Array(memoryAt(address, code.length)).set(code);
-  call("mprotect", address, code.length, PROT_READ | PROT_EXEC);
+  const address = loadCode(BERTH_STUB);
   // Its table of entries.
   const at = (entry: number) => (address + 16 * entry) as Pointer;
   return linkSymbols({

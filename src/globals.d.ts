@@ -9,6 +9,8 @@ declare const BERTH_USERNS: string;
 declare const BERTH_EXEC: string;
 /** The compiled ffi/stub.c, in base64. */
 declare const BERTH_STUB: string;
+/** The compiled ffi/json-lines.c, in base64. */
+declare const BERTH_JSON_LINES: string;
 /** The compiled ffi/first-stage.c, in base64. */
 declare const BERTH_FIRST_STAGE: string;
 /** The compiled ffi/idle.c, in base64. */

@@ -153,7 +153,7 @@ export class Monitor {
     const record = getContainer(db, id) as ContainerRecord;
     try {
       if (endpointsOf(db, id).length > 0) this.#network = await this.#makeNetwork();
-      const log = await ContainerLog.open(this.#request.log);
+      const log = await ContainerLog.open(this.#request.log, !this.#request.autoRemove);
       mark("log, addresses");
       return { record, log, running: this.#startProcess(db) };
     } catch (error) {
@@ -192,7 +192,7 @@ export class Monitor {
     const { spec } = this.#request;
     const { awaitOrphan } = await import("./orphan.ts");
     this.#cgroup = openCgroup(spec.linux.cgroupsPath ?? "");
-    const log = await ContainerLog.open(this.#request.log);
+    const log = await ContainerLog.open(this.#request.log, !this.#request.autoRemove);
     this.#process = { pid, startTime };
     await this.#networksChanged();
     await this.#supervise(log, { pid, startTime, ended: awaitOrphan(pid, startTime) });

@@ -187,7 +187,9 @@ export class FrameSocket {
   /** Sends what the kernel takes at once and keeps a copy of the rest; false, and nothing, where more than `limit` bytes wait already. */
   offer(type: FrameType, payload: Uint8Array, limit: number): boolean {
     if (this.#drained && this.#outgoing.reduce((sum, { length }) => sum + length, 0) > limit) return false;
-    void this.send(type, this.#drained ? Buffer.from(payload) : payload);
+    const isWaiting = this.#drained !== undefined;
+    void this.send(type, isWaiting ? Buffer.from(payload) : payload);
+    if (!isWaiting && this.#drained) this.#outgoing = this.#outgoing.map((bytes) => Buffer.from(bytes));
     return true;
   }
 

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { $ } from "zx";
+import { jsonRecords } from "../../src/monitor/log/records.ts";
 import { Datagrams } from "../fixtures/datagrams.ts";
 import { BERTH, TestEngine, until } from "./engine.ts";
 
@@ -204,6 +205,78 @@ test("--rm: the follower has read all when it is gone", async () => {
   await engine.ok("run", "-d", "--rm", "--name", "c", ...N, "bb", "sh", "-c", "sleep 2; seq 20000");
   expect(await lines("-f")).toEqual(numbers(1, 20_000));
   await until("it is gone", async () => (await engine.run("inspect", "c")).exitCode === 1);
+});
+
+describe("much of it, as fast as it can be written", () => {
+  const digest = (text: string | Buffer) => Bun.hash(text).toString(16);
+  const last = 1_500_000;
+  const expected = () => `${numbers(1, last).join("\n")}\n`;
+  // At once, and in bursts.
+  const burst = `i=0; while [ $i -lt 50 ]; do seq $((i * ${last / 50} + 1)) $(((i + 1) * ${last / 50})); usleep 3000; i=$((i + 1)); done`;
+
+  test.each([`seq ${last}`, burst])("is whole and in order, for all who read it: %s", async (command) => {
+    const berth = (...args: string[]) => $({ env: { ...process.env, BERTH_ROOT: engine.root }, quiet: true })`${BERTH} ${args}`;
+    const attached = await berth("run", "--name", "c", ...N, "bb", "sh", "-c", `${command}; sleep 1000 & exit 3`).nothrow();
+    expect(attached.exitCode).toBe(3);
+    const wanted = digest(expected());
+    expect(digest(attached.stdout)).toBe(wanted);
+    expect(digest((await berth("logs", "c")).stdout)).toBe(wanted);
+    expect(digest((await berth("run", "--rm", "-t", ...N, "bb", "sh", "-c", command)).stdout.replaceAll("\r\n", "\n"))).toBe(wanted);
+    await engine.ok("run", "-d", "--name", "d", ...N, "bb", "sleep", "1000");
+    expect(digest((await berth("exec", "d", "sh", "-c", command)).stdout)).toBe(wanted);
+  });
+
+  test("waits for a reader who is slow, and for nobody else", async () => {
+    const slow = $({ env: { ...process.env, BERTH_ROOT: engine.root }, quiet: true });
+    const { stdout } = await slow`${BERTH} run --name c ${N} bb seq ${last} | { sleep 1; md5sum; }`;
+    expect((await slow`${BERTH} logs c | md5sum`).stdout).toBe(stdout);
+  });
+
+  test("is kept as JSON has it, whatever it is", async () => {
+    const parts = [
+      "x",
+      "plain text, ",
+      '"',
+      "\\",
+      "\t",
+      "\u0001\u001f\u007f",
+      "é",
+      "漢字",
+      "😀",
+      "\u2028",
+      "\n",
+      "\n",
+      "\r\n",
+      "y".repeat(15),
+      "z".repeat(16),
+    ];
+    const wrong = [[0x80], [0xff, 0xfe], [0xc3], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0xe0, 0x80, 0x80], [0xc0, 0xaf], [0]].map((b) =>
+      Buffer.from(b),
+    );
+    const pick = <T>(from: readonly T[]) => from[Math.floor(Math.random() * from.length)] as T;
+    const pieces: Buffer[] = [];
+    for (let i = 0; i < 60_000; i++) {
+      const chance = Math.random();
+      if (chance < 0.002) pieces.push(pick(wrong));
+      else if (chance < 0.003) pieces.push(Buffer.from(pick(["a", "é", '"']).repeat(16_000 + Math.floor(Math.random() * 800))));
+      else pieces.push(Buffer.from(pick(parts)));
+    }
+    const output = Buffer.concat([...pieces, Buffer.from("w".repeat(16_382)), Buffer.from(`\n${"v".repeat(16_383)}\n${"u".repeat(16_384)}\n`)]);
+    writeFileSync(join(engine.root, "output"), output);
+    await run(["-v", `${engine.root}:/in:ro`], "cat", "/in/output");
+    const records = readFileSync(await engine.inspect("c", "{{.LogPath}}"), "utf8")
+      .trimEnd()
+      .split("\n");
+    const logs = records.map((record) => (JSON.parse(record) as { log: string }).log);
+    // Between characters, where a line is cut; so all of it is the same as when it is taken at once.
+    const whole = String(jsonRecords()("stdout", output, "T"))
+      .trimEnd()
+      .split("\n");
+    expect(digest(logs.join(""))).toBe(digest(whole.map((record) => (JSON.parse(record) as { log: string }).log).join("")));
+    const fields = (record: string) => record.slice(0, record.indexOf('","stream":"stdout"'));
+    const isShort = (record: string) => record.length < 16_384;
+    expect(digest(records.map(fields).filter(isShort).join("\n"))).toBe(digest(whole.map(fields).filter(isShort).join("\n")));
+  });
 });
 
 test.each([

@@ -8,8 +8,8 @@ import { LogFile } from "../../src/monitor/log/log-file.ts";
 import { criRecords, jsonRecords } from "../../src/monitor/log/records.ts";
 import { resolvConf } from "../../src/network/files.ts";
 
-const parse = (text: string) =>
-  text
+const parse = (text: string | Buffer) =>
+  String(text)
     .trimEnd()
     .split("\n")
     .map((line) => (JSON.parse(line) as { log: string }).log);
@@ -49,7 +49,7 @@ test("what is read at once is what is read line by line", () => {
   expect(joined).toBeGreaterThan(300);
 });
 
-test("the fast way and the slow way write the same", () => {
+test("lines as records", () => {
   const plain = Buffer.from("one\ntwo\n\nthree");
   const records = jsonRecords()("stdout", plain, "T");
   expect(records).toBe(["one\\n", "two\\n", "\\n", "three"].map((log) => `{"log":"${log}","stream":"stdout","time":"T"}\n`).join(""));

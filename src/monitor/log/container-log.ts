@@ -21,10 +21,13 @@ export class ContainerLog {
     });
   }
 
-  /** @throws {RuntimeFailure} where it cannot be written */
-  static async open({ file, datagrams }: LogRequest): Promise<ContainerLog> {
+  /**
+   * @param isAwaited see {@link LogFile}
+   * @throws {RuntimeFailure} where it cannot be written
+   */
+  static async open({ file, datagrams }: LogRequest, isAwaited: boolean): Promise<ContainerLog> {
     const opened = datagrams && (await (await import("./datagram-log.ts")).DatagramLog.open(datagrams));
-    return new ContainerLog(file && new LogFile(file), opened);
+    return new ContainerLog(file && new LogFile(file, isAwaited), opened);
   }
 
   add(stream: StreamName, chunk: Buffer): void {

@@ -1,4 +1,5 @@
 /** A log file that is put aside when it is full: `log`, `log.1` (the youngest), `log.2.gz`, … */
+import { writeBack } from "../../../ffi/fd.ts";
 import { closeSync, existsSync, fstatSync, ftruncateSync, openSync, renameSync, rmSync, writeSync } from "../../../ffi/files.ts";
 import type { StreamName } from "../../runtime/stdio.ts";
 import { PART } from "./inode-tag.ts";
@@ -21,6 +22,9 @@ export interface LogFileSettings {
 
 /** Records are written before the next ones are planned: one that tells a gap, if there is any, then those of `output`. */
 type Step = { records: Buffer; hasGap: boolean; output: Buffer } | "rotate";
+
+/** Bytes that are given to the disk at once. */
+const WRITTEN_BACK = 8 << 20;
 
 function writeLater(fd: number, bytes: Buffer, at: number): Promise<number> {
   const { write } = require("node:fs") as typeof import("node:fs");
@@ -47,6 +51,9 @@ export class LogFile {
   #fd: number;
   /** Bytes of the file that are whole records. */
   #length: number;
+  /** How much of it the disk has been given. */
+  #writtenBack: number;
+  readonly #isAwaited: boolean;
   /** Bytes of output that could not be written, and why. */
   #lost = 0;
   #lostBecause = "";
@@ -59,12 +66,15 @@ export class LogFile {
   readonly #compressing = new Set<{ number: number }>();
   #compressions: Promise<void> = Promise.resolve();
 
-  constructor(settings: LogFileSettings) {
+  /** @param isAwaited whether the container's end waits for the disk: an overlay's has the whole file system written that it is on */
+  constructor(settings: LogFileSettings, isAwaited = false) {
     this.#settings = settings;
     this.#format = settings.format === "json" ? jsonRecords(settings.attributes) : criRecords;
     rmSync(settings.path + PART, { force: true });
     this.#fd = openSync(settings.path, "a", 0o640);
     this.#length = fstatSync(this.#fd).size;
+    this.#writtenBack = this.#length;
+    this.#isAwaited = isAwaited && settings.maxSize === undefined;
   }
 
   /** Adds whole lines, or a piece of one. Never throws: the container goes on. */
@@ -94,16 +104,14 @@ export class LogFile {
   // Record by record only where the file gets full: whoever reads it finds none that is torn.
   #plan(stream: StreamName, bytes: Buffer): Step[] {
     const time = new Date().toISOString().replace("Z", "000000Z");
-    const gap =
-      this.#lost > 0
-        ? this.#format("stderr", Buffer.from(`[berth: ${this.#lost} bytes of output are missing here: ${this.#lostBecause}]\n`), time)
-        : "";
+    const gap = this.#lost > 0 ? Buffer.from(this.#format("stderr", this.#describeGap(), time)) : Buffer.alloc(0);
     const { maxSize } = this.#settings;
-    const all = this.#encode(bytes.length > 0 ? gap + this.#format(stream, bytes, time) : gap);
-    if (maxSize === undefined || this.#length + all.length <= maxSize) return [{ records: all, hasGap: gap !== "", output: bytes }];
+    const rest = this.#encode(this.#format(stream, bytes, time));
+    const all = gap.length > 0 ? Buffer.concat([gap, rest]) : rest;
+    if (maxSize === undefined || this.#length + all.length <= maxSize) return [{ records: all, hasGap: gap.length > 0, output: bytes }];
     const steps: Step[] = [];
-    let hasGap = gap !== "";
-    let records = [Buffer.from(gap)];
+    let hasGap = gap.length > 0;
+    let records = [gap];
     let length = this.#length + gap.length;
     let from = 0;
     let to = 0;
@@ -124,8 +132,13 @@ export class LogFile {
     return [...steps, step()];
   }
 
+  #describeGap(): Buffer {
+    return Buffer.from(`[berth: ${this.#lost} bytes of output are missing here: ${this.#lostBecause}]\n`);
+  }
+
   // Into memory that is used again for the next piece: that of each would be the kernel's to find, and to take back.
-  #encode(text: string): Buffer {
+  #encode(text: string | Buffer): Buffer {
+    if (typeof text !== "string") return text;
     const length = Buffer.byteLength(text);
     if (length > this.#encoded.length) this.#encoded = Buffer.allocUnsafe(length);
     return this.#encoded.subarray(0, this.#encoded.write(text));
@@ -168,6 +181,10 @@ export class LogFile {
 
   #written(length: number): void {
     this.#length += length;
+    if (this.#isAwaited && this.#length - this.#writtenBack >= WRITTEN_BACK) {
+      writeBack(this.#fd, this.#writtenBack, this.#length - this.#writtenBack);
+      this.#writtenBack = this.#length;
+    }
     if (length > 0) this.#lost = 0;
   }
 

@@ -3,14 +3,15 @@
  * `{"log":"…\n","stream":"stdout","time":"…"}`; `cri` is Kubernetes' format:
  * `TIME stdout F …`, with P for a piece whose line goes on.
  */
+import { hasJsonLines, JsonLines } from "../../../ffi/json-lines.ts";
 import type { StreamName } from "../../runtime/stdio.ts";
 
 /** A line that long is written in pieces, as docker does. */
 export const MAX_LINE = 16 * 1024;
 const NEWLINE = 10;
 
-// What JSON.stringify would change, and all that is not ASCII: those chunks go the slow way.
-const SPECIAL = /[^\n\x20\x21\x23-\x5b\x5d-\x7e]/;
+/** Bytes of output above which it is worth while to have them encoded by {@link JsonLines}, which takes a while to be loaded. */
+const MUCH = 4096;
 
 // Where to cut at most `max` bytes without breaking a UTF-8 character.
 export function wholeCharacters(bytes: Buffer, max: number): number {
@@ -19,24 +20,36 @@ export function wholeCharacters(bytes: Buffer, max: number): number {
   return cut;
 }
 
-/** Makes records of a piece of output: whole lines, or one without its newline at the end; a record for each of its {@link pieces}. */
-export type RecordFormat = (stream: StreamName, bytes: Buffer, time: string) => string;
+/**
+ * Makes records of a piece of output: whole lines, or one without its newline at the end; a record for each of its
+ * {@link pieces}. Bytes are in memory that the next call uses again.
+ */
+export type RecordFormat = (stream: StreamName, bytes: Buffer, time: string) => string | Buffer;
+
+const PREFIX = '{"log":"';
 
 /** @param attributes of labels and the environment, in every record; docker's `attrs` */
 export function jsonRecords(attributes: Record<string, string> = {}): RecordFormat {
   const attrs = Object.keys(attributes).length > 0 ? `,"attrs":${JSON.stringify(attributes)}` : "";
+  let lines: JsonLines | undefined;
   return (stream, bytes, time) => {
     const end = `","stream":"${stream}"${attrs},"time":"${time}"}\n`;
-    const text = bytes.toString("latin1");
-    if (bytes.length <= MAX_LINE * 16 && !SPECIAL.test(text) && !hasLongLine(text)) {
-      const records = `{"log":"${text.replaceAll("\n", `\\n${end}{"log":"`)}`;
-      // After the last newline the replacement has begun a record too many.
-      return text.endsWith("\n") ? records.slice(0, -'{"log":"'.length) : records + end;
+    if (bytes.length < MUCH || !hasJsonLines()) return onePieceAtATime(bytes, end);
+    lines ??= new JsonLines(MAX_LINE);
+    for (let at = 0; ; ) {
+      at += lines.encode(bytes.subarray(at), PREFIX, `\\n${end}`);
+      if (at === bytes.length) return lines.take();
+      const next = bytes.indexOf(NEWLINE, at) + 1 || bytes.length;
+      lines.add(Buffer.from(onePieceAtATime(bytes.subarray(at, next), end)));
+      at = next;
     }
-    let records = "";
-    for (const piece of pieces(bytes)) records += `{"log":${JSON.stringify(piece.toString()).slice(0, -1)}${end}`;
-    return records;
   };
+}
+
+function onePieceAtATime(bytes: Buffer, end: string): string {
+  let records = "";
+  for (const piece of pieces(bytes)) records += `${PREFIX}${JSON.stringify(piece.toString()).slice(1, -1)}${end}`;
+  return records;
 }
 
 export const criRecords: RecordFormat = (stream, bytes, time) => {
@@ -57,13 +70,4 @@ export function* pieces(bytes: Buffer): Generator<Buffer> {
     yield bytes.subarray(at, stop);
     at = stop;
   }
-}
-
-function hasLongLine(text: string): boolean {
-  for (let at = 0; text.length - at > MAX_LINE; ) {
-    const newline = text.lastIndexOf("\n", at + MAX_LINE - 1);
-    if (newline < at) return true;
-    at = newline + 1;
-  }
-  return false;
 }

@@ -1,6 +1,7 @@
 /** A container's networks, as its monitor makes and tends them. Loaded for containers that have some. */
 import { connectContainer, linkedAddresses } from "../network/connect.ts";
 import { rewriteNetworkFiles, writeNetworkFiles } from "../network/files.ts";
+import type { Inside } from "../runtime/spawn.ts";
 import type { KeptStore } from "../store/kept-store.ts";
 import type { Layout } from "../store/layout.ts";
 import { DEFAULT_NETWORK, type Endpoint, endpointsOf } from "../store/networks.ts";
@@ -28,12 +29,13 @@ export class ContainerNetwork {
    * While the container's init waits: its mounts include the files that tell its addresses.
    *
    * @param pid a process in the container's network namespace
+   * @param inside see {@link connectContainer}
    * @returns what was changed on the host for it, in words
    * @throws {NetworkError}
    */
-  connect(pid: number): string[] {
+  connect(pid: number, inside: Inside | undefined): string[] {
     const { id, networking } = this.#request;
-    const { endpoints, warnings } = connectContainer(this.#store.database, this.#layout.data, id, pid, networking.ports);
+    const { endpoints, warnings } = connectContainer(this.#store.database, this.#layout.data, id, { pid, inside }, networking.ports);
     this.#resolve(pid, endpoints);
     if (networking.bandwidth) loadBandwidth().setBandwidth(pid, networking.bandwidth);
     this.#files = writeNetworkFiles(this.#layout.container(id), this.#contents(endpoints));

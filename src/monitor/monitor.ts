@@ -282,8 +282,8 @@ export class Monitor {
           this.#cgroup = cgroup;
           return files;
         },
-        onNamespaces: (pid) => {
-          if (network) this.#warnings = network.connect(pid);
+        onNamespaces: (pid, inside) => {
+          if (network) this.#warnings = network.connect(pid, inside);
           else this.#writeFilesWithoutNetworks();
           if (userNetwork) this.#startUserNetwork(db, pid, userNetwork);
         },

@@ -3,6 +3,7 @@
 import type { Database } from "bun:sqlite";
 import { writeFileSync } from "../../ffi/files.ts";
 import { reasonOf } from "../../ffi/libc.ts";
+import { MS_NODEV, MS_NOEXEC, MS_NOSUID, mount } from "../../ffi/mount.ts";
 import { inNetworkOf } from "../../ffi/namespace.ts";
 import { type Link, type Route, RouteSocket, route } from "../../ffi/netlink/route.ts";
 import { type Message, NetlinkError } from "../../ffi/netlink/socket.ts";
@@ -33,14 +34,20 @@ export const LINK_MODES: Record<"macvlan" | "ipvlan", Record<string, number>> = 
   ipvlan: { l2: 0, l3: 1, l3s: 2 },
 };
 
+/** A process in the container's network namespace, whose loopback is up. */
+export interface Insider {
+  pid: number;
+  /** Calls back with system calls that are the process's, which has mounts of its own. */
+  inside: ((action: () => void) => void) | undefined;
+}
+
 /**
  * Connects a container. It gives back what it took where it fails; else this process holds
  * the host's ports until it ends, so that nobody else has them.
  *
- * @param pid a process in the container's network namespace, whose loopback is up
  * @throws {NetworkError}
  */
-export function connectContainer(db: Database, data: string, id: string, pid: number, ports: PortRequest[]): Connected {
+export function connectContainer(db: Database, data: string, id: string, { pid, inside }: Insider, ports: PortRequest[]): Connected {
   const warnings: string[] = [];
   const held: HeldPort[] = [];
   try {
@@ -54,7 +61,7 @@ export function connectContainer(db: Database, data: string, id: string, pid: nu
     });
     const links = endpoints.map((endpoint, i) => plug(routes, endpoint, bridges.get(endpoint.network.id) as Link, i, pid));
     // Nothing leads anywhere there yet.
-    inNetworkOf(pid, () => configure(endpoints, links, []));
+    inNetworkOf(pid, () => configure(endpoints, links, [], inside));
     return { endpoints, warnings: [...new Set(warnings)] };
   } catch (error) {
     for (const port of held) port.close();
@@ -109,15 +116,18 @@ function plug(routes: RouteSocket, { network, mac }: Endpoint, bridge: Link, pos
 }
 
 // In the container's network namespace: addresses, and the way out beside what leads out already.
-function configure(endpoints: Endpoint[], names: string[], existing: Route[]): void {
+function configure(endpoints: Endpoint[], names: string[], existing: Route[], inside?: Insider["inside"]): void {
   using routes = new RouteSocket();
+  inside?.(mountOwnProc);
   const indices = new Map<Endpoint, number>();
   const requests = endpoints.flatMap((endpoint, i) => {
     const { network, config, address, address6 } = endpoint;
     const { index, name } = routes.link(names[i] as string) as Link;
     indices.set(endpoint, index);
     const { ipv6, subnet } = network.config;
-    setIPv6(name, ipv6 !== undefined);
+    const settle = () => setIPv6(name, ipv6 !== undefined);
+    if (inside) inside(settle);
+    else settle();
     for (const setting of config.driverOptions?.[ENDPOINT_SYSCTLS]?.split(",") ?? []) setLinkSysctl(name, setting);
     const addresses = [route.addAddress(index, parseAddress(address as string) as Address, subnetOf(subnet).prefix)];
     if (ipv6) addresses.push(route.addAddress(index, parseAddress(address6 as string) as Address, subnetOf(ipv6.subnet).prefix));
@@ -128,6 +138,14 @@ function configure(endpoints: Endpoint[], names: string[], existing: Route[]): v
     return [...addresses, route.setUp(index)];
   });
   routes.request(...requests, ...defaultRoutes(endpoints, existing, (endpoint) => indices.get(endpoint)));
+}
+
+// The kernel compares what is looked for below /proc/sys/net with that of all network namespaces in which it was looked for in
+// the same instance of proc (proc_sys_compare). One of its own goes with the old root.
+function mountOwnProc(): void {
+  try {
+    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC);
+  } catch {} // it takes a little longer
 }
 
 // `net.ipv4.conf.IFNAME.NAME=VALUE`, of the network namespace this thread is in.

@@ -111,7 +111,9 @@ export function prepareHere<R extends Request>(build: Builder<R>, request: R, op
   }
   const { stub, channel, end, made } = started;
   mark("start init");
-  const answers = new Answers(request, options, channel, stub.pid, false);
+  const own = made.length > 0 ? made : ownNamespaces(request);
+  const inside = own.includes("mount") ? (action: () => void) => stub.run(action) : undefined;
+  const answers = new Answers(request, options, channel, stub.pid, false, inside);
   const abandon = () => {
     channel.close();
     answers.terminal?.close();
@@ -121,7 +123,6 @@ export function prepareHere<R extends Request>(build: Builder<R>, request: R, op
   try {
     // It may have been started before they were there.
     channel.send({ go: true }, options.stdio);
-    const own = made.length > 0 ? made : ownNamespaces(request);
     if (made.length === 0 && own.length > 0) stub.begin(() => unshare(flagsOf(own)));
     const cgroupFiles = options.onSpawned(stub.pid);
     mark("cgroup");

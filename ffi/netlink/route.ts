@@ -25,6 +25,8 @@ const IFLA_MASTER = 10;
 const IFLA_LINKINFO = 18;
 const IFLA_NET_NS_PID = 19;
 const IFLA_AF_SPEC = 26;
+const IFLA_NUM_TX_QUEUES = 31;
+const IFLA_NUM_RX_QUEUES = 32;
 const IFLA_INET6_ADDR_GEN_MODE = 8;
 const IN6_ADDR_GEN_MODE_NONE = 1;
 const IFLA_INFO_KIND = 1;
@@ -84,6 +86,10 @@ function ifinfo(index: number, flags = 0): Buffer {
   return b;
 }
 
+// As many as a veth uses unless it is told otherwise: without a word it gets one for each processor, and to put the others away
+// it waits for all processors (veth_init_queues in drivers/net/veth.c).
+const oneQueue = [attribute(IFLA_NUM_TX_QUEUES, 1), attribute(IFLA_NUM_RX_QUEUES, 1)];
+
 /** Requests, to be sent one by one or several together. */
 export const route = {
   /**
@@ -128,6 +134,7 @@ export const route = {
       attribute(IFLA_IFNAME, name),
       attribute(IFLA_MTU, mtu),
       attribute(IFLA_MASTER, bridge),
+      ...oneQueue,
       nested(IFLA_LINKINFO, [
         attribute(IFLA_INFO_KIND, "veth"),
         nested(IFLA_INFO_DATA, [
@@ -136,6 +143,7 @@ export const route = {
             attribute(IFLA_IFNAME, peer.name),
             attribute(IFLA_MTU, mtu),
             attribute(IFLA_ADDRESS, peer.address),
+            ...oneQueue,
             attribute(IFLA_NET_NS_PID, peer.pid),
           ]),
         ]),

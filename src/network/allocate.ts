@@ -32,7 +32,7 @@ export function allot(db: Database, endpoint: Endpoint): Endpoint {
   // By its address, as docker has it: a neighbour's table stays right.
   const mac = config.mac ?? `02:42:${[...address].map((byte) => byte.toString(16).padStart(2, "0")).join(":")}`;
   const allotted = { ...endpoint, address: formatAddress(address), address6: address6 && formatAddress(address6), mac };
-  assignAddress(db, allotted);
+  assignAddress(db, allotted, Number(toNumber(address)));
   return allotted;
 }
 

@@ -190,10 +190,14 @@ export function nextUntaken(db: Database, networkId: string, from: number): numb
   return first<{ free: number }>(db, sql, networkId, from)?.free ?? from;
 }
 
-/** Gives a container its addresses in a network. Throws SQLite's constraint error where another one has them. */
-export function assignAddress(db: Database, { containerId, network, address, address6, mac }: Endpoint): void {
-  const sql = "UPDATE endpoints SET address = ?, address6 = ?, mac = ? WHERE container_id = ? AND network_id = ?";
-  change(db, sql, address ?? null, address6 ?? null, mac ?? null, containerId, network.id);
+/**
+ * Gives a container its addresses in a network. Throws SQLite's constraint error where another one has them.
+ *
+ * @param number its IPv4 address as one
+ */
+export function assignAddress(db: Database, { containerId, network, address, address6, mac }: Endpoint, number: number): void {
+  const sql = "UPDATE endpoints SET address = ?, number = ?, address6 = ?, mac = ? WHERE container_id = ? AND network_id = ?";
+  change(db, sql, address ?? null, number, address6 ?? null, mac ?? null, containerId, network.id);
   if (address !== undefined) addNetworkEvent(db, "connect", network.id, containerId);
 }
 
@@ -249,7 +253,11 @@ export function forgetLostEndpoint(db: Database, containerId: string, network: s
 export function releaseNetworking(db: Database, containerId: string): void {
   for (const { network, address } of endpointsOf(db, containerId))
     if (address !== undefined) addNetworkEvent(db, "disconnect", network.id, containerId);
-  change(db, "UPDATE endpoints SET address = NULL, address6 = NULL, mac = NULL WHERE container_id = ? AND address IS NOT NULL", containerId);
+  change(
+    db,
+    "UPDATE endpoints SET address = NULL, number = NULL, address6 = NULL, mac = NULL WHERE container_id = ? AND address IS NOT NULL",
+    containerId,
+  );
   change(db, "DELETE FROM published_ports WHERE container_id = ?", containerId);
 }
 

@@ -221,12 +221,11 @@ export const MIGRATIONS: readonly string[] = [
   `,
   `
   -- IPv4 addresses as numbers, to look for one between them.
-  ALTER TABLE endpoints ADD COLUMN number INTEGER GENERATED ALWAYS AS (
-    (json_extract('[' || replace(address, '.', ',') || ']', '$[0]') << 24)
-    + (json_extract('[' || replace(address, '.', ',') || ']', '$[1]') << 16)
-    + (json_extract('[' || replace(address, '.', ',') || ']', '$[2]') << 8)
-    + json_extract('[' || replace(address, '.', ',') || ']', '$[3]')
-  ) VIRTUAL;
+  ALTER TABLE endpoints ADD COLUMN number INTEGER;
+  UPDATE endpoints SET number = (
+    SELECT (json_extract(bytes, '$[0]') << 24) + (json_extract(bytes, '$[1]') << 16) + (json_extract(bytes, '$[2]') << 8) + json_extract(bytes, '$[3]')
+    FROM (SELECT '[' || replace(address, '.', ',') || ']' AS bytes)
+  ) WHERE address IS NOT NULL;
   CREATE INDEX endpoints_by_number ON endpoints (network_id, number) WHERE number IS NOT NULL;
   `,
 ];

@@ -128,15 +128,15 @@ test("images share layers; a layer goes with its last image", () => {
 test("addresses of a network: the lowest that nobody has", () => {
   insertNetwork(db, { id: "n", name: "n", config: { driver: "bridge" } as Endpoint["network"]["config"] });
   const number = (last: number) => 0xac110000 + last; // 172.17.0.0
-  const give = (id: string, address: string, address6?: string) => {
+  const give = (id: string, address: string, value: number, address6?: string) => {
     add(id, id);
     insertEndpoint(db, id, "n", { aliases: [] });
     const [endpoint] = endpointsOf(db, id);
-    assignAddress(db, { ...(endpoint as Endpoint), address, address6 });
+    assignAddress(db, { ...(endpoint as Endpoint), address, address6 }, value);
   };
   expect(nextUntaken(db, "n", number(2))).toBe(number(2));
-  for (const last of [2, 3, 5, 255]) give(`c${last}`, `172.17.0.${last}`);
-  give("next", "172.17.1.0", "fd00::7");
+  for (const last of [2, 3, 5, 255]) give(`c${last}`, `172.17.0.${last}`, number(last));
+  give("next", "172.17.1.0", number(256), "fd00::7");
   expect(nextUntaken(db, "n", number(1))).toBe(number(1));
   expect(nextUntaken(db, "n", number(2))).toBe(number(4));
   expect(nextUntaken(db, "n", number(5))).toBe(number(6));

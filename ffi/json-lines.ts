@@ -48,6 +48,7 @@ export class JsonLines {
    * @returns how many bytes it took
    */
   encode(bytes: Buffer, prefix: string, suffix: string): number {
+    const code = load();
     const before = Buffer.from(prefix);
     const behind = Buffer.from(suffix);
     const most = before.length + 6 * this.#longest + behind.length + ROUNDING;
@@ -61,7 +62,7 @@ export class JsonLines {
       const output = [addressOf(this.#memory) + BigInt(this.#used), BigInt(room)];
       const frame = [addressOf(padded(before)), addressOf(padded(behind)), BigInt(before.length), BigInt(behind.length)];
       const job = BigInt64Array.from([...input, ...output, ...frame, BigInt(this.#longest), 0n, 0n]);
-      load().encode(addressOf(job));
+      code.encode(addressOf(job));
       taken += Number(job[TAKEN]);
       this.#used += Number(job[WRITTEN]);
       // It stopped for want of room, or for good.

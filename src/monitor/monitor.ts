@@ -219,14 +219,14 @@ export class Monitor {
     await output.drained();
     await log.close();
     mark("cgroup, output");
-    // What stays may be started again at once. Not under the write lock: all that was written to its root goes to the disk first.
-    if (!this.#request.autoRemove && !getContainer(this.#store.database, id)?.autoRemove) this.#mounts?.close();
     // Nobody else knows its exit code: where the disk is full, it is kept until there is room. Who is attached need not wait.
-    const { delay, removed } = await whenThereIsRoom(
-      () => this.#writeEnd(this.#store.database, { exitCode, oomKilled, error: error || output.failure }),
-      () => void this.#audience.end({ exitCode }),
-    );
-    const takeAway = removed ? putContainerAside(this.#store.database, this.#layout, id) : undefined;
+    const tellBefore = () => void this.#audience.end({ exitCode });
+    const db = await whenThereIsRoom(() => this.#store.database, tellBefore);
+    // What stays may be started again at once. Not under the write lock: all that was written to its root goes to the disk first.
+    if (!this.#request.autoRemove && !getContainer(db, id)?.autoRemove) this.#mounts?.close();
+    const end = { exitCode, oomKilled, error: error || output.failure };
+    const { delay, removed } = await whenThereIsRoom(() => this.#writeEnd(db, end), tellBefore);
+    const takeAway = removed ? putContainerAside(db, this.#layout, id) : undefined;
     mark("record, network");
     const told = this.#audience.end({ exitCode });
     if (delay !== undefined) await this.#restartAfter(delay);

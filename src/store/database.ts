@@ -18,7 +18,8 @@ export function closeDatabases(): void {
 
 /** Closes one of them. */
 export function closeDatabase(database: Database): void {
-  opened.splice(opened.indexOf(database), 1);
+  const at = opened.indexOf(database);
+  if (at >= 0) opened.splice(at, 1);
   database.close();
 }
 

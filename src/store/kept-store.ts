@@ -33,13 +33,15 @@ export class KeptStore {
 
   /** Lets go of it, or of what it holds in memory, until it is needed again; by the monitor of a container that runs. */
   rest(containerId: string): void {
-    const { database } = this;
-    if (countOlder(database, containerId) >= KEEPERS) {
-      this.#database = undefined;
-      closeDatabase(database);
-    } else {
-      database.clearQueryCache();
-      database.run("PRAGMA shrink_memory");
-    }
+    try {
+      const { database } = this;
+      if (countOlder(database, containerId) >= KEEPERS) {
+        this.#database = undefined;
+        closeDatabase(database);
+      } else {
+        database.clearQueryCache();
+        database.run("PRAGMA shrink_memory");
+      }
+    } catch {} // whoever needs it next is told
   }
 }

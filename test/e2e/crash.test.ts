@@ -230,15 +230,18 @@ describe("a full disk", () => {
     expect(kept * 11 + gaps.reduce((sum, bytes) => sum + bytes, 0)).toBe(11_000_000);
   });
 
-  test("an end meanwhile is told at once, and written down when there is room", () => {
+  // Beside eight others its monitor has the store closed by then.
+  test.each([0, 8])("an end meanwhile is told at once, and written down when there is room (beside %p others)", (others) => {
     const { stdout } = onSmallDisk(`"$0" import ${tar()} bb >/dev/null
+      i=0; while [ $i -lt ${others} ]; do "$0" run -d --network none bb /bin/busybox sleep 1000 >/dev/null; i=$((i+1)); done
       "$0" run -d --name end bb /bin/sh -c '/bin/busybox sleep 2; exit 3' >/dev/null
       "$0" attach --no-stdin end & attached=$!
       head -c 8m /dev/zero > $BERTH_ROOT/fill 2>/dev/null
       wait $attached; echo attached $?
       timeout 10 "$0" attach --no-stdin end; echo late $?
       sleep 0.5; rm $BERTH_ROOT/fill
-      "$0" wait end; "$0" inspect -f '{{.State.Status}} {{.State.ExitCode}}' end; "$0" rm end`);
+      "$0" wait end; "$0" inspect -f '{{.State.Status}} {{.State.ExitCode}}' end; "$0" rm end
+      if [ ${others} -gt 0 ]; then "$0" rm -f $("$0" ps -q) >/dev/null; fi`);
     expect(stdout.trimEnd().split("\n")).toEqual(["attached 3", "late 3", "3", "exited 3", "end"]);
   });
 });

@@ -4,9 +4,9 @@ import { countOlder } from "./containers.ts";
 import { closeDatabase, openDatabase, shortenWal } from "./database.ts";
 
 /**
- * As many processes, the oldest, are to have it open: so it need not be made anew by each command, and its WAL is written back by few. Each
- * more is a lock of the file that holds the WAL's index, with all of which the kernel compares each lock of everybody's
- * (posix_lock_inode in fs/locks.c): beside five hundred, a `run` waits for that for a millisecond.
+ * As many processes, the oldest, are to have it open: so commands need not make the WAL's index anew. Each more is a lock of
+ * that index's file, with all of which the kernel compares each lock of everybody's (posix_lock_inode in fs/locks.c): beside
+ * five hundred, a `run` waits half a millisecond for that.
  */
 const KEEPERS = 8;
 

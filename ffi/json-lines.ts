@@ -49,8 +49,8 @@ export class JsonLines {
    */
   encode(bytes: Buffer, prefix: string, suffix: string): number {
     const code = load();
-    const before = Buffer.from(prefix);
-    const behind = Buffer.from(suffix);
+    const before = padded(prefix);
+    const behind = padded(suffix);
     const most = before.length + 6 * this.#longest + behind.length + ROUNDING;
     let taken = 0;
     for (;;) {
@@ -60,7 +60,7 @@ export class JsonLines {
       // In the order of struct job.
       const input = [addressOf(bytes) + BigInt(taken), BigInt(left)];
       const output = [addressOf(this.#memory) + BigInt(this.#used), BigInt(room)];
-      const frame = [addressOf(padded(before)), addressOf(padded(behind)), BigInt(before.length), BigInt(behind.length)];
+      const frame = [addressOf(before.memory), addressOf(behind.memory), BigInt(before.length), BigInt(behind.length)];
       const job = BigInt64Array.from([...input, ...output, ...frame, BigInt(this.#longest), 0n, 0n]);
       code.encode(addressOf(job));
       taken += Number(job[TAKEN]);
@@ -80,4 +80,7 @@ export class JsonLines {
 }
 
 // In memory of a multiple of 16 bytes, as which it is copied.
-const padded = (bytes: Buffer): Buffer => Buffer.concat([bytes], Math.ceil(bytes.length / 16) * 16);
+function padded(text: string): { memory: Buffer; length: number } {
+  const bytes = Buffer.from(text);
+  return { memory: Buffer.concat([bytes], Math.ceil(bytes.length / 16) * 16), length: bytes.length };
+}

@@ -28,7 +28,8 @@ export function allot(db: Database, endpoint: Endpoint): Endpoint {
   const address = chooseAddress(network, network.config, config.ip, { isTaken, untaken });
   // The same place in both: who has one of them from somebody else has the other, too.
   const place = toNumber(address) - toNumber(subnetOf(network.config.subnet).base);
-  const address6 = network.config.ipv6 && chooseAddress(network, network.config.ipv6, config.ip6, { isTaken }, place);
+  const untaken6 = (from: bigint) => oneByOne(from, isTaken);
+  const address6 = network.config.ipv6 && chooseAddress(network, network.config.ipv6, config.ip6, { isTaken, untaken: untaken6 }, place);
   // By its address, as docker has it: a neighbour's table stays right.
   const mac = config.mac ?? `02:42:${[...address].map((byte) => byte.toString(16).padStart(2, "0")).join(":")}`;
   const allotted = { ...endpoint, address: formatAddress(address), address6: address6 && formatAddress(address6), mac };
@@ -39,7 +40,7 @@ export function allot(db: Database, endpoint: Endpoint): Endpoint {
 /** What containers of a network have: one address, or the first one from a number on that they have not. */
 interface Others {
   isTaken(address: string): boolean;
-  untaken?(from: bigint): bigint;
+  untaken(from: bigint): bigint;
 }
 
 /** @param place where in the subnet it is to be if it can */
@@ -51,7 +52,7 @@ function chooseAddress({ name }: NetworkRecord, pool: Pool, wanted: string | und
     const range = pool.ipRange === undefined ? subnet : subnetOf(pool.ipRange);
     const preferred = nthAddress(subnet, place);
     if (place > 0n && contains(range, preferred) && isFree(formatAddress(preferred))) return preferred;
-    const free = firstFree(subnet, range, reserved, others.untaken ?? ((from) => oneByOne(from, subnet.base.length, others)));
+    const free = firstFree(subnet, range, reserved, others.untaken);
     if (free) return free;
     const kind = isIPv6(pool.subnet) ? "IPv6" : "IPv4";
     throw new NetworkError(`no available ${kind} addresses on this network's address pools: ${name} (${pool.ipRange ?? pool.subnet})`);
@@ -65,9 +66,10 @@ function chooseAddress({ name }: NetworkRecord, pool: Pool, wanted: string | und
   return address;
 }
 
-function oneByOne(from: bigint, length: number, { isTaken }: Others): bigint {
+// IPv6 addresses are too large for numbers of the store's; few are looked for, most have the IPv4 address's place.
+function oneByOne(from: bigint, isTaken: Others["isTaken"]): bigint {
   let number = from;
-  while (isTaken(formatAddress(fromNumber(number, length)))) number += 1n;
+  while (isTaken(formatAddress(fromNumber(number, 16)))) number += 1n;
   return number;
 }
 

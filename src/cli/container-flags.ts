@@ -259,10 +259,10 @@ function parseVolumeDriver(text: string): void {
   if (text !== "local" && text !== "") throw new ValueError(`plugin ${JSON.stringify(text)} not found: expected local`);
 }
 
-function parseHostname(text: string): string {
-  if (!/^[a-zA-Z0-9]([a-zA-Z0-9._-]{0,62}[a-zA-Z0-9])?$/.test(text))
-    throw new ValueError("expected letters, digits, '-' and '.', at most 64 of them");
-  return text;
+// The kernel takes any; in /etc/hosts a space ends a name.
+function parseHostname(text: string): string | undefined {
+  if (/[\s\p{Cc}]/u.test(text) || Buffer.byteLength(text) > 64) throw new ValueError("expected at most 64 bytes without spaces");
+  return text || undefined;
 }
 
 function parseWorkdir(text: string): string {

@@ -9,6 +9,7 @@ import { containerCgroup } from "../store/layout.ts";
 import { isAlive } from "../store/process-identity.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError, StartError } from "./errors.ts";
+import { linkVariables } from "./link-variables.ts";
 import { absoluteIn, buildProcess, hasUserNamespace } from "./process-spec.ts";
 import { randomId } from "./random-id.ts";
 import { notRunning, resolveRunning } from "./resolve-container.ts";
@@ -41,7 +42,11 @@ export function execInContainer(engine: Engine, text: string, options: ExecOptio
   if (record.status === "paused") throw new EngineError(`Container ${text} is paused, unpause the container before exec`);
   const { config } = record;
   const process = {
-    ...buildProcess({ ...config, tty: options.tty, privileged: options.privileged || config.privileged }, options.args),
+    ...buildProcess(
+      { ...config, tty: options.tty, privileged: options.privileged || config.privileged },
+      options.args,
+      linkVariables(engine, record),
+    ),
     cwd: absoluteIn(config.workingDir, options.workingDir ?? config.workingDir),
   };
   process.env = [...process.env, ...options.env];

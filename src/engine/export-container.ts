@@ -1,6 +1,6 @@
 /** `export` and `commit`: a container's files as a tar, or as an image's new layer. */
 import * as fd from "../../ffi/fd.ts";
-import { applyChange } from "../image/changes.ts";
+import { applyChanges } from "../image/changes.ts";
 import { ownPlatform } from "../image/media-types.ts";
 import { formatReference, parseReference } from "../image/reference.ts";
 import { TarWriter } from "../image/tar-writer.ts";
@@ -48,8 +48,7 @@ export async function commitContainer(engine: Engine, text: string, options: Com
   const base = record.imageId === undefined ? undefined : getImage(engine.db, record.imageId);
   if (!base) throw new EngineError(`container ${text} was made from a folder, not from an image, and cannot be committed`);
   const name = options.name === undefined ? undefined : formatReference(parseReference(options.name));
-  const config = configOf(record, base.config);
-  for (const change of options.changes) applyChange(config, change);
+  const config = applyChanges(configOf(record, base.config), options.changes);
 
   return await withLease(engine.db, base.layers, () => commitLeased(engine, record, base, { ...options, name, config, reference: options.name }));
 }

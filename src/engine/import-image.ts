@@ -1,5 +1,5 @@
 /** `import`: a tar of a root file system becomes an image of one layer. */
-import { applyChange } from "../image/changes.ts";
+import { applyChanges } from "../image/changes.ts";
 import type { FileRange } from "../image/file-range.ts";
 import { ownPlatform, type Platform } from "../image/media-types.ts";
 import { formatReference, parseReference } from "../image/reference.ts";
@@ -29,8 +29,7 @@ export interface ImportOptions {
 export async function importImage(engine: Engine, source: AsyncIterable<Bytes> | FileRange, options: ImportOptions): Promise<string> {
   // Before the long work: what is wrong with the words is told at once.
   const name = options.name === undefined ? undefined : formatReference(parseReference(options.name));
-  const config: NonNullable<ImageConfig["config"]> = {};
-  for (const change of options.changes) applyChange(config, change);
+  const config = applyChanges({}, options.changes);
 
   sweepLayers(engine);
   using digester = new FileDigester();

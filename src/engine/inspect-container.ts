@@ -16,6 +16,7 @@ import { layerFolder } from "../store/layout.ts";
 import { DEFAULT_NETWORK, endpointsOf, type PortRequest, portsOf } from "../store/networks.ts";
 import { containerState } from "./container-state.ts";
 import type { Engine } from "./engine.ts";
+import { goMap } from "./go-map.ts";
 import { inspectEndpoint } from "./inspect-network.ts";
 import { MASKED_PATHS, READONLY_PATHS } from "./masked-paths.ts";
 import { containerRoot, type StorageDriver } from "./storage-driver.ts";
@@ -73,7 +74,7 @@ export function inspectContainer(engine: Engine, record: ContainerRecord): Recor
       Entrypoint: config.entrypoint.length > 0 ? config.entrypoint : null,
       OnBuild: null,
       ...(config.healthcheck && { Healthcheck: inspectCheck(config.healthcheck) }),
-      Labels: config.labels,
+      Labels: goMap(config.labels),
       ...(config.stopSignal !== "SIGTERM" && { StopSignal: config.stopSignal }),
       ...(config.stopTimeout !== undefined && { StopTimeout: config.stopTimeout }),
       ...(exposed.length > 0 && { ExposedPorts: Object.fromEntries(exposed.map((port) => [port, {}])) }),
@@ -139,14 +140,14 @@ function inspectHostConfig(record: ContainerRecord): Record<string, unknown> {
   return {
     Binds: binds.length > 0 ? binds : null,
     ContainerIDFile: "",
-    LogConfig: { Type: config.log?.driver ?? "json-file", Config: config.log?.options ?? {} },
+    LogConfig: { Type: config.log?.driver ?? "json-file", Config: goMap(config.log?.options ?? {}) },
     NetworkMode: config.network,
     PortBindings: portBindings(config.networking?.ports ?? []),
     RestartPolicy: { Name: config.restart?.name ?? "no", MaximumRetryCount: config.restart?.maximum ?? 0 },
     AutoRemove: record.autoRemove,
     VolumeDriver: "",
     VolumesFrom: null,
-    ...(Object.keys(config.annotations).length > 0 && { Annotations: config.annotations }),
+    ...(Object.keys(config.annotations).length > 0 && { Annotations: goMap(config.annotations) }),
     CapAdd: config.capAdd.length > 0 ? config.capAdd : null,
     CapDrop: config.capDrop.length > 0 ? config.capDrop : null,
     Cgroup: "",
@@ -169,12 +170,12 @@ function inspectHostConfig(record: ContainerRecord): Record<string, unknown> {
     PublishAllPorts: config.networking?.publishAll ?? false,
     ReadonlyRootfs: config.readOnly,
     SecurityOpt: securityOptions(config.security),
-    ...(tmpfs.length > 0 && { Tmpfs: Object.fromEntries(tmpfs) }),
+    ...(tmpfs.length > 0 && { Tmpfs: goMap(Object.fromEntries(tmpfs)) }),
     UTSMode: config.uts,
     UsernsMode: config.userns ?? "",
     ...(config.idMappings && { IDMappings: { UidMap: config.idMappings.uids.map(mapText), GidMap: config.idMappings.gids.map(mapText) } }),
     ShmSize: config.shmSize,
-    ...(Object.keys(config.sysctls).length > 0 && { Sysctls: config.sysctls }),
+    ...(Object.keys(config.sysctls).length > 0 && { Sysctls: goMap(config.sysctls) }),
     ConsoleSize: [config.consoleSize?.height ?? 0, config.consoleSize?.width ?? 0],
     Isolation: "",
     CpuCount: 0,
@@ -290,7 +291,7 @@ function inspectMount(engine: Engine, mount: ContainerMount): Record<string, unk
 
 function volumesOf(mounts: ContainerMount[]): Record<string, object> | null {
   const own = mounts.filter((mount) => mount.type === "volume" && mount.anonymous);
-  return own.length > 0 ? Object.fromEntries(own.map((mount) => [mount.target, {}])) : null;
+  return own.length > 0 ? goMap(Object.fromEntries(own.map((mount) => [mount.target, {}]))) : null;
 }
 
 const portKey = (port: number, protocol: string) => `${port}/${protocol}`;
@@ -301,7 +302,7 @@ function portBindings(ports: PortRequest[]): Record<string, { HostIp: string; Ho
     HostIp: hostIp,
     HostPort: hostPort === 0 ? "" : hostPortLast === undefined ? String(hostPort) : `${hostPort}-${hostPortLast}`,
   });
-  return Object.fromEntries([...grouped].map(([key, list]) => [key, list.map(binding)]));
+  return goMap(Object.fromEntries([...grouped].map(([key, list]) => [key, list.map(binding)])));
 }
 
 // The flat fields are the default network's, as docker has them.
@@ -320,12 +321,12 @@ function networkSettings({ db }: Engine, { id, config, process }: ContainerRecor
     SecondaryIPAddresses: null,
     SecondaryIPv6Addresses: null,
     SandboxKey: process ? `/proc/${process.pid}/ns/net` : "",
-    Ports: {
+    Ports: goMap({
       ...Object.fromEntries(isRunning ? config.exposedPorts.map((key) => [key, null]) : []),
       ...Object.fromEntries(
         [...published].map(([key, list]) => [key, list.map(({ hostIp, hostPort }) => ({ HostIp: hostIp, HostPort: String(hostPort) }))]),
       ),
-    },
+    }),
     EndpointID: own?.EndpointID ?? "",
     Gateway: own?.Gateway ?? "",
     GlobalIPv6Address: own?.GlobalIPv6Address ?? "",
@@ -334,6 +335,6 @@ function networkSettings({ db }: Engine, { id, config, process }: ContainerRecor
     IPPrefixLen: own?.IPPrefixLen ?? 0,
     IPv6Gateway: own?.IPv6Gateway ?? "",
     MacAddress: own?.MacAddress ?? "",
-    Networks: Object.fromEntries(endpoints.map((endpoint) => [endpoint.network.name, inspectEndpoint(endpoint)])),
+    Networks: goMap(Object.fromEntries(endpoints.map((endpoint) => [endpoint.network.name, inspectEndpoint(endpoint)]))),
   };
 }

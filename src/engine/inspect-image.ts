@@ -2,6 +2,7 @@
 import { familiarName } from "../image/reference.ts";
 import type { ImageRecord } from "../store/images.ts";
 import type { Engine } from "./engine.ts";
+import { goMap } from "./go-map.ts";
 import { storageDriver } from "./storage-driver.ts";
 import { layerPath } from "./sweep-layers.ts";
 
@@ -28,20 +29,21 @@ export function inspectImage(engine: Engine, image: ImageRecord): Record<string,
       AttachStdin: false,
       AttachStdout: false,
       AttachStderr: false,
-      ...(config.ExposedPorts && { ExposedPorts: config.ExposedPorts }),
+      ...(config.ExposedPorts && { ExposedPorts: goMap(config.ExposedPorts) }),
       Tty: false,
       OpenStdin: false,
       StdinOnce: false,
       Env: config.Env ?? null,
       Cmd: config.Cmd ?? null,
       Image: "",
-      Volumes: config.Volumes ?? null,
+      Volumes: config.Volumes ? goMap(config.Volumes) : null,
       WorkingDir: config.WorkingDir ?? "",
       Entrypoint: config.Entrypoint ?? null,
       OnBuild: config.OnBuild ?? null,
-      Labels: config.Labels ?? null,
+      Labels: config.Labels ? goMap(config.Labels) : null,
       ...(config.Healthcheck && { Healthcheck: config.Healthcheck }),
       ...(config.StopSignal && { StopSignal: config.StopSignal }),
+      ...(config.Shell && { Shell: config.Shell }),
     },
     Architecture: image.config.architecture,
     Os: image.config.os,

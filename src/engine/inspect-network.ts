@@ -2,6 +2,7 @@
 import { getContainer } from "../store/containers.ts";
 import { type Endpoint, endpointsIn, type NetworkRecord, type Pool } from "../store/networks.ts";
 import type { Engine } from "./engine.ts";
+import { goMap } from "./go-map.ts";
 
 const prefixOf = ({ subnet }: Pool) => Number(subnet.split("/")[1]);
 
@@ -18,12 +19,12 @@ export function inspectNetwork({ db }: Engine, { id, name, config, createdAt }: 
     EnableIPv6: config.ipv6 !== undefined,
     IPAM: {
       Driver: "default",
-      Options: config.ipamOptions ?? null,
+      Options: config.ipamOptions ? goMap(config.ipamOptions) : null,
       Config: pools.map(({ subnet, ipRange, gateway, auxAddresses }) => ({
         Subnet: subnet,
         ...(ipRange && { IPRange: ipRange }),
         Gateway: gateway,
-        ...(auxAddresses && { AuxiliaryAddresses: auxAddresses }),
+        ...(auxAddresses && { AuxiliaryAddresses: goMap(auxAddresses) }),
       })),
     },
     Internal: config.internal,
@@ -43,8 +44,8 @@ export function inspectNetwork({ db }: Engine, { id, name, config, createdAt }: 
         },
       ]),
     ),
-    Options: { ...(config.driver === "bridge" && { "com.docker.network.bridge.name": config.bridge }), ...config.options },
-    Labels: config.labels,
+    Options: goMap({ ...(config.driver === "bridge" && { "com.docker.network.bridge.name": config.bridge }), ...config.options }),
+    Labels: goMap(config.labels),
   };
 }
 
@@ -86,7 +87,7 @@ export function inspectEndpoint(endpoint: Endpoint) {
     Links: null,
     Aliases: aliases.length > 0 ? aliases : null,
     MacAddress: mac ?? "",
-    DriverOpts: driverOptions ?? null,
+    DriverOpts: driverOptions ? goMap(driverOptions) : null,
     GwPriority: gatewayPriority ?? 0,
     NetworkID: network.id,
     EndpointID: pool ? endpointId(endpoint) : "",

@@ -15,14 +15,18 @@ const DEFAULT_CAPABILITIES = [
 /** Whether root in the container is another user than root here. */
 export const hasUserNamespace = ({ idMappings }: Pick<ContainerConfig, "idMappings">) => idMappings !== undefined || inUserNamespace();
 
-/** What `exec` and the container's own command have in common. */
-export function buildProcess(config: ContainerConfig, args: string[]): Process {
+/**
+ * What `exec` and the container's own command have in common.
+ *
+ * @param linked variables of those that it is linked to
+ */
+export function buildProcess(config: ContainerConfig, args: string[], linked: string[] = []): Process {
   return {
     terminal: config.tty,
     ...(config.tty && config.consoleSize && { consoleSize: config.consoleSize }),
     user: { uid: 0, gid: 0 },
     args,
-    env: [`HOSTNAME=${config.hostname}`, ...(config.tty ? ["TERM=xterm"] : []), ...config.env],
+    env: [`HOSTNAME=${config.hostname}`, ...(config.tty ? ["TERM=xterm"] : []), ...linked, ...config.env],
     cwd: config.workingDir,
     capabilities: buildCapabilities(config),
     rlimits: config.ulimits.map(({ name, soft, hard }) => ({ type: `RLIMIT_${name.toUpperCase()}`, soft, hard })),

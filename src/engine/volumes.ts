@@ -7,6 +7,7 @@ import type { Engine } from "./engine.ts";
 import { EngineError, NotFound } from "./errors.ts";
 import type { FilterTest } from "./filters.ts";
 import { folderSize } from "./folder-size.ts";
+import { goMap } from "./go-map.ts";
 import { hasLabel } from "./list-containers.ts";
 import { randomId } from "./random-id.ts";
 import { reconcileAll } from "./reconcile.ts";
@@ -102,10 +103,10 @@ export function inspectVolume({ layout }: Engine, { name, createdAt, labels, opt
   return {
     CreatedAt: new Date(createdAt).toISOString().replace(/\.\d+/, ""), // as docker has it, of seconds
     Driver: "local",
-    Labels: Object.keys(labels).length > 0 ? labels : null,
+    Labels: Object.keys(labels).length > 0 ? goMap(labels) : null,
     Mountpoint: layout.volume(name),
     Name: name,
-    Options: Object.keys(options).length > 0 ? options : null,
+    Options: Object.keys(options).length > 0 ? goMap(options) : null,
     Scope: "local",
   };
 }

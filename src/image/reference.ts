@@ -53,6 +53,9 @@ export function parseReference(text: string): Reference {
   };
 }
 
+/** Whether a reference says which image of its repository is meant. */
+export const isTagged = (text: string): boolean => /[:@]/.test(text.slice(text.lastIndexOf("/") + 1));
+
 /** The full name, as the store keeps it. */
 export function formatReference({ domain, path, tag }: Reference): string {
   return `${domain}/${path}:${tag}`;

@@ -81,7 +81,7 @@ describe("exec", () => {
     expect(await engine.fails(127, "exec", "a", "nope")).toContain('exec: "nope": executable file not found in $PATH');
     expect(await engine.fails(126, "exec", "a", "/etc/passwd")).toContain("permission denied");
     expect(await engine.fails(1, "exec", "missing", "true")).toContain("No such container: missing");
-    expect(await engine.fails(1, "exec", "-u", "nobody", "a", "true")).toContain("unable to find user nobody");
+    expect(await engine.fails(126, "exec", "-u", "nobody", "a", "true")).toContain("unable to find user nobody");
     await engine.ok("create", "--name", "stopped", "bb", "true");
     expect(await engine.fails(1, "exec", "stopped", "true")).toMatch(/Container [0-9a-f]{64} is not running/);
     expect(await engine.fails(1, "exec", "-it", "a", "true")).toContain("the input device is not a TTY");

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { applyChange } from "../../src/image/changes.ts";
+import { applyChanges } from "../../src/image/changes.ts";
 import { type FileSink, LayerWriter } from "../../src/image/layer-writer.ts";
 import { familiarName, formatReference, parseReference } from "../../src/image/reference.ts";
 import type { TarEntry } from "../../src/image/tar-header.ts";
@@ -27,8 +27,7 @@ test.each(["", "Upper", "a//b", "a:", "a:b:c/", "-a", "a b", "a".repeat(300), "0
 });
 
 test("changes", () => {
-  const config = {};
-  for (const change of [
+  const config = applyChanges({}, [
     'CMD ["a","b"]',
     "ENTRYPOINT run it",
     'ENV A=1 B="x y" C=\\ z',
@@ -40,22 +39,26 @@ test("changes", () => {
     "EXPOSE 80 53/udp",
     "USER 1:2",
     "STOPSIGNAL 9",
-  ]) {
-    applyChange(config, change);
-  }
+    "HEALTHCHECK --interval=5s CMD test -e /x",
+    "ONBUILD RUN later",
+    "ENV MORE=$A-more",
+    "EXPOSE 90-91",
+  ]);
   expect(config).toEqual({
     Cmd: ["a", "b"],
     Entrypoint: ["/bin/sh", "-c", "run it"],
-    Env: ["A=1", "B=x y", "C= z", "OLD=style value"],
+    Env: ["A=1", "B=x y", "C= z", "OLD=style value", "MORE=1-more"],
     Labels: { a: "b" },
     WorkingDir: "/w/sub",
     Volumes: { "/a": {}, "/b": {} },
-    ExposedPorts: { "80/tcp": {}, "53/udp": {} },
+    ExposedPorts: { "80/tcp": {}, "53/udp": {}, "90/tcp": {}, "91/tcp": {} },
+    Healthcheck: { Test: ["CMD-SHELL", "test -e /x"], Interval: 5e9 },
+    OnBuild: ["RUN later"],
     User: "1:2",
     StopSignal: "9",
   });
-  expect(() => applyChange({}, "RUN x")).toThrow("RUN is not a valid change command");
-  expect(() => applyChange({}, "CMD")).toThrow("expected an instruction and its value");
+  expect(() => applyChanges({}, ["RUN x"])).toThrow("RUN is not a valid change command");
+  expect(() => applyChanges({}, ["CMD"])).toThrow("expected an instruction and its value");
 });
 
 function readTar(bytes: Buffer, chunk = bytes.length): { entries: TarEntry[]; contents: string[] } {

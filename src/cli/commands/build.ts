@@ -12,16 +12,16 @@ import { NotFound } from "../../engine/errors.ts";
 import { resolveImage } from "../../engine/resolve-image.ts";
 import { parseDockerfile } from "../../image/dockerfile.ts";
 import { IgnoreFile } from "../../image/dockerignore.ts";
-import { familiarName, formatReference, parseReference } from "../../image/reference.ts";
+import { familiarName, formatReference, InvalidReference, parseReference, type Reference } from "../../image/reference.ts";
 import { type Bytes, isArchive } from "../../image/unpack.ts";
 import { flagValues, type GivenFlag } from "../arguments.ts";
 import { defineCommand, type FlagValues } from "../command.ts";
 import { CONTAINER_FLAGS, type ContainerFlagValues, containerOptions } from "../container-flags.ts";
-import { CommandFailure, UsageError } from "../errors.ts";
+import { CommandFailure, UsageError, ValueError } from "../errors.ts";
 import { Progress } from "../format/progress.ts";
 import { TRUST_FLAG } from "../registry-flags.ts";
 import { openInput, printBlocking } from "../streams.ts";
-import { parsePair } from "../values.ts";
+import { parsePair, readValue } from "../values.ts";
 import { pull } from "./pull.ts";
 
 const { "add-host": addHost, "cgroup-parent": cgroupParent, isolation, memory, ulimit } = CONTAINER_FLAGS;
@@ -86,7 +86,7 @@ export default defineCommand({
     const isQuiet = flags.quiet || flags.progress === "quiet";
     if (/^(https?|git|ssh):\/\/|^git@|^github\.com\//.test(path))
       throw new CommandFailure(`a context from a URL is not supported: ${path}; clone it, and build from the folder`, 1);
-    const names = flags.tag.map((tag) => formatReference(parseReference(tag)));
+    const names = flags.tag.map((tag) => formatReference(readValue(FLAGS, "tag", tag, parseTag)));
     const temporary = temporaryFolder(engine);
     try {
       const source = await readContext(path, flags.file, temporary);
@@ -129,6 +129,14 @@ export default defineCommand({
     }
   },
 });
+
+function parseTag(text: string): Reference {
+  try {
+    return parseReference(text);
+  } catch (error) {
+    throw error instanceof InvalidReference ? new ValueError(error.message) : error;
+  }
+}
 
 // What flags of the build, and a step, ask of a container.
 function stepOptions(flags: FlagValues<typeof FLAGS>, { image, command, env, labels, mounts, network }: RunRequest): ContainerOptions {

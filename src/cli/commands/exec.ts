@@ -1,5 +1,5 @@
 import { getWindowSize } from "../../../ffi/tty.ts";
-import { StartError, startExitCode } from "../../engine/errors.ts";
+import { StartError } from "../../engine/errors.ts";
 import { execInContainer } from "../../engine/exec-container.ts";
 import { ContainerStdio } from "../../runtime/stdio.ts";
 import { DETACH_FLAG, detachKeysOf, outcomeCode, requireTerminal } from "../attach-flags.ts";
@@ -53,7 +53,7 @@ export default defineCommand({
       if (outcome !== "detached") running.ended(outcome);
       return outcomeCode(outcome);
     } catch (error) {
-      if (error instanceof StartError) throw new CommandFailure(error.message, error.kind === "setup" ? 1 : startExitCode(error.kind));
+      if (error instanceof StartError) throw new CommandFailure(error.message, error.kind === "not-found" ? 127 : 126);
       throw error;
     }
   },

@@ -1,7 +1,7 @@
 import type { Engine } from "../../engine/engine.ts";
 import { type PullProgress, pullImage } from "../../engine/pull-image.ts";
 import { parsePlatform } from "../../image/media-types.ts";
-import { familiarName, formatReference, parseReference, type Reference } from "../../image/reference.ts";
+import { familiarName, formatReference, isTagged, parseReference, type Reference } from "../../image/reference.ts";
 import { Registry } from "../../image/registry/client.ts";
 import type { ConnectionOptions } from "../../image/registry/connection.ts";
 import { defineCommand } from "../command.ts";
@@ -22,9 +22,11 @@ export default defineCommand({
     const reference = parseReference(text);
     const connection = connectionOptions(flags);
     const tags = flags["all-tags"] ? await new Registry(reference.domain, reference.path, connection).tags() : [reference.tag];
+    const progress = flags.quiet ? undefined : new Progress(1);
+    if (!flags["all-tags"] && !isTagged(text)) progress?.say("Using default tag: latest");
     for (const tag of tags) {
       const one = { ...reference, tag };
-      await pull(engine, one, { connection, platform: flags.platform, progress: flags.quiet ? undefined : new Progress(1) });
+      await pull(engine, one, { connection, platform: flags.platform, progress });
       console.log(fullText(one));
     }
   },

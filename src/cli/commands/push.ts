@@ -1,7 +1,7 @@
 import type { Engine } from "../../engine/engine.ts";
 import { type PushOptions, pushImage } from "../../engine/push-image.ts";
 import { requirePlatform, resolveImage } from "../../engine/resolve-image.ts";
-import { familiarName, formatReference, parseReference, type Reference, repositoryOf } from "../../image/reference.ts";
+import { familiarName, formatReference, isTagged, parseReference, type Reference, repositoryOf } from "../../image/reference.ts";
 import type { ConnectionOptions } from "../../image/registry/connection.ts";
 import { listImages } from "../../store/images.ts";
 import { defineCommand } from "../command.ts";
@@ -30,6 +30,7 @@ export default defineCommand({
     const names = flags["all-tags"]
       ? listImages(engine.db).flatMap((image) => image.names.filter((name) => name.startsWith(`${repository}:`)))
       : [formatReference(reference)];
+    if (!flags["all-tags"] && !isTagged(text)) progress?.say("Using default tag: latest");
     progress?.say(`The push refers to repository [${repository}]`);
     for (const name of names) {
       if (flags.platform !== undefined) requirePlatform(resolveImage(engine, name).image, name, flags.platform);

@@ -1,8 +1,9 @@
 /** `build`: a Dockerfile's stages, step by step, each kept as an image that the next build finds again. */
 
 import { existsSync, readdirSync, rmSync } from "../../../ffi/files.ts";
-import { dirname, join, resolve } from "../../../ffi/path.ts";
-import { DockerfileError, type Instruction, jsonList, type Lookup, parseInstruction, shellWord, shellWords } from "../../image/dockerfile.ts";
+import { dirname, join } from "../../../ffi/path.ts";
+import { DockerfileError, type Instruction, type Lookup, parseInstruction, shellWord, shellWords } from "../../image/dockerfile.ts";
+import { type Configured, checkFlags, configure, textOf } from "../../image/instructions.ts";
 import { ownPlatform, type Platform, parsePlatform } from "../../image/media-types.ts";
 import { DEFAULT_PATH } from "../../runtime/process/command.ts";
 import { listContainers } from "../../store/containers.ts";
@@ -16,11 +17,8 @@ import { removeContainer } from "../remove-container.ts";
 import { resolveImage } from "../resolve-image.ts";
 import { commitImage, type StagedLayer } from "../stage-image.ts";
 import { copyStep } from "./copy-step.ts";
-import { DEFAULT_SHELL, healthcheck, pairsOf, portsOf, textOf } from "./instruction-values.ts";
 import { runStep } from "./run-step.ts";
 import { BUILD_LABEL, type BuildOfSteps, type BuildOptions, type State, temporaryFolder } from "./steps.ts";
-
-type RunConfig = NonNullable<ImageConfig["config"]>;
 
 /** Builds; gives the image's id. Throws {@link EngineError}, {@link DockerfileError}. */
 export async function buildImage(engine: Engine, options: BuildOptions): Promise<string> {
@@ -166,7 +164,8 @@ class Build implements BuildOfSteps {
     }
     if (isLast && Object.keys(this.options.labels).length > 0) {
       const labels = this.options.labels;
-      await this.#set(state, `LABEL ${JSON.stringify(labels)}`, (config) => ({ ...config, Labels: { ...config.Labels, ...labels } }));
+      const { config = {} } = state.config;
+      await this.#set(state, { text: `LABEL ${JSON.stringify(labels)}`, config: { ...config, Labels: { ...config.Labels, ...labels } } });
     }
     return state;
   }
@@ -178,11 +177,11 @@ class Build implements BuildOfSteps {
   async #begin(base: string, from: Instruction): Promise<State> {
     const asked = from.flags.find(({ name }) => name === "platform")?.value;
     const platform = asked === undefined ? this.options.platform : shellWord(asked, (name) => this.#globals.get(name));
-    const state: State = { image: undefined, config: emptyConfig(this.#platform), key: digest("scratch"), args: new Map(), shell: DEFAULT_SHELL };
+    const state: State = { image: undefined, config: emptyConfig(this.#platform), key: digest("scratch"), args: new Map() };
     if (base === "scratch") return { ...state, config: withPath(state.config) };
     await this.options.fetch(base, platform);
     const { image } = resolveImage(this.engine, base);
-    return { ...state, image, config: withPath(image.config), key: image.id, shell: image.config.config?.Shell ?? DEFAULT_SHELL };
+    return { ...state, image, config: withPath(image.config), key: image.id };
   }
 
   // What a variable means in an instruction: the image's, else an argument.
@@ -202,12 +201,9 @@ class Build implements BuildOfSteps {
   }
 
   async #apply(state: State, instruction: Instruction): Promise<void> {
-    const { name, rest, flags, line } = instruction;
+    const { name, rest, line } = instruction;
     const lookup = this.#lookup(state);
-    const words = () => shellWords(rest, lookup);
-    const fail = (why: string) => new DockerfileError(`line ${line}: ${name}: ${why}`);
-    const allowed = { RUN: ["mount", "network"], COPY: COPY_FLAGS, ADD: COPY_FLAGS, HEALTHCHECK: HEALTH_FLAGS }[name] ?? [];
-    for (const flag of flags) if (!allowed.includes(flag.name)) throw fail(`unknown flag: ${flag.name}`);
+    inLine(line, () => checkFlags(instruction));
     switch (name) {
       case "RUN":
         return await runStep(this, state, instruction, lookup);
@@ -217,84 +213,15 @@ class Build implements BuildOfSteps {
       case "ARG":
         for (const [own, value] of this.#declared(instruction, lookup)) state.args.set(own, value);
         return;
-      case "ENV":
-      case "LABEL": {
-        const pairs = pairsOf(rest, lookup);
-        if (!pairs) throw fail("must have two arguments: NAME=VALUE");
-        return await this.#set(state, `${name} ${pairs.map(([key, value]) => `${key}=${value}`).join(" ")}`, (config) =>
-          name === "LABEL"
-            ? { ...config, Labels: { ...config.Labels, ...Object.fromEntries(pairs) } }
-            : {
-                ...config,
-                Env: pairs.reduce((env, [key, value]) => [...env.filter((v) => !v.startsWith(`${key}=`)), `${key}=${value}`], config.Env ?? []),
-              },
-        );
-      }
-      case "WORKDIR": {
-        const path = resolve("/", state.config.config?.WorkingDir ?? "/", shellWord(rest, lookup));
-        return await this.#set(state, `WORKDIR ${path}`, (config) => ({ ...config, WorkingDir: path }));
-      }
-      case "USER": {
-        const user = shellWord(rest, lookup);
-        return await this.#set(state, `USER ${user}`, (config) => ({ ...config, User: user }));
-      }
-      case "CMD":
-      case "ENTRYPOINT": {
-        const command = jsonList(rest) ?? (rest === "" ? [] : [...state.shell, rest]);
-        return await this.#set(
-          state,
-          `${name} ${JSON.stringify(command)}`,
-          (config) =>
-            // A new entry point means another command than the base's.
-            name === "CMD"
-              ? { ...config, Cmd: command }
-              : { ...config, Entrypoint: command, Cmd: this.#ownsCommand.has(state) ? (config.Cmd ?? null) : null },
-          () => name === "CMD" && this.#ownsCommand.add(state),
-        );
-      }
-      case "EXPOSE":
-        return await this.#set(state, `EXPOSE ${words().join(" ")}`, (config) => ({
-          ...config,
-          ExposedPorts: {
-            ...config.ExposedPorts,
-            ...Object.fromEntries(
-              words()
-                .flatMap(portsOf)
-                .map((port) => [port, {}]),
-            ),
-          },
-        }));
-      case "VOLUME": {
-        const paths = jsonList(rest) ?? words();
-        return await this.#set(state, `VOLUME ${JSON.stringify(paths)}`, (config) => ({
-          ...config,
-          Volumes: { ...config.Volumes, ...Object.fromEntries(paths.map((path) => [path, {}])) },
-        }));
-      }
-      case "STOPSIGNAL": {
-        const signal = shellWord(rest, lookup);
-        return await this.#set(state, `STOPSIGNAL ${signal}`, (config) => ({ ...config, StopSignal: signal }));
-      }
-      case "SHELL": {
-        const shell = jsonList(rest);
-        if (!shell || shell.length === 0) throw fail('requires the arguments to be in JSON form: SHELL ["executable", "parameters"]');
-        state.shell = shell;
-        return await this.#set(state, `SHELL ${JSON.stringify(shell)}`, (config) => ({ ...config, Shell: shell }));
-      }
-      case "HEALTHCHECK": {
-        const check = healthcheck(instruction, state.shell, fail);
-        return await this.#set(state, `HEALTHCHECK ${JSON.stringify(check)}`, (config) => ({ ...config, Healthcheck: check }));
-      }
-      case "ONBUILD": {
-        const later = parseInstruction(rest, line);
-        if (["ONBUILD", "FROM", "MAINTAINER"].includes(later.name)) throw fail(`${later.name} isn't allowed as an ONBUILD trigger`);
-        return await this.#set(state, `ONBUILD ${rest}`, (config) => ({ ...config, OnBuild: [...(config.OnBuild ?? []), rest] }));
-      }
       case "MAINTAINER":
         state.config = { ...state.config, author: rest };
-        return await this.#set(state, `MAINTAINER ${rest}`, (config) => config);
-      default:
-        throw fail("is not expected here");
+        return await this.#set(state, { text: `MAINTAINER ${rest}`, config: state.config.config ?? {} });
+      default: {
+        const configured = inLine(line, () => configure(state.config.config ?? {}, instruction, lookup, this.#ownsCommand.has(state)));
+        if (!configured) throw new DockerfileError(`line ${line}: ${name}: is not expected here`);
+        await this.#set(state, configured);
+        if (name === "CMD") this.#ownsCommand.add(state);
+      }
     }
   }
 
@@ -302,18 +229,17 @@ class Build implements BuildOfSteps {
   readonly #ownsCommand = new WeakSet<State>();
 
   // A step that makes no layer.
-  async #set(state: State, text: string, change: (config: RunConfig) => RunConfig, then: () => unknown = () => {}): Promise<void> {
+  async #set(state: State, { text, config: changed }: Configured): Promise<void> {
     await this.take(state, text, async () => {
       const created = new Date().toISOString();
       const config: ImageConfig = {
         ...state.config,
         created,
-        config: change(state.config.config ?? {}),
+        config: changed,
         history: [...(state.config.history ?? []), { created, created_by: text, empty_layer: true }],
       };
       return this.#commit(config, layersOf(this.engine, state.image));
     });
-    then();
   }
 
   #commit(config: ImageConfig, layers: StagedLayer[]): string {
@@ -359,8 +285,14 @@ function withPath(config: ImageConfig): ImageConfig {
     : { ...config, config: { ...config.config, Env: [`PATH=${DEFAULT_PATH}`, ...env] } };
 }
 
-const COPY_FLAGS = ["from", "chown", "chmod", "link"]; // layers are always apart from those below, which is what link asks for
-const HEALTH_FLAGS = ["interval", "timeout", "start-period", "start-interval", "retries"];
+// What is wrong, and in which line.
+function inLine<T>(line: number, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw error instanceof DockerfileError && !error.message.startsWith("line ") ? new DockerfileError(`line ${line}: ${error.message}`) : error;
+  }
+}
 
 const copyOf = (state: State): State => ({ ...state, args: new Map() });
 const short = (id: string) => id.replace("sha256:", "").slice(0, 12);

@@ -52,8 +52,8 @@ export async function copyStep(build: BuildOfSteps, state: State, instruction: I
       else if (name === "ADD" && /^https?:\/\//.test(word)) made.push(await download(scratch, word));
       else plain.push(word);
     }
-    const isFolder = path.endsWith("/") || words.length > 1;
-    const place = isFolder && !path.endsWith("/") ? `${path}/` : path;
+    if (words.length > 1 && !path.endsWith("/"))
+      throw fail(`${words.length} sources for ${target}: the destination must be a directory and end with a /`);
     const copy = async (root: SourceRoot | undefined) => {
       using own = made.length > 0 ? fd.openat(fd.AT_FDCWD, scratch, fd.O_RDONLY | fd.O_DIRECTORY) : undefined;
       const batches: { root: SourceRoot; sources: Source[] }[] = [];
@@ -67,8 +67,8 @@ export async function copyStep(build: BuildOfSteps, state: State, instruction: I
       const hasher = new Bun.CryptoHasher("sha256");
       for (const batch of batches)
         writeSources((bytes) => hasher.update(bytes), batch.root, batch.sources, undefined, { ...owner, mode, timeless: true });
-      const part = `${name} ${hasher.digest("hex")} ${owner.uid}:${owner.gid} ${chmod ?? ""} ${JSON.stringify(words)} ${place}`;
-      await build.take(state, part, () => addLayer(build, state, instruction, place, batches, { ...owner, mode }));
+      const part = `${name} ${hasher.digest("hex")} ${owner.uid}:${owner.gid} ${chmod ?? ""} ${JSON.stringify(words)} ${path}`;
+      await build.take(state, part, () => addLayer(build, state, instruction, path, batches, { ...owner, mode }));
     };
     if (from !== undefined) return await fromStage(build, from, copy);
     if (plain.length === 0) return await copy(undefined);

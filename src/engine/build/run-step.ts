@@ -2,6 +2,7 @@
 import { exitNow } from "../../../ffi/process.ts";
 import { signalNumber } from "../../../ffi/signal.ts";
 import { DockerfileError, type Instruction, jsonList, type Lookup } from "../../image/dockerfile.ts";
+import { shellOf } from "../../image/instructions.ts";
 import { type ContainerRecord, getContainer } from "../../store/containers.ts";
 import { createContainer } from "../create-container.ts";
 import type { Engine } from "../engine.ts";
@@ -21,7 +22,7 @@ export async function runStep(build: BuildOfSteps, state: State, instruction: In
   const [only] = heredocs;
   const isScript = only && /^<<-?["']?\w+["']?$/.test(rest);
   const shown = isScript ? only.text : [rest, ...heredocs.map(({ name, text }) => `\n${text}${name}`)].join("");
-  const command = (heredocs.length === 0 && jsonList(rest)) || [...state.shell, shown];
+  const command = (heredocs.length === 0 && jsonList(rest)) || [...shellOf(state.config.config ?? {}), shown];
   const args = [...state.args]
     .filter(([name, value]) => value !== undefined && !PROXY_ARGS.includes(name))
     .map(([name, value]) => `${name}=${value}`);

@@ -64,7 +64,6 @@ export interface State {
   key: string;
   /** Declared so far, with their values. */
   args: Map<string, string | undefined>;
-  shell: string[];
 }
 
 /** A build, as its steps see it. */

@@ -54,15 +54,14 @@ export class CgroupV1 implements Cgroup {
   }
 
   create(resources: Resources, all = false): void {
-    const { cpu } = resources;
+    const { cpu, memory } = resources;
     const wanted = all ? [...CONTROLLERS] : [...BASE];
+    // Java looks for its limits only where these are there, too.
+    if (memory?.limit !== undefined || cpu !== undefined) wanted.push("cpu", "cpuset");
     if (resources.blockIO) wanted.push("blkio");
     if (resources.hugepageLimits?.length) wanted.push("hugetlb");
     if (resources.network?.classID !== undefined) wanted.push("net_cls");
     if (resources.network?.priorities) wanted.push("net_prio");
-    if (cpu?.shares !== undefined || cpu?.quota !== undefined || cpu?.period !== undefined || cpu?.idle !== undefined) wanted.push("cpu");
-    if (cpu?.realtimeRuntime !== undefined || cpu?.realtimePeriod !== undefined) wanted.push("cpu");
-    if (cpu?.cpus !== undefined || cpu?.mems !== undefined) wanted.push("cpuset");
     this.#made = [];
     for (const controller of wanted) {
       const folder = this.#folder(controller);

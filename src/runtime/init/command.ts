@@ -1,6 +1,6 @@
 /** What init does for a container's own command and for one more alike: everything about the process itself. */
 import * as fd from "../../../ffi/fd.ts";
-import { makeInRoot } from "../../../ffi/in-root.ts";
+import { makeInRoot, openInRoot } from "../../../ffi/in-root.ts";
 import { type Call, callAll, hasCode, reasonOf } from "../../../ffi/libc.ts";
 import { fchdir, umask } from "../../../ffi/process.ts";
 import { mark } from "../../../ffi/trace.ts";
@@ -26,14 +26,14 @@ export const loadTerminal = () => require("../process/terminal.ts") as typeof im
 export function startCommand(
   { channel }: InitParent,
   process: Process,
-  { namedUser, reap, seccomp, preserveFds = 0, fifo, ...request }: CommandOptions,
+  { namedUser, reap, makesFolder, seccomp, preserveFds = 0, fifo, ...request }: CommandOptions,
   lastWithRoot: () => void,
 ): LastSteps {
   const user = namedUser && resolveUser(namedUser, readContainerFile("/etc/passwd"), readContainerFile("/etc/group"));
   const identity: Process = user ? { ...process, user: { ...process.user, ...user } } : process;
   const env = completeEnvironment(process, user?.home ?? homeOf(process));
   applyRlimits(process.rlimits ?? []);
-  enterWorkingFolder(process.cwd);
+  enterWorkingFolder(process.cwd, makesFolder);
   lastWithRoot();
   mark("user, limits, folder");
   const filter = seccomp && prepareSeccomp(seccomp);
@@ -65,6 +65,8 @@ export function startCommand(
 export interface CommandOptions {
   namedUser: NamedUser | undefined;
   reap: boolean;
+  /** Whether a working directory that is missing is made. */
+  makesFolder: boolean;
   seccomp?: Seccomp | CompiledSeccomp | undefined;
   preserveFds?: number;
   spec?: Spec;
@@ -105,10 +107,10 @@ export function step<T>(what: string, action: () => T): T {
   }
 }
 
-function enterWorkingFolder(cwd: string): void {
+function enterWorkingFolder(cwd: string, makesIt: boolean): void {
   try {
     using root = fd.openat(fd.AT_FDCWD, "/", fd.O_PATH | fd.O_DIRECTORY);
-    using folder = makeInRoot(root.fd, cwd, { last: "directory", mode: 0o755 });
+    using folder = makesIt ? makeInRoot(root.fd, cwd, { last: "directory", mode: 0o755 }) : openInRoot(root.fd, cwd, fd.O_PATH);
     fchdir(folder.fd);
   } catch (error) {
     if (hasCode(error, "ENOTDIR")) throw new RuntimeFailure(`working directory "${cwd}" is not a directory`);

@@ -55,7 +55,7 @@ export const buildContainer: Builder<CreateRequest> = (parent, request, passed, 
     using master = loadTerminal().openTerminal(spec.process.consoleSize, true);
     parent.report({ stage: "terminal" }, [master.fd]);
   }
-  return startCommand(parent, spec.process, { ...request, seccomp: spec.linux.seccomp, fifo, profile }, () => {
+  return startCommand(parent, spec.process, { ...request, makesFolder: true, seccomp: spec.linux.seccomp, fifo, profile }, () => {
     if (spec.root.readonly) remountReadOnly();
     const { personality } = spec.linux;
     if (personality) step("set the personality", () => loadScheduling().setPersonality(personality));

@@ -40,5 +40,5 @@ export const joinContainer: Builder<ExecRequest> = (parent, request) => {
     using master = loadTerminal().openTerminal(request.process.consoleSize, false);
     parent.report({ stage: "terminal" }, [master.fd]);
   }
-  return startCommand(parent, request.process, { ...request, reap: false, profile }, () => joinCgroup(cgroup));
+  return startCommand(parent, request.process, { ...request, reap: false, makesFolder: false, profile }, () => joinCgroup(cgroup));
 };

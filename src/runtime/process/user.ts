@@ -36,7 +36,7 @@ function parseId(text: string, what: string): number {
  * numbers also without an entry; the user's own groups only where no group is given.
  */
 export function resolveUser({ user, groups }: NamedUser, passwd: string, group: string): ResolvedUser {
-  const [name = "", groupName] = user === "" ? ["0"] : splitOnce(user);
+  const [name, groupName] = splitOnce(user);
   const users = records(passwd, 7);
   const allGroups = records(group, 4);
   // A name that is a number is looked up as a name first, as docker does.
@@ -56,11 +56,10 @@ export function resolveUser({ user, groups }: NamedUser, passwd: string, group: 
   return { uid, gid, additionalGids, home: entry?.[5] || "/" };
 }
 
-function splitOnce(user: string): [string, string?] {
-  const colon = user.indexOf(":");
-  if (colon < 0) return [user];
-  const group = user.slice(colon + 1);
-  return group === "" ? [user.slice(0, colon)] : [user.slice(0, colon), group];
+// Without a user it is root, as in `:GROUP`.
+function splitOnce(user: string): [string, string | undefined] {
+  const [name, group] = user.split(/:(.*)/s, 2);
+  return [name || "0", group || undefined];
 }
 
 /** Reads a file of the container, already its root; anything but a regular file reads as empty (a FIFO would block). */

@@ -1,0 +1,31 @@
+/** What docker tells a container on the default network of those it is linked to (docker: daemon/links/links.go). */
+import { type ContainerRecord, getContainer } from "../store/containers.ts";
+import { DEFAULT_NETWORK, endpointsOf } from "../store/networks.ts";
+import type { Engine } from "./engine.ts";
+
+/** `NAME=VALUE`, of those links whose containers run. */
+export function linkVariables({ db }: Engine, { id, name, config }: ContainerRecord): string[] {
+  const links = config.networking?.links ?? [];
+  const onDefault = (container: string) => endpointsOf(db, container).find(({ network }) => network.name === DEFAULT_NETWORK);
+  if (links.length === 0 || !onDefault(id)) return [];
+  return links.flatMap(({ container, alias }) => {
+    const linked = getContainer(db, container);
+    const address = onDefault(container)?.address;
+    if (!linked || address === undefined) return [];
+    const prefix = alias.toUpperCase().replaceAll("-", "_");
+    const published = (linked.config.networking?.ports ?? []).map(({ containerPort, protocol }) => `${containerPort}/${protocol}`);
+    const ports = [...new Set([...linked.config.exposedPorts, ...published])]
+      .map((port) => port.split("/") as [string, string])
+      .sort(([a, aProtocol], [b, bProtocol]) => Number(a) - Number(b) || aProtocol.localeCompare(bProtocol));
+    const urlOf = ([port, protocol]: [string, string]) => `${protocol}://${address}:${port}`;
+    return [
+      ...ports.slice(0, 1).map((first) => `${prefix}_PORT=${urlOf(first)}`),
+      ...ports.flatMap(([port, protocol]) => {
+        const own = `${prefix}_PORT_${port}_${protocol.toUpperCase()}`;
+        return [`${own}=${urlOf([port, protocol])}`, `${own}_ADDR=${address}`, `${own}_PORT=${port}`, `${own}_PROTO=${protocol}`];
+      }),
+      `${prefix}_NAME=/${name}/${alias}`,
+      ...linked.config.env.filter((text) => !/^(HOME|PATH)=/.test(text)).map((text) => `${prefix}_ENV_${text}`),
+    ];
+  });
+}

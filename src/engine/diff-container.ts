@@ -56,11 +56,11 @@ function withImageRoot<T>(engine: Engine, root: Root & { type: "overlay" }, acti
   }
 }
 
-// Whether there is something of the name in the image, and a folder; undefined where there is nothing.
-function inImage(image: fd.OwnedFd, path: string): { isFolder: boolean } | undefined {
+// What is of the name in the image; undefined where there is nothing.
+function inImage(image: fd.OwnedFd, path: string): fd.FileStatus | undefined {
   try {
     using file = openInRoot(image.fd, path, fd.O_PATH | fd.O_NOFOLLOW);
-    return { isFolder: fd.fileTypeAt(file.fd, "") === fd.S_IFDIR };
+    return fd.statat(file.fd, "");
   } catch (error) {
     if (hasCode(error, "ENOENT", "ENOTDIR", "ELOOP")) return undefined;
     throw error;
@@ -93,7 +93,9 @@ function compare(folder: fd.OwnedFd, image: fd.OwnedFd, prefix: string, exclude:
     const hasMore = compare(child, image, path, exclude, found);
     // Folders on the way to a mount are there without anybody having changed them.
     const isOnTheWay = [...exclude].some((place) => place.startsWith(`${path}/`));
-    if (hasMore || !isOnTheWay) found.push({ kind: old?.isFolder ? "C" : "A", path: `/${path}` });
+    const isFolder = old !== undefined && (old.mode & fd.S_IFMT) === fd.S_IFDIR;
+    const isOther = isFolder && (old.mode !== status.mode || old.uid !== status.uid || old.gid !== status.gid);
+    if (hasMore || isOther || !isOnTheWay) found.push({ kind: isFolder ? "C" : "A", path: `/${path}` });
   }
   return found.length > before;
 }

@@ -39,13 +39,15 @@ export function followEvents(engine: Engine, { since, until, filters }: EventOpt
 
 function testOf(key: string, value: string): FilterTest<StoredEvent> {
   switch (key) {
-    // By name, or by the beginning of an id; of what is in a network or volume too.
+    // By the beginning of a name or an id; of what is in a network or volume too.
     case "container":
     case "network":
     case "pod":
     case "volume":
       return ({ type, actor, attributes }) =>
-        type === key ? attributes.name === value || actor.startsWith(value) : key === "container" && attributes.container?.startsWith(value) === true;
+        type === key
+          ? attributes.name?.startsWith(value) || actor.startsWith(value)
+          : key === "container" && attributes.container?.startsWith(value) === true;
     case "image":
       return ({ type, actor, attributes }) => {
         const names = type === "image" ? [actor, attributes.name] : [attributes.image];

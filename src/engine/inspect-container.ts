@@ -66,7 +66,7 @@ export function inspectContainer(engine: Engine, record: ContainerRecord): Recor
       Tty: config.tty,
       OpenStdin: config.openStdin,
       StdinOnce: config.attachStdin,
-      Env: config.env,
+      Env: config.env.length > 0 ? config.env : null,
       Cmd: config.cmd.length > 0 ? config.cmd : null,
       Image: config.image,
       Volumes: volumesOf(config.mounts),

@@ -28,7 +28,7 @@ export function inspectNetwork({ db }: Engine, { id, name, config, createdAt }: 
       })),
     },
     Internal: config.internal,
-    Attachable: false,
+    Attachable: config.attachable ?? false,
     Ingress: false,
     ConfigFrom: { Network: "" },
     ConfigOnly: false,

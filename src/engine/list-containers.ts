@@ -1,7 +1,7 @@
 /** `ps`: containers that fit filters. */
 import { type ContainerRecord, isRestarting } from "../store/containers.ts";
 import { getHealth } from "../store/health.ts";
-import { endpointsOf } from "../store/networks.ts";
+import { endpointsOf, portsOf } from "../store/networks.ts";
 import { containerState } from "./container-state.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
@@ -66,9 +66,31 @@ function testOf(engine: Engine, key: string, value: string): FilterTest<Containe
     case "network":
       return ({ id: container, config }) =>
         config.network === value || endpointsOf(engine.db, container).some(({ network: { id, name } }) => name === value || id.startsWith(value));
+    // Ports are those of containers that run.
+    case "publish": {
+      const isMeant = testOfPorts(value);
+      return ({ id }) => portsOf(engine.db, id).some(({ hostPort, protocol }) => isMeant(hostPort, protocol));
+    }
+    case "expose": {
+      const isMeant = testOfPorts(value);
+      return ({ id, process, config }) =>
+        portsOf(engine.db, id).some(({ containerPort, protocol }) => isMeant(containerPort, protocol)) ||
+        (process !== undefined && config.exposedPorts.some((port) => isMeant(Number.parseInt(port, 10), port.split("/")[1])));
+    }
+    case "is-task":
+      return () => value === "false" || value === "0";
     default:
-      throw new EngineError(`invalid filter '${key}': expected ancestor, before, exited, health, id, label, name, network, since, status or volume`);
+      throw new EngineError(
+        `invalid filter '${key}': expected ancestor, before, exited, expose, health, id, is-task, label, name, network, publish, since, status or volume`,
+      );
   }
+}
+
+// `80`, `80/udp`, `8000-8080/tcp`.
+function testOfPorts(value: string): (port: number, protocol: string | undefined) => boolean {
+  const [, first, last = first, wanted = "tcp"] = /^(\d+)(?:-(\d+))?(?:\/(tcp|udp|sctp))?$/.exec(value) ?? [];
+  if (first === undefined) throw new EngineError(`invalid filter '${value}': expected a port, such as 80, 53/udp or 8000-8080/tcp`);
+  return (port, protocol) => port >= Number(first) && port <= Number(last) && protocol === wanted;
 }
 
 // As it was given where it is gone: containers know the id of theirs.

@@ -29,6 +29,7 @@ const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 
 export interface NetworkOptions extends PoolOptions {
   internal: boolean;
+  attachable?: boolean;
   labels: Record<string, string>;
   ipamOptions?: Record<string, string>;
 }
@@ -66,6 +67,7 @@ function insert(engine: Engine, name: string, options: NetworkOptions): NetworkR
       ...ipv4,
       ...(ipv6 && { ipv6 }),
       internal: options.internal || made === "dummy",
+      ...(options.attachable && { attachable: true }),
       bridge,
       ...(made && { made }),
       ...(mode !== undefined && { mode }),

@@ -32,6 +32,8 @@ export interface NetworkConfig extends Pool {
   ipv6?: Pool;
   /** Whether it leads nowhere else. */
   internal: boolean;
+  /** What was asked for: every network is. */
+  attachable?: boolean;
   /** Name of the bridge on the host, or of the interface beside which the links are. */
   bridge: string;
   /** Where such an interface is made for the network: one that leads nowhere, or a VLAN on another one. */

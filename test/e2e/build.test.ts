@@ -198,6 +198,7 @@ describe("what is wrong is said, with the line it is in", () => {
   test.each([
     ["FORM bb", "line 1: unknown instruction: FORM"],
     ["RUN x", "line 1: no build stage in current context"],
+    ["FROM bb\nCOPY one two /place", "line 2: COPY: 2 sources for /place: the destination must be a directory and end with a /"],
     ["FROM bb\nCOPY a", "line 2: COPY: requires at least two arguments"],
     ["FROM bb\nCOPY nosuch /", "nosuch: not found in the build context"],
     ["FROM bb\nCOPY *.nosuch /", "no source files were specified"],
@@ -213,6 +214,10 @@ describe("what is wrong is said, with the line it is in", () => {
     const { exitCode, stderr } = await engine.run("build", ...NONE, context);
     expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.stringContaining(message as string) });
     expect(stderr).not.toMatch(/^\s+at /m);
+  });
+
+  test("a name that is none", async () => {
+    expect(await engine.fails(125, "build", "-t", "UPPER", context)).toContain('invalid argument "UPPER" for "-t, --tag" flag');
   });
 
   test("no folder, no Dockerfile", async () => {

@@ -20,6 +20,7 @@ describe("exec", () => {
     });
     const out = await engine.ok("exec", "-e", "A=B", "-w", "/root", "-u", "user", "a", "sh", "-c", "pwd; echo $A $HOME; id -un");
     expect(out).toBe("/root\nB /home/user\nuser");
+    await engine.ok("exec", "a", "mkdir", "/tmp/sub");
     expect(await engine.ok("exec", "-w", "sub", "a", "pwd")).toBe("/tmp/sub");
   });
 
@@ -82,6 +83,8 @@ describe("exec", () => {
     expect(await engine.fails(126, "exec", "a", "/etc/passwd")).toContain("permission denied");
     expect(await engine.fails(1, "exec", "missing", "true")).toContain("No such container: missing");
     expect(await engine.fails(126, "exec", "-u", "nobody", "a", "true")).toContain("unable to find user nobody");
+    expect(await engine.fails(126, "exec", "-w", "/nosuch", "a", "true")).toContain('working directory "/nosuch"');
+    expect(await engine.fails(1, "exec", "a", "ls", "-d", "/nosuch")).toContain("No such file");
     await engine.ok("create", "--name", "stopped", "bb", "true");
     expect(await engine.fails(1, "exec", "stopped", "true")).toMatch(/Container [0-9a-f]{64} is not running/);
     expect(await engine.fails(1, "exec", "-it", "a", "true")).toContain("the input device is not a TTY");

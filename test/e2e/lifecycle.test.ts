@@ -210,6 +210,15 @@ describe("ps and inspect", () => {
     expect(await names("-f", "status=created")).toEqual(["p1"]);
     expect(await names("-a", "-f", "name=p[12]", "-f", "label=n")).toEqual(["p1"]);
     expect(await names("-a", "-f", "ancestor=bb", "-f", "before=p3")).toEqual(["p2", "p1"]);
+    await engine.ok("run", "-d", "--name", "p4", "-p", "127.0.0.1:18480:80", "--expose", "90/udp", "bb", "sleep", "100");
+    expect(await names("-f", "publish=18480")).toEqual(["p4"]);
+    expect(await names("-f", "publish=18000-18999/tcp")).toEqual(["p4"]);
+    expect(await names("-f", "publish=80", "-f", "publish=18480/udp")).toEqual([]);
+    expect(await names("-f", "expose=80")).toEqual(["p4"]);
+    expect(await names("-f", "expose=90/udp")).toEqual(["p4"]);
+    expect(await names("-f", "is-task=true")).toEqual([]);
+    expect(await engine.fails(1, "ps", "-f", "expose=web")).toContain("expected a port");
+    await engine.ok("rm", "-f", "p4");
     expect(await engine.fails(1, "ps", "-f", "nope=1")).toContain("invalid filter 'nope'");
     const table = (await engine.ok("ps", "-a", "--no-trunc")).split("\n");
     expect(table[0]).toMatch(/^CONTAINER ID {2,}IMAGE {2,}COMMAND {2,}CREATED {2,}STATUS {2,}PORTS {2,}NAMES$/);
@@ -229,6 +238,12 @@ describe("ps and inspect", () => {
     });
     expect(await engine.inspect("i", '{{index .Config.Labels "a"}} {{len .Args}} {{range .Config.Env}}{{.}};{{end}}')).toBe("b 1 X=1;");
     expect(await engine.inspect("i", "{{json .State.Status}}")).toBe('"created"');
+    // Maps as Go prints them.
+    await engine.ok("create", "--name", "sorted", "-l", "z=1", "-l", "a=2", "-h", "under_score_", "-p", "90:90", "-p", "80:80", "bb", "true");
+    expect(await engine.inspect("sorted", "{{json .Config.Labels}} {{json .HostConfig.PortBindings}} {{.Config.Hostname}}")).toBe(
+      '{"a":"2","z":"1"} {"80/tcp":[{"HostIp":"","HostPort":"80"}],"90/tcp":[{"HostIp":"","HostPort":"90"}]} under_score_',
+    );
+    await engine.ok("rm", "sorted");
     expect(await engine.fails(1, "inspect", "-f", "{{.Nope}}", "i")).toContain('map has no entry for key "Nope"');
     expect(await engine.run("inspect", "nothing")).toMatchObject({ stdout: "[]\n", exitCode: 1 });
     await engine.ok("rm", "i");

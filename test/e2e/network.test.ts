@@ -364,5 +364,18 @@ test("--link: another container's address under a name", async () => {
   expect(
     await engine.ok("run", "--rm", "--link", "db:database", "bb", "sh", "-c", "grep database /etc/hosts; ping -c 1 -W 1 database | head -1"),
   ).toMatch(new RegExp(`^172\\.\\d+\\.0\\.2\tdatabase ${id.slice(0, 12)} db\nPING database`));
+  await engine.ok("run", "-d", "--name", "db-2", "--expose", "5432", "-e", "USER=u", "bb", "sleep", "100");
+  const linked = await engine.ok("run", "--rm", "--link", "db-2:my-db", "bb", "sh", "-c", "env | grep ^MY_DB | sort");
+  const ip = await engine.inspect("db-2", "{{.NetworkSettings.IPAddress}}");
+  expect(linked.replace(/=\/\w+\//, "=/NAME/").split("\n")).toEqual([
+    "MY_DB_ENV_USER=u",
+    "MY_DB_NAME=/NAME/my-db",
+    `MY_DB_PORT=tcp://${ip}:5432`,
+    `MY_DB_PORT_5432_TCP=tcp://${ip}:5432`,
+    `MY_DB_PORT_5432_TCP_ADDR=${ip}`,
+    "MY_DB_PORT_5432_TCP_PORT=5432",
+    "MY_DB_PORT_5432_TCP_PROTO=tcp",
+  ]);
+  await engine.ok("rm", "-f", "db-2");
   expect(await engine.fails(125, "run", "--link", "nope", "bb", "true")).toContain("could not get container for nope: No such container: nope");
 });

@@ -38,6 +38,11 @@ describe("templates", () => {
     ["{{lt 1 2}} {{ge 2 2}} {{ne 1 1}} {{or 0 3}} {{println 1}}", "true true false 3 1\n"],
     ["{{range $i, $e := .Config.Env}}{{if $i}}{{break}}{{end}}{{$e}}{{end}}", "A=1"],
     ["{{slice .Name 1}} {{(index .Config.Env 0)}}", "web A=1"],
+    ['{{define "T"}}[{{.}}]{{end}}{{template "T" .Name}}{{block "B" .State}}({{.Pid}}){{end}}{{template "B" .State}}', "[/web](42)(42)"],
+    ['{{define "T"}}{{$}}{{end}}{{template "T" 1}}{{template "T"}}', "1<no value>"],
+    ['{{html "<a>&" "\'"}} {{js "it\'s <"}} {{urlquery "a b/(c)"}}', "&lt;a&gt;&amp;&#39; it\\'s \\u003C a+b%2F%28c%29"],
+    ['{{print 1 2 "x" "y" 3}}', "1 2xy3"],
+    ["{{.Config.Healthcheck}} {{.Config.Shell}} {{.Config.ExposedPorts}} {{.Config.StopSignal}}|", "<nil> [] map[] |"],
   ])("%s", (template, expected) => {
     expect(render(template)).toBe(expected);
   });
@@ -51,6 +56,9 @@ describe("templates", () => {
     ["{{.Name.First}}", "can't evaluate field First in type string"],
     ["{{$x}}", 'undefined variable "$x"'],
     ["{{index .Config.Env 9}}", "index out of range"],
+    ['{{template "T" .}}', 'template "T" not defined'],
+    ["{{define T}}{{end}}", "unexpected"],
+    ['{{define "T"}}', "unexpected EOF"],
   ])("%s fails", (template, message) => {
     expect(() => render(template)).toThrow(message);
   });

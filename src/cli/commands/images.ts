@@ -1,5 +1,5 @@
 import type { Engine } from "../../engine/engine.ts";
-import { type FilterTest, testOfFilters } from "../../engine/filters.ts";
+import { type FilterTest, filtersByKey, testOfFilters } from "../../engine/filters.ts";
 import { hasLabel } from "../../engine/list-containers.ts";
 import { resolveImage } from "../../engine/resolve-image.ts";
 import { familiarName } from "../../image/reference.ts";
@@ -32,7 +32,11 @@ export default defineCommand({
   args: { min: 0, max: 1 },
   async run({ engine }, flags, [wanted]) {
     const isWanted = testOfFilters<ImageRecord>(flags.filter, (key, value) => testOf(engine, key, value));
-    const images = [...listImages(engine.db), ...(flags.all ? listBuildCache(engine.db) : [])].filter(isWanted);
+    const references = filtersByKey(flags.filter).get("reference");
+    // Of an image that is found by some of its names, those are shown.
+    const found = (image: ImageRecord) =>
+      references && isWanted(image) ? { ...image, names: image.names.filter((name) => references.some((pattern) => fits(name, pattern))) } : image;
+    const images = [...listImages(engine.db), ...(flags.all ? listBuildCache(engine.db) : [])].filter(isWanted).map(found);
     if (flags.tree) {
       for (const name of ["quiet", "digests", "no-trunc", "format"] as const)
         if (flags[name]) throw new CommandFailure(`--${name} is not supported with --tree`, 1);
@@ -81,6 +85,7 @@ function testOf(engine: Engine, key: string, value: string): FilterTest<ImageRec
       return (image) => created(image) < end;
     }
     case "dangling":
+      if (!["true", "1", "false", "0"].includes(value)) throw new CommandFailure(`invalid filter 'dangling=${value}': expected true or false`, 1);
       return (image) => (image.names.length === 0) === (value === "true" || value === "1");
     case "label":
       return (image) => hasLabel(image.config.config?.Labels ?? {}, value);

@@ -40,7 +40,7 @@ export default defineCommand({
       help: "Set driver specific options (com.docker.network.bridge.name, com.docker.network.bridge.gateway_mode_ipv6=nat|routed, com.docker.network.driver.mtu; parent, macvlan_mode, ipvlan_mode)",
     },
     subnet: { type: "list", value: "subnet", help: "Subnet in CIDR format that represents a network segment; one of IPv4 and one of IPv6" },
-    attachable: { type: "boolean", help: "Understood; every network here is", hidden: true },
+    attachable: { type: "boolean", help: "Enable manual container attachment (every network here has it)" },
     scope: { type: "string", help: "Understood; every network here is local", hidden: true },
     "ipam-driver": { type: "string", help: "Understood; there is only the default one", hidden: true },
   },
@@ -60,6 +60,7 @@ export default defineCommand({
       auxAddresses: pairs(flags["aux-address"], "an address by a name"),
       ...(flags["ipam-opt"].length > 0 && { ipamOptions: pairs(flags["ipam-opt"], "an option") }),
       internal: flags.internal,
+      attachable: flags.attachable,
       labels: pairs(flags.label, "a label"),
       options: pairs(flags.opt, "an option"),
     });

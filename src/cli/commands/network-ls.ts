@@ -1,7 +1,8 @@
+import type { Engine } from "../../engine/engine.ts";
 import { type FilterTest, testOfFilters } from "../../engine/filters.ts";
 import { hasLabel } from "../../engine/list-containers.ts";
 import { allNetworks } from "../../engine/list-networks.ts";
-import type { NetworkRecord } from "../../store/networks.ts";
+import { endpointsIn, type NetworkRecord } from "../../store/networks.ts";
 import { clientSetting } from "../client-config.ts";
 import { defineCommand } from "../command.ts";
 import { CommandFailure } from "../errors.ts";
@@ -19,19 +20,20 @@ const HEADERS = {
   Labels: "LABELS",
   CreatedAt: "CREATED AT",
 };
+const PREDEFINED = ["bridge", "host", "none"];
 type Listed = Pick<NetworkRecord, "id" | "name" | "createdAt"> & { driver: string; config?: NetworkRecord["config"] };
 
 export default defineCommand({
   usage: "[OPTIONS]",
   flags: {
-    filter: { short: "f", type: "list", value: "filter", help: "Provide filter values (driver, id, label, name, scope, type)" },
+    filter: { short: "f", type: "list", value: "filter", help: "Provide filter values (dangling, driver, id, label, name, scope, type)" },
     format: { type: "string", help: "Format output using a Go template, 'table TEMPLATE', or 'json'" },
     "no-trunc": { type: "boolean", help: "Do not truncate the output" },
     quiet: { short: "q", type: "boolean", help: "Only display network IDs" },
   },
   args: { min: 0, max: 0 },
   async run({ engine }, flags) {
-    const isWanted = testOfFilters(flags.filter, testOf);
+    const isWanted = testOfFilters(flags.filter, (key, value) => testOf(engine, key, value));
     const rows = allNetworks(engine)
       .filter(isWanted)
       .map(({ id, name, driver, config, createdAt }) =>
@@ -59,8 +61,13 @@ export default defineCommand({
   },
 });
 
-function testOf(key: string, value: string): FilterTest<Listed> {
+function testOf({ db }: Engine, key: string, value: string): FilterTest<Listed> {
   switch (key) {
+    case "dangling": {
+      const unused = ["true", "1"].includes(value);
+      if (!unused && !["false", "0"].includes(value)) throw new CommandFailure(`invalid filter 'dangling=${value}': expected true or false`, 1);
+      return ({ id, name }) => (!PREDEFINED.includes(name) && endpointsIn(db, id).length === 0) === unused;
+    }
     case "driver":
       return ({ driver }) => driver === value;
     case "id":
@@ -70,10 +77,10 @@ function testOf(key: string, value: string): FilterTest<Listed> {
     case "scope":
       return () => value === "local";
     case "type":
-      return ({ name }) => ["bridge", "host", "none"].includes(name) === (value === "builtin");
+      return ({ name }) => PREDEFINED.includes(name) === (value === "builtin");
     case "label":
       return ({ config }) => hasLabel(config?.labels ?? {}, value);
     default:
-      throw new CommandFailure(`invalid filter '${key}=${value}': expected driver, id, label, name, scope or type`, 1);
+      throw new CommandFailure(`invalid filter '${key}=${value}': expected dangling, driver, id, label, name, scope or type`, 1);
   }
 }

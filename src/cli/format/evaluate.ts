@@ -51,6 +51,12 @@ class Execution {
         return node.kind;
       case "range":
         return this.#range(node, dot, scope);
+      case "template": {
+        const value = node.pipeline && this.#pipeline(node.pipeline, dot, scope);
+        const nodes = node.definitions.get(node.name) ?? failAt(node.name, `template ${JSON.stringify(node.name)} not defined`);
+        this.list(nodes, value, { variables: new Map([["$", value]]), parent: undefined });
+        return undefined;
+      }
       default: {
         const inner: Scope = { variables: new Map(), parent: scope };
         const value = this.#pipeline(node.pipeline, dot, inner);
@@ -142,14 +148,18 @@ function findScope(scope: Scope, name: string): Scope | undefined {
 }
 
 /** Fields of docker's types whose values are maps: what is not in them is nothing, not a mistake. */
-const MAPS = "Annotations Attributes Data DriverOpts ExposedPorts Labels Networks Options Ports Sysctls Tmpfs Volumes".split(" ");
+const MAPS = "Annotations Attributes Data DriverOpts ExposedPorts Labels Networks Options Ports StorageOpt Sysctls Tmpfs Volumes".split(" ");
 
 /** Those of pointers, of which there may be none. */
 const POINTERS = "Health Healthcheck IPAMConfig Init MemorySwappiness PidsLimit StopTimeout".split(" ");
 
+/** Those that JSON leaves out where there is nothing in them. */
+const OMITTED = "Annotations ExposedPorts Healthcheck Init Mounts Shell StopSignal StopTimeout StorageOpt Sysctls Tmpfs".split(" ");
+
 // Go knows by its type what a null is: an empty list, an empty map, or a pointer to nothing. Its JSON is null all the same.
 function nothing(field: string): unknown {
   if (POINTERS.includes(field)) return null;
+  if (field === "StopSignal") return "";
   return Object.defineProperty(MAPS.includes(field) ? {} : [], "toJSON", { value: () => null, enumerable: false });
 }
 
@@ -158,6 +168,7 @@ function fieldOf(value: unknown, field: string, where: string, isMap: boolean): 
   if (value === null || value === undefined) return failAt(where, `nil data; no entry for key ${JSON.stringify(field)}`);
   if (typeof value !== "object" || Array.isArray(value)) return failAt(where, `can't evaluate field ${field} in type ${goType(value)}`);
   if (!Object.hasOwn(value, field) && isMap) return undefined;
+  if (!Object.hasOwn(value, field) && OMITTED.includes(field)) return null;
   if (!Object.hasOwn(value, field)) return failAt(where, `map has no entry for key ${JSON.stringify(field)}`);
   return (value as Record<string, unknown>)[field];
 }
@@ -236,6 +247,8 @@ function sprintf(format: string, args: unknown[]): string {
   );
 }
 
+const HTML: Record<string, string> = { "\0": "\ufffd", '"': "&#34;", "'": "&#39;", "&": "&amp;", "<": "&lt;", ">": "&gt;" };
+
 const FUNCTIONS: Record<string, (args: unknown[], where: string) => unknown> = {
   not: ([value]) => !isTrue(value),
   len: ([value], where) => {
@@ -246,7 +259,8 @@ const FUNCTIONS: Record<string, (args: unknown[], where: string) => unknown> = {
   },
   index: indexOf,
   slice: ([value, from, to]) => (value as string | unknown[]).slice(Number(from ?? 0), to === undefined ? undefined : Number(to)),
-  print: (args) => args.map(text).join(""),
+  // A space only between those that are no texts, see fmt.Sprint.
+  print: (args) => args.map((arg, i) => (i > 0 && typeof arg !== "string" && typeof args[i - 1] !== "string" ? " " : "") + text(arg)).join(""),
   println: (args) => `${args.map(text).join(" ")}\n`,
   printf: ([format, ...args]) => sprintf(text(format), args),
   eq: ([first, ...others]) => others.some((other) => other === first),
@@ -255,6 +269,21 @@ const FUNCTIONS: Record<string, (args: unknown[], where: string) => unknown> = {
   le: ([a, b], where) => compare(a, b, where) <= 0,
   gt: ([a, b], where) => compare(a, b, where) > 0,
   ge: ([a, b], where) => compare(a, b, where) >= 0,
+  html: (args) =>
+    args
+      .map(text)
+      .join("")
+      .replace(/[\0"'&<>]/g, (c) => HTML[c] as string),
+  js: (args) =>
+    args
+      .map(text)
+      .join("")
+      .replace(/[\\'"]/g, "\\$&")
+      .replace(/[<>&=\p{Cc}]/gu, (c) => `\\u${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}`),
+  urlquery: (args) =>
+    encodeURIComponent(args.map(text).join(""))
+      .replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
+      .replaceAll("%20", "+"),
   json: ([value]) => toJson(value ?? null),
   split: ([value, separator]) => text(value).split(text(separator)),
   join: ([list, separator]) => ((list ?? []) as unknown[]).map(text).join(text(separator)),

@@ -25,7 +25,9 @@ export type Node =
   | { kind: "text"; text: string }
   | { kind: "action"; pipeline: Pipeline }
   | { kind: "if" | "with" | "range"; pipeline: Pipeline; body: Node[]; otherwise: Node[] }
-  | { kind: "break" | "continue" };
+  | { kind: "break" | "continue" }
+  /** One that was defined by `define` or `block`, anywhere. */
+  | { kind: "template"; name: string; pipeline: Pipeline | undefined; definitions: ReadonlyMap<string, Node[]> };
 
 interface Token {
   type: "word" | "field" | "variable" | "string" | "number" | "punctuation" | "space";
@@ -123,6 +125,7 @@ function endOfAction(text: string): number {
 
 class Parser {
   readonly #pieces: ({ text: string } | { action: string })[];
+  readonly #definitions = new Map<string, Node[]>();
   #at = 0;
 
   constructor(pieces: ({ text: string } | { action: string })[]) {
@@ -148,9 +151,25 @@ class Parser {
       if (keyword === "end" || keyword === "else") return { nodes, end: action };
       if (keyword === "if" || keyword === "with" || keyword === "range") nodes.push(this.#control(keyword, rest));
       else if (keyword === "break" || keyword === "continue") nodes.push({ kind: keyword });
+      else if (keyword === "define") this.#define(rest);
+      else if (keyword === "template" || keyword === "block") nodes.push(this.#template(keyword, rest));
       else nodes.push({ kind: "action", pipeline: parsePipeline(action) });
     }
     return { nodes, end: undefined };
+  }
+
+  // Gives what follows the name.
+  #define(text: string): { name: string; rest: string } {
+    const { name, rest } = splitName(text);
+    const body = this.#list();
+    if (body.end !== "end") fail("unexpected EOF");
+    this.#definitions.set(name, body.nodes);
+    return { name, rest };
+  }
+
+  #template(kind: "template" | "block", text: string): Node {
+    const { name, rest } = kind === "block" ? this.#define(text) : splitName(text);
+    return { kind: "template", name, pipeline: rest === "" ? undefined : parsePipeline(rest), definitions: this.#definitions };
   }
 
   #control(kind: "if" | "with" | "range", text: string): Node {
@@ -171,7 +190,13 @@ class Parser {
   }
 }
 
-const KEYWORDS = ["if", "with", "range", "else", "end", "break", "continue"];
+const KEYWORDS = ["if", "with", "range", "else", "end", "break", "continue", "define", "template", "block"];
+
+// A quoted name, and what comes after it.
+function splitName(text: string): { name: string; rest: string } {
+  const [, quoted, rest = ""] = /^("(?:[^"\\]|\\.)*"|`[^`]*`)\s*([\s\S]*)$/.exec(text) ?? [];
+  return { name: String(unquote(quoted ?? fail(`unexpected ${JSON.stringify(text)} in template clause`))), rest };
+}
 
 function splitKeyword(action: string): [keyword: string, rest: string] {
   let at = 0;

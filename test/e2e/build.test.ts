@@ -228,6 +228,34 @@ describe("what is wrong is said, with the line it is in", () => {
   });
 });
 
+test("--output: what was built as a folder or a tar, and no image of a name", async () => {
+  write({
+    Dockerfile: "FROM bb AS make\nRUN mkdir /out && echo made > /out/file && ln -s /etc/passwd /out/link\nFROM scratch\nCOPY --from=make /out/ /\n",
+  });
+  const folder = join(context, "to/folder");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "own"), "kept");
+  await engine.ok("build", "-q", ...NONE, "-t", "unnamed", "-o", folder, context);
+  expect(readdirSync(folder).sort()).toEqual(["file", "link", "own"]);
+  expect(readFileSync(join(folder, "file"), "utf8")).toBe("made\n");
+  expect(await engine.ok("images", "-q", "unnamed")).toBe("");
+  const tar = join(context, "out.tar");
+  await engine.ok("build", "-q", ...NONE, "--output", `type=tar,dest=${tar}`, context);
+  const names = (args: string[], input?: Buffer) =>
+    Bun.spawnSync(["tar", "t", ...args], { stdin: input })
+      .stdout.toString()
+      .trim()
+      .split("\n")
+      .sort();
+  expect(names(["-f", tar])).toEqual(["file", "link"]);
+  const piped = Bun.spawnSync([BERTH, "build", "-q", ...NONE, "-o", "-", context], { env: engine.env });
+  expect(names([], piped.stdout)).toEqual(["file", "link"]);
+  expect(piped.stdout.toString()).not.toContain("sha256:");
+  expect(await engine.fails(125, "build", "-o", "type=nosuch", context)).toContain('invalid argument "type=nosuch" for "-o, --output" flag');
+  expect(await engine.fails(1, "build", "--push", context)).toContain("--push needs an image with a name");
+  expect(await engine.ok("ps", "-aq")).toBe("");
+});
+
 test("interrupted or killed, a build leaves nothing that stays", async () => {
   for (const signal of ["SIGINT", "SIGKILL"] as const) {
     write({ Dockerfile: "FROM bb\nRUN sleep 100\n" });

@@ -23,7 +23,7 @@ describe("a registry", () => {
     expect(await engine.ok("push", `${name}:v1`)).toContain(": Layer already exists\n");
     const digest = /digest: (\S+)/.exec(pushed)?.[1] ?? "";
     await engine.ok("tag", "bb", `${registry.host}/other/bb`);
-    expect(await engine.ok("push", `${registry.host}/other/bb`)).toContain(": Mounted\n");
+    expect(await engine.ok("push", `${registry.host}/other/bb`)).toMatch(/^Using default tag: latest\n[\s\S]*: Mounted\n/);
 
     await using fresh = emptyEngine(engine);
     const pulled = await fresh.ok("pull", `${name}:v1`);
@@ -44,6 +44,31 @@ describe("a registry", () => {
     expect(await fresh.fails(1, "pull", "-q", `${name}:nope`)).toContain("manifest unknown");
     expect(await fresh.fails(1, "pull", "-q", `${name}@sha256:${"0".repeat(64)}`)).toContain("manifest unknown");
     expect(await fresh.fails(1, "push", `${registry.host}/nothing`)).toContain("An image does not exist locally with the tag");
+  });
+
+  test("build --push", async () => {
+    using registry = await startRegistry(engine.root);
+    const names = [`${registry.host}/built:1`, `${registry.host}/built:2`];
+    const dockerfile = join(engine.root, "Dockerfile.push");
+    mkdirSync(join(engine.root, "empty"));
+    writeFileSync(dockerfile, "FROM bb\nLABEL pushed=yes\n");
+    const id = await engine.ok(
+      "build",
+      "-q",
+      "--push",
+      "-t",
+      names[0] as string,
+      "-t",
+      names[1] as string,
+      "-f",
+      dockerfile,
+      join(engine.root, "empty"),
+    );
+    await using fresh = emptyEngine(engine);
+    for (const name of names) {
+      expect(await fresh.ok("pull", "-q", name)).toBe(name);
+      expect(await fresh.inspect(name, "{{.Id}} {{.Config.Labels.pushed}}")).toBe(`${id} yes`);
+    }
   });
 
   test("run pulls what is missing, and tells so on standard error", async () => {

@@ -356,3 +356,227 @@ printf 'FROM bb\nCOPY nosuch /\n' > Dockerfile.bad; docker build -f Dockerfile.b
 docker build -q --target one -f Dockerfile.two . 2>/dev/null | cut -c1-7
 docker build nosuchfolder > /dev/null 2>&1; echo $?
 docker rmi -f built two:v2 > /dev/null; docker images --format '{{.Repository}}'  | grep -c -E 'built|two'
+mkdir -p c/sub c/deep/a/b; echo 1 > c/one.txt; echo 2 > c/two.txt; echo 3 > c/sub/three.md; echo 4 > c/deep/a/b/four; ln -sf one.txt c/link; tar cf c/arch.tar -C c one.txt two.txt; gzip -kf c/arch.tar; printf '*.md\n!sub/keep.md\n' > c/.dockerignore; echo k > c/sub/keep.md
+printf 'FROM bb\nCOPY *.txt /t/\nCOPY sub /s\nCOPY deep /d/\nCOPY link /l\nADD arch.tar /x/\nADD arch.tar.gz /y\n' > c/Dockerfile; docker build -q -t f1 c >/dev/null 2>&1; docker run --rm f1 sh -c 'ls -R /t /s /d /x /y; ls -l /l | cut -c1; cat /l'
+printf 'FROM bb\nONBUILD RUN echo onbuild > /ob\nONBUILD ENV OB=1\n' | docker build -q -t ob - >/dev/null 2>&1; printf 'FROM ob\nCMD cat /ob\n' | docker build -q -t ob2 - > /dev/null 2>&1; docker run --rm ob2; docker inspect -f '{{json .Config.OnBuild}} {{json .Config.Cmd}}' ob; docker inspect -f '{{json .Config.OnBuild}} {{json .Config.Cmd}} {{json .Config.Env}}' ob2
+printf 'FROM bb\nSHELL ["/bin/sh","-e","-c"]\nRUN echo $0 > /zero\nENTRYPOINT echo in\nCMD ignored\n' | docker build -q -t sh - >/dev/null 2>&1; docker run --rm sh; docker inspect -f '{{json .Config.Shell}} {{json .Config.Entrypoint}} {{json .Config.Cmd}}' sh
+printf 'FROM bb\nVOLUME /v1 /v2\nVOLUME ["/v 3"]\nUSER user:users\nSTOPSIGNAL SIGUSR1\nHEALTHCHECK --interval=5s --timeout=3s --start-period=1s --retries=2 CMD test -e / || exit 1\nMAINTAINER someone\nEXPOSE 80/udp 443 8000-8002\nLABEL a=1 b="two words" c=x\\ y\n' | docker build -q -t meta - >/dev/null 2>&1; docker inspect -f '{{json .Config.Volumes}} {{.Config.User}} {{.Config.StopSignal}} {{json .Config.Healthcheck}} {{.Author}} {{json .Config.ExposedPorts}} {{json .Config.Labels}}' meta
+docker run --rm meta id -un; docker run -d --name mm meta sleep 100 >/dev/null; docker inspect -f '{{len .Mounts}} {{.Config.StopSignal}} {{range .Mounts}}{{.Type}}{{.Destination}} {{end}}' mm | tr ' ' '\n' | sort; docker rm -fv mm
+printf 'ARG BASE=bb\nFROM $BASE AS x\nARG BASE\nARG A=1\nARG B=${A}2\nENV C=${B:-no} D=${NO:-yes} E=${A:+set}\nRUN echo "$BASE $A $B $C $D $E" > /o\nFROM x\nRUN echo "[$A]" >> /o\nCMD cat /o\n' > D1; docker build -q -t args -f D1 . >/dev/null 2>&1; docker run --rm args; docker build -q --build-arg A=9 -t args -f D1 . >/dev/null 2>&1; docker run --rm args
+docker build --build-arg NOTUSED=1 -q -f D1 . 2>&1 | grep -c -i consumed
+printf 'FROM bb\nWORKDIR a\nWORKDIR b\nWORKDIR /c/$UNDEF\nENV P=/p\nWORKDIR $P/q\nRUN pwd > /w\nCMD cat /w\n' | docker build -q -t wd - >/dev/null 2>&1; docker run --rm wd; docker run --rm wd pwd
+printf 'FROM bb\nENV A B C\nENV D=1 E="x y" F=z\\ w\nENV G=$D-$E\nRUN env | grep -E "^[ADEFG]=" | sort > /e\nCMD cat /e\n' | docker build -q -t env1 - >/dev/null 2>&1; docker run --rm env1
+printf '# escape=`\nFROM bb\nRUN echo a `\n && echo b > /e\nCMD cat /e\n' | docker build -q -t esc - >/dev/null 2>&1; docker run --rm esc
+printf 'FROM bb\n# comment\nRUN echo one && \\\n  # inner comment\n  echo two > /e\n\nCMD cat /e\n' | docker build -q -t cmt - >/dev/null 2>&1; docker run --rm cmt
+printf 'FROM scratch\nCOPY one.txt /\n' > D2; docker build -q -t scr -f D2 c >/dev/null 2>&1; docker create --name sc scr x >/dev/null; docker cp sc:/one.txt - | tar xO; docker rm sc
+printf 'FROM bb\nFOO bar\n' | docker build - >/dev/null 2>&1; echo $?
+printf 'RUN true\n' | docker build - >/dev/null 2>&1; echo $?
+printf '' | docker build - >/dev/null 2>&1; echo $?
+printf 'FROM bb\nCOPY ../x /\n' > D3; docker build -f D3 c >/dev/null 2>&1; echo $?
+printf 'FROM bb\nCOPY one.txt two.txt /nodir\n' > D3; docker build -f D3 c >/dev/null 2>&1; echo $?
+printf 'FROM bb\nRUN ["echo","json"]\nRUN ["sh","-c","echo $HOME > /h"]\nENTRYPOINT ["sh","-c"]\nCMD ["cat /h"]\n' | docker build -q -t js - >/dev/null 2>&1; docker run --rm js; docker run --rm js 'echo over'
+printf 'FROM bb\nUSER 1000\nRUN id -u > /tmp/u\nUSER 0\nCOPY --chown=user:users one.txt /o\nCOPY --chown=2000 two.txt /p\nCMD cat /tmp/u; stat -c "%%u:%%g %%n" /o /p\n' > D4; docker build -q -t us -f D4 c >/dev/null 2>&1; docker run --rm us
+printf 'FROM bb\nRUN mkdir /m && chmod 1777 /m && touch /m/f && chmod 4755 /m/f\nRUN rm -rf /etc/group; ln -s /nowhere /etc/broken; mknod /tmp/p p\nCMD stat -c "%%a %%F %%n" /m /m/f /etc/broken /tmp/p; ls /etc/group\n' | docker build -q -t perms - >/dev/null 2>&1; docker run --rm perms 2>/dev/null
+docker save perms | tar t | grep -cE 'layer.tar|blobs|/json'  >/dev/null; docker save perms bb -o two.tar; docker rmi perms >/dev/null; docker load -i two.tar | grep -c Loaded; docker run --rm perms sh -c 'stat -c "%a %F" /m/f; ls /etc/group' 2>/dev/null
+printf 'FROM bb\nLABEL stage=x\nRUN touch /one\n' > D5; docker build -q --label extra=1 --no-cache --rm -t lab -f D5 . >/dev/null 2>&1; docker inspect -f '{{json .Config.Labels}}' lab; docker images -q --filter label=extra=1 | wc -l; docker images --filter label=nosuch -q | wc -l
+docker build -q --iidfile iid -f D5 . >/dev/null 2>&1; cut -c1-7 iid; docker image inspect $(cat iid) -f '{{len .RootFS.Layers}}'
+docker build -q -t multi:1 -t multi:2 -f D5 . >/dev/null 2>&1; docker images multi --format '{{.Tag}}' | sort
+docker build -f nosuchfile . >/dev/null 2>&1; echo $?
+docker build -t 'Bad Name' . >/dev/null 2>&1; echo $?
+docker build -t UPPER . >/dev/null 2>&1; echo $?
+docker build >/dev/null 2>&1; echo $?
+cd c && docker build -q -f sub/../Dockerfile . 2>/dev/null | cut -c1-7
+tar c -C c . | docker build -q - 2>/dev/null | cut -c1-7
+tar cz -C c . | docker build -q - 2>/dev/null | cut -c1-7
+docker history f1 --format '{{.CreatedBy}}' --no-trunc | head -3 | cut -c1-30 >/dev/null; docker history nosuch 2>/dev/null
+docker run --rm -v /data bb sh -c 'mount | grep -c " /data "'
+docker run --rm -v nam1:/home bb ls /home; docker volume rm nam1
+docker run --rm -v nam2:/home:nocopy bb ls /home; docker volume rm nam2
+docker run --rm --mount type=volume,src=nam3,dst=/etc,volume-nocopy bb true 2>/dev/null; docker volume rm nam3
+docker run --rm --mount source=nam4,target=/x,ro bb touch /x/y 2>/dev/null; docker volume rm nam4
+docker run --rm --mount type=bind,src=/nosuch/path,dst=/x bb true 2>/dev/null
+docker run --rm -v "$PWD/autocreate:/x" bb true; ls -d autocreate
+docker run --rm -v relative/path:/x bb true 2>/dev/null
+docker run --rm -v ./c:/x bb ls /x 
+docker run --rm -v "$PWD/c/one.txt:/etc/one" bb cat /etc/one
+docker run --rm -v "$PWD/c/one.txt:/etc/one:ro" bb sh -c 'echo x > /etc/one' 2>/dev/null
+docker run --rm -v "$PWD/c:/new/deep/dir" bb ls /new/deep/dir
+docker run --rm -v "$PWD/c:/x:bogus" bb true 2>/dev/null
+docker run --rm -v /x:/y:/z:/w bb true 2>/dev/null
+docker run --rm --mount type=bogus,dst=/x bb true 2>/dev/null
+docker run --rm --mount dst=/x,nosuch=1 bb true 2>/dev/null
+docker run --rm --tmpfs /run:rw,size=64k,mode=1770,uid=5 bb sh -c 'stat -c "%a %u" /run; df -k /run | tail -1 | tr -s " " | cut -d" " -f2'
+docker run --rm --mount type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=0700 bb sh -c 'stat -c %a /t; df -k /t | tail -1 | tr -s " " | cut -d" " -f2'
+docker run --rm --shm-size 1g bb sh -c 'df -m /dev/shm | tail -1 | tr -s " " | cut -d" " -f2'
+docker run --rm --shm-size bogus bb true 2>/dev/null
+docker run --rm -m 6m bb true 2>/dev/null; docker run --rm -m 5m bb true 2>/dev/null
+docker run --rm -m 64m --memory-reservation 32m bb echo res
+docker run --rm -m 64m --memory-swap 32m bb true 2>/dev/null
+docker run --rm --cpus 0 bb echo zero; docker run --rm --cpus 100 bb true 2>/dev/null; docker run --rm --cpus bogus bb true 2>/dev/null
+docker run --rm --cpuset-cpus 0 bb grep Cpus_allowed_list /proc/self/status
+docker run --rm --cpuset-cpus 0-99 bb true 2>/dev/null
+docker run --rm --cpu-shares 512 bb echo shares
+docker run --rm --cpu-period 50000 --cpu-quota 25000 bb echo quota
+docker run --rm --cpus 1 --cpu-quota 25000 bb true 2>/dev/null
+docker run --rm --pids-limit 3 bb sh -c 'for i in 1 2 3 4 5; do sleep 1 & done' >/dev/null 2>&1; echo $?
+docker run --rm --oom-score-adj 500 bb cat /proc/self/oom_score_adj
+docker run --rm --oom-score-adj 5000 bb true 2>/dev/null
+docker run --rm --ulimit nofile=100:50 bb true 2>/dev/null
+docker run --rm --ulimit bogus=1 bb true 2>/dev/null
+docker run --rm --ulimit core=0 --ulimit nproc=100:200 bb sh -c 'ulimit -c; ulimit -u'
+docker run --rm --sysctl kernel.shmmax=1000000 bb cat /proc/sys/kernel/shmmax
+docker run --rm --sysctl vm.swappiness=1 bb true 2>/dev/null
+docker run --rm --sysctl net.core.somaxconn=77 bb cat /proc/sys/net/core/somaxconn
+docker run --rm --cap-add sys_time --cap-drop cap_chown bb grep CapBnd /proc/self/status
+docker run --rm --cap-add nosuch bb true 2>/dev/null
+docker run --rm -u 1000 bb grep -E 'Cap(Eff|Prm|Amb|Inh)' /proc/self/status
+docker run --rm -u nosuchuser bb true 2>/dev/null
+docker run --rm -u 0:nosuchgroup bb true 2>/dev/null
+docker run --rm -u :50 bb id -g
+docker run --rm -u user:50 bb id
+docker run --rm --group-add users --group-add 77 bb id -G
+docker run --rm --group-add nosuch bb true 2>/dev/null
+docker run --rm --security-opt seccomp=unconfined bb grep Seccomp: /proc/self/status
+docker run --rm --security-opt seccomp=/nosuch bb true 2>/dev/null
+docker run --rm --security-opt bogus bb true 2>/dev/null
+docker run --rm --security-opt apparmor=unconfined bb echo aa
+docker run --rm --privileged --network none bb grep -E 'Cap(Eff|Bnd)|Seccomp:' /proc/self/status >/dev/null; echo
+docker run --rm bb ls -l /dev | awk '{print $1, $NF}' | sort
+docker run --rm bb sh -c 'ls -ld /proc/kcore /proc/keys /proc/timer_list /proc/scsi /sys/firmware 2>&1 | cut -c1,5-10'
+docker run --rm bb sh -c 'echo x > /proc/sysrq-trigger' 2>/dev/null
+docker run --rm --network host bb sh -c 'cat /etc/hostname' | wc -l
+docker run --rm --hostname 'bad_host!' bb hostname 2>/dev/null
+docker run --rm --hostname $(printf 'x%.0s' $(seq 70)) bb hostname 2>/dev/null
+docker run --rm --add-host a:1.2.3.4 --add-host=b=1.2.3.5 --add-host h:host-gateway bb sh -c 'grep -cE " ?(a|b|h)$" /etc/hosts'
+docker run --rm --add-host bad bb true 2>/dev/null
+docker run --rm --add-host a:bad bb true 2>/dev/null
+docker run --rm --dns bogus bb true 2>/dev/null
+docker run --rm --dns-option ndots:3 --dns 1.1.1.1 bb cat /etc/resolv.conf | grep -E '^(nameserver|options)'
+docker run --rm --mac-address bogus bb true 2>/dev/null
+docker run --rm --ip 10.1.1.1 bb true 2>/dev/null
+docker run --rm --network bridge --network-alias x bb true 2>/dev/null
+docker run --rm -p 127.0.0.1:18080:80/tcp -p 18081:81/udp bb true && echo ports
+docker run -d --name pp -p 127.0.0.1:18080:80/tcp -p 18081:81/udp -p 18100-18102:90-92 bb sleep 100 >/dev/null; docker port pp | sort; docker port pp 81/udp; docker rm -f pp
+docker run -d --name pq -p 18080:80 bb sleep 100 >/dev/null; docker run --rm -p 18080:80 bb true 2>/dev/null; docker rm -f pq
+docker run --rm -p 1-3:80 bb true 2>/dev/null
+docker run --rm -p abc:80 bb true 2>/dev/null
+docker run --rm -p 80:80/bogus bb true 2>/dev/null
+docker run --rm --restart no bb true; docker run --rm --restart always bb true 2>/dev/null; echo $?
+docker run -d --name rs --restart on-failure:2 bb sh -c 'exit 5' >/dev/null; sleep 3; docker inspect -f '{{.RestartCount}} {{.State.ExitCode}} {{.State.Status}} {{json .HostConfig.RestartPolicy}}' rs; docker rm -f rs
+docker run --restart bogus bb true 2>/dev/null
+docker run --restart always:3 bb true 2>/dev/null
+docker run --stop-signal NOPE bb true 2>/dev/null
+docker run -d --name st --stop-signal USR1 --stop-timeout 2 bb sh -c 'trap "exit 9" USR1; while :; do sleep 0.1; done' >/dev/null; sleep 0.3; docker stop st; docker inspect -f '{{.State.ExitCode}}' st; docker rm st
+docker run -d --name st bb sh -c 'trap "" TERM; while :; do sleep 0.1; done' >/dev/null; sleep 0.3; docker stop -t 1 st; docker inspect -f '{{.State.ExitCode}}' st; docker rm st
+docker run -d --name st bb sh -c 'trap "echo hup" HUP; while :; do sleep 0.1; done' >/dev/null; sleep 0.3; docker kill -s HUP st; sleep 0.4; docker logs st; docker kill --signal=9 st; docker rm st
+docker run --rm -d --name gone bb sleep 100 >/dev/null; docker stop -t 0 gone; sleep 0.5; docker inspect gone 2>/dev/null; docker wait gone 2>/dev/null
+docker run --name a1 --rm -d bb sleep 100 | wc -c; docker rm a1 2>/dev/null; docker rm -f a1; docker ps -aq --filter name=a1
+docker pause e1; docker exec e1 true 2>/dev/null; echo $?; docker stop -t 0 e1 2>/dev/null; docker inspect -f '{{.State.Status}}' e1; docker start e1; docker pause e1; docker inspect -f '{{.State.Status}} {{.State.Paused}} {{.State.Running}}' e1; docker kill e1 2>/dev/null; docker unpause e1 2>/dev/null; docker rm -f e1
+docker run --name ln bb printf 'no newline'; docker logs ln; docker logs -t ln | wc -l; docker rm ln
+docker run --log-driver none --name nl bb echo x; docker logs nl 2>/dev/null; docker rm nl
+docker run --log-driver local --name ll bb echo x; docker logs ll; docker inspect -f '{{json .HostConfig.LogConfig}}' ll; docker rm ll
+docker run --rm --log-opt bogus=1 bb true 2>/dev/null
+docker run --rm --log-opt tag=x --log-opt labels=a --log-opt mode=non-blocking --log-opt max-buffer-size=1m bb echo opts
+docker create --name cc --label l=1 bb sh -c 'echo in; exit 3' >/dev/null; docker ps -a --filter status=created --format '{{.Names}} {{.Status}}'; docker start cc; docker wait cc; docker start -ai cc; docker rm cc
+docker run -d --name d1 bb sh -c 'touch /new; rm /etc/group; echo x >> /etc/passwd; mkdir -p /q/w; sleep 100' > /dev/null; sleep 0.4; docker diff d1 | sort; docker ps -s --format '{{.Names}} {{.Size}}' | cut -d' ' -f1; docker export d1 | tar t | grep -cE '^(new|q/w/|etc/group)$'; docker rm -f d1
+docker run -d --name cp1 bb sleep 100 >/dev/null; docker cp c cp1:/dst; docker exec cp1 ls /dst; docker cp c cp1:/dst; docker exec cp1 ls /dst | sort | head -3; docker cp c/. cp1:/dst2 2>/dev/null; docker exec cp1 sh -c 'mkdir /dst3'; docker cp c/. cp1:/dst3; docker exec cp1 ls /dst3; docker cp c/one.txt cp1:/nosuch/dir/ 2>/dev/null; docker cp c/one.txt cp1:/named; docker exec cp1 cat /named; docker cp cp1:/dst/link out1; test -L out1 && echo link; docker cp -L cp1:/dst/link out2; cat out2; docker cp cp1:/etc/. etcout && ls etcout | head -2; docker cp cp1:/etc etcout; ls -d etcout/etc; docker cp cp1:/etc/passwd nosuchdir/ 2>/dev/null; docker cp - cp1:/ < /dev/null 2>/dev/null; docker cp a b 2>/dev/null; docker cp cp1:/a cp1:/b 2>/dev/null; docker rm -f cp1
+docker run -d --name up bb sleep 100 >/dev/null; docker update --cpus 0.5 --pids-limit 50 --restart always up; docker inspect -f '{{.HostConfig.NanoCpus}} {{.HostConfig.PidsLimit}} {{.HostConfig.RestartPolicy.Name}}' up; docker update --memory bogus up 2>/dev/null; docker update up 2>/dev/null; docker update --memory 64m nosuch 2>/dev/null; docker rm -f up
+docker network create --driver bridge --gateway 10.77.0.254 --subnet 10.77.0.0/24 --ip-range 10.77.0.128/25 --opt com.docker.network.bridge.name=brx77 --label k=v n77 | wc -c; docker network inspect -f '{{json .IPAM.Config}} {{json .Options}} {{json .Labels}}' n77; docker run --rm --network n77 bb sh -c 'ip route | head -1 | cut -d" " -f3; ip -4 addr show eth0 | grep -c 10.77.0.1[2-9]'; docker run --rm --network n77 --ip 10.77.0.9 bb sh -c 'ip -4 addr show eth0 | grep -o "inet [0-9./]*"'; docker run --rm --network n77 --ip 10.99.0.9 bb true 2>/dev/null; docker network create --subnet 10.77.0.0/25 overlap 2>/dev/null; docker network rm n77
+docker network create ali >/dev/null; docker run -d --name s1 --network ali --network-alias svc bb sleep 100 >/dev/null; docker run -d --name s2 --network ali --network-alias svc bb sleep 100 >/dev/null; docker run --rm --network ali bb sh -c 'nslookup svc 2>/dev/null | grep -c "^Address.*172\|^Address.*10\.\|^Address.*192"' >/dev/null; docker run --rm --network ali --link s1:linked bb sh -c 'ping -c1 -W1 linked >/dev/null && echo pong; ping -c1 -W1 s2.ali > /dev/null && echo fqdn'; docker network inspect ali -f '{{range .Containers}}{{.Name}} {{end}}' | tr ' ' '\n' | sort; docker rm -f s1 s2; docker network rm ali
+docker run -d --name l1 bb sleep 100 >/dev/null; docker run --rm --link l1:db bb sh -c 'grep -c "db" /etc/hosts; env | grep -c ^DB_'; docker rm -f l1; docker run --rm --link nosuch bb true 2>/dev/null
+docker run --rm --network container:nosuch bb true 2>/dev/null; docker run --rm --pid container:nosuch bb true 2>/dev/null; docker run --rm --ipc container:nosuch bb true 2>/dev/null; docker run --rm --volumes-from nosuch bb true 2>/dev/null; docker run --rm --network container:x -p 80:80 bb true 2>/dev/null; docker run --rm --network host -p 80:80 bb true >/dev/null 2>&1; echo $?; docker run --rm --network none --network host bb true >/dev/null 2>&1; echo $?
+docker run --rm --ipc private bb echo p; docker run --rm --ipc none bb sh -c 'ls -d /dev/shm' 2>/dev/null; docker run --rm --ipc bogus bb true 2>/dev/null; docker run --rm --pid bogus bb true 2>/dev/null; docker run --rm --uts bogus bb true 2>/dev/null; docker run --rm --userns bogus bb true 2>/dev/null; docker run --rm --cgroupns bogus bb true 2>/dev/null
+docker run --rm --cgroupns private bb cat /proc/self/cgroup | cut -d: -f3 | sort -u
+docker run --rm --device /dev/null:/dev/x:r bb sh -c 'echo > /dev/x' 2>/dev/null; docker run --rm --device /dev/null:/dev/x:bogus bb true 2>/dev/null; docker run --rm --device-cgroup-rule 'c 1:3 rwm' bb echo rule; docker run --rm --device-cgroup-rule bogus bb true 2>/dev/null
+docker run --rm --entrypoint sh bb -c 'echo $0 $@' x y z; docker run --rm --entrypoint '' bb 2>/dev/null; docker run --rm --entrypoint 'sh -c' bb true 2>/dev/null
+docker run --rm -e A -e B= -e C=1=2 -e 'D=a b' bb sh -c 'env | grep -E "^[ABCD]=" | sort'; docker run --rm --env-file nosuch bb true 2>/dev/null; printf 'BAD LINE=1\n' > bad.env; docker run --rm --env-file bad.env bb true 2>/dev/null; printf 'GOOD=1\nHOME\n=x\n' > bad2.env; docker run --rm --env-file bad2.env bb true 2>/dev/null
+docker run --rm -w relative bb pwd 2>/dev/null; docker run --rm -w /etc/passwd bb pwd 2>/dev/null; docker run --rm -w /new/dir bb pwd
+docker run --rm -t bb sh -c 'stty size; test -t 0 && echo tty; test -t 1 && echo tty' | tr -d '\r'; docker run --rm -t bb printf 'a\nb\n' | od -c | head -1
+docker run --rm bb sh -c 'test -t 0 || echo notty; cat' < /dev/null; echo in | docker run --rm bb cat; echo in | docker run -i --rm -a stdin -a stdout bb cat; echo in | docker run --rm -a stdin bb cat 2>/dev/null
+docker run --rm --detach-keys bogus bb true 2>/dev/null; docker run -d -a stdout bb true 2>/dev/null; docker run -d --rm -t bb sleep 1 | wc -c
+docker ps --filter bogus 2>/dev/null; docker ps --filter name= >/dev/null; echo $?; docker ps --last bogus 2>/dev/null; docker ps --format '{{range' 2>/dev/null; docker ps -z 2>/dev/null
+docker images --filter bogus=1 2>/dev/null; docker images --format '{{.Bogus}}' 2>/dev/null; docker images nosuch; docker images --digests | head -1 | tr -s ' '; docker images -a -q | wc -l >/dev/null
+docker tag bb localhost:5000/x/y:z; docker images --format '{{.Repository}} {{.Tag}}' | grep local; docker rmi localhost:5000/x/y:z; docker tag bb 'a/B' 2>/dev/null; docker tag bb a: 2>/dev/null; docker tag bb x@sha256:abc 2>/dev/null; docker tag bb 2>/dev/null
+docker run -d --name im bb sleep 100 >/dev/null; docker rmi bb 2>/dev/null; docker tag bb bb2; docker rmi bb2; docker rm -f im
+docker commit nosuch x 2>/dev/null; docker run --name cm -e A=1 -w /tmp -u user bb true; docker commit -c 'USER root' -c 'EXPOSE 99' -c 'LABEL q=w' -c 'ENTRYPOINT ["echo"]' -c 'VOLUME /vv' -c 'WORKDIR /ww' -c 'ONBUILD RUN x' cm cmi >/dev/null; docker inspect -f '{{json .Config.User}} {{json .Config.Env}} {{json .Config.ExposedPorts}} {{json .Config.Labels}} {{json .Config.Entrypoint}} {{json .Config.Volumes}} {{.Config.WorkingDir}} {{json .Config.OnBuild}} {{json .Config.Cmd}}' cmi; docker commit -c 'BOGUS x' cm 2>/dev/null; docker rm cm; docker rmi cmi | grep -c Untagged
+docker save nosuch 2>/dev/null | wc -c; docker load -i nosuch 2>/dev/null; echo garbage | docker load 2>/dev/null; docker export nosuch 2>/dev/null | wc -c; docker import -m msg -c 'ENV A=1' - imp < c/arch.tar | cut -c1-7; docker history --format '{{.Comment}}' imp; docker rmi imp | grep -c Untagged
+docker top nosuch 2>/dev/null; docker stats --no-stream nosuch 2>/dev/null; docker port nosuch 2>/dev/null; docker diff nosuch 2>/dev/null; docker attach nosuch 2>/dev/null; docker pause nosuch 2>/dev/null; docker update -m 1g nosuch 2>/dev/null; docker restart nosuch 2>/dev/null; docker unpause nosuch 2>/dev/null; docker kill nosuch 2>/dev/null; docker stop nosuch 2>/dev/null; docker start nosuch 2>/dev/null
+docker run -d --name at bb sh -c 'sleep 0.6; echo attached; exit 6' >/dev/null; docker attach at; docker attach at 2>/dev/null; docker rm at
+docker system df -v | grep -c 'space usage'; docker system prune -af --volumes 2>/dev/null | tail -1 | cut -d: -f1
+docker images -q | wc -l
+docker help >/dev/null; echo $?; docker run --help >/dev/null; echo $?; docker container 2>/dev/null >/dev/null; echo $?; docker container nosuch 2>/dev/null >/dev/null; echo $?; docker --nosuch 2>/dev/null; docker >/dev/null 2>&1; echo $?
+docker run -d --name aa --label g=1 -p 8080:80 --expose 90 bb sleep 300 >/dev/null; docker run -d --name ab --label g=2 bb sleep 300 >/dev/null; docker create --name ac bb true >/dev/null; docker ps -a --filter before=ab --format '{{.Names}}'; docker ps -a --filter since=aa --format '{{.Names}}'; docker ps --filter publish=8080 --format '{{.Names}}'; docker ps --filter publish=80 --format '{{.Names}}'; docker ps --filter expose=90 --format '{{.Names}}'; docker ps --filter publish=8000-9000/tcp --format '{{.Names}}'; docker ps --filter network=bridge --format '{{.Names}}' | sort; docker ps --filter id=$(docker inspect -f '{{.Id}}' ab | cut -c1-10) --format '{{.Names}}'; docker ps --filter label=g --filter label=g=2 --format '{{.Names}}'; docker ps -a --filter status=running --filter status=created --format '{{.Names}}' | sort; docker ps -a --filter name=^aa$ --format '{{.Names}}'; docker ps -a --filter name=^/ab$ --format '{{.Names}}'; docker ps -a --filter is-task=false --format '{{.Names}}' | wc -l; docker ps -a --filter exited=137 -q | wc -l; docker ps --filter before=nosuch 2>/dev/null
+docker inspect aa ab --format '{{.Name}}'; docker inspect aa abb --format '{{.Id}}' | wc -l; docker inspect --type image aa 2>/dev/null; docker inspect --type container bb 2>/dev/null; docker inspect --type bogus aa 2>/dev/null; docker inspect --type network bridge -f '{{.Name}}'; docker inspect --type volume nosuch 2>/dev/null; docker inspect bridge -f '{{.Driver}}'
+docker inspect -f '{{.Config.Healthcheck}} {{.Config.StopSignal}} {{.Config.ExposedPorts}} {{.Config.Shell}} {{.Config.OnBuild}}' bb
+docker inspect -f '{{.Config.Healthcheck}} {{.Config.StopSignal}} {{.Config.ExposedPorts}} {{.Config.Shell}} {{.Config.StopTimeout}} {{.HostConfig.Init}} {{.HostConfig.Tmpfs}} {{.HostConfig.Sysctls}} {{.HostConfig.PidsLimit}} {{.HostConfig.Mounts}} {{.HostConfig.Links}} {{.HostConfig.VolumesFrom}} {{.HostConfig.SecurityOpt}} {{.HostConfig.DeviceRequests}} {{.HostConfig.StorageOpt}} {{.HostConfig.OomKillDisable}} {{.HostConfig.MemorySwappiness}}' ab
+docker inspect -f '{{json .HostConfig.PortBindings}} {{json .NetworkSettings.Ports}} {{json .Config.ExposedPorts}}' aa
+docker inspect -f '{{.Created}} {{.State.StartedAt}} {{.State.FinishedAt}}' ac | grep -cE '^[0-9T:.-]+Z 0001-01-01T00:00:00Z 0001-01-01T00:00:00Z$'
+docker inspect -f '{{.NetworkSettings.Networks.bridge.Gateway}} {{.NetworkSettings.Gateway}} {{.NetworkSettings.IPPrefixLen}}' aa | wc -w
+docker inspect -f '{{ .State.Status }}:{{- .State.ExitCode -}}:{{ .State.Running }}' ac
+docker inspect -f '{{with index .NetworkSettings.Networks "bridge"}}{{len .IPAddress | lt 6}}{{end}}' aa
+docker inspect -f '{{range $i, $m := .Mounts}}{{$i}}{{else}}none{{end}}' aa
+docker inspect -f '{{eq .Name "/a"}} {{ne .Name "/a"}} {{len .Args}} {{index .Args 0}}' aa
+docker inspect -f '{{printf "%v %s %d %q %t %x %5d|%-5s|%05.1f" .State.Running .Name .State.ExitCode .Path true 255 3 "ab" 2.5}}' aa
+docker inspect -f '{{html "<a>"}} {{js "it'"'"'s"}} {{urlquery "a b"}} {{print 1 2 "x" "y" 3}} {{println}}' aa
+docker inspect -f '{{define "T"}}[{{.}}]{{end}}{{template "T" .Name}}' aa
+docker inspect -f '{{block "B" .Path}}({{.}}){{end}}' aa
+docker inspect -f '{{range .Args}}{{if eq . "300"}}{{break}}{{end}}{{.}}{{end}} {{range .Args}}{{continue}}{{end}}x' aa
+docker inspect -f '{{$x := 1}}{{$x = 2}}{{$x}} {{if false}}a{{else if true}}b{{else}}c{{end}}' aa
+docker inspect -f '{{"a" | printf "%s-%s" "b"}} {{(index .Args 0) | len}} {{slice "abcdef" 1 3}} {{or "" "d"}} {{and 1 0}} {{not ""}}' aa
+docker inspect -f '{{call .Nope}}' aa 2>/dev/null
+docker inspect -f '{{lower .Name | title}} {{upper "x"}} {{split "a,b,c" ","}} {{join (split "a,b" ",") "+"}} {{truncate "abcdef" 3}} {{pad "x" 2 2}}|' aa
+docker inspect -f '{{json .Config.Labels}} {{json .Config.Env | len}}' aa
+docker stats --no-stream --format '{{.Container}} {{.Name}} {{.PIDs}}' aa ab | sort
+docker stats --no-stream --no-trunc --format '{{.ID}}' aa | tr -d '\n' | wc -c
+docker stats -a --no-stream --format '{{.Name}}' | sort
+docker top aa -o pid= 2>/dev/null | wc -l
+docker wait ac aa & sleep 0.5; docker start ac >/dev/null; docker kill aa >/dev/null; wait
+docker start -a nosuch 2>/dev/null; docker create --name s1 bb sh -c 'echo one; exit 1' >/dev/null; docker create --name s2 bb echo two > /dev/null; docker start -a s1 s2 2>/dev/null; docker start s1 s2; docker wait s1 s2; docker rm s1 s2
+docker run -d --name sig bb sh -c 'trap "echo got; exit 3" TERM; while :; do sleep 0.1; done' >/dev/null; (docker attach sig > out.sig 2>/dev/null; echo code $? >> out.sig) & sleep 0.6; docker kill -s TERM sig > /dev/null; wait; cat out.sig; docker rm sig
+(timeout -s INT 1.5 docker run --rm --name fg bb sh -c 'trap "echo int; exit 5" INT; while :; do sleep 0.1; done'; echo code $?)
+(timeout -s TERM 1.5 docker run --rm --name fg bb sh -c 'trap "echo term; exit 6" TERM; while :; do sleep 0.1; done'; echo code $?)
+seq 1 100000 | docker run --rm -i bb wc -l
+docker run --rm bb seq 1 100000 | tail -1
+docker run --rm -i bb sh -c 'head -c 5; echo; sleep 0.2' <<< 'abcdefghij'
+docker run -i --name ii bb cat <<< hello; docker start -ai ii <<< again; docker logs ii; docker rm ii
+docker run --rm -i bb sh < /dev/null; echo $?
+printf 'echo from script\nexit 7\n' | docker run --rm -i bb sh
+head -c 3000000 /dev/zero | docker run --rm -i bb cat | wc -c
+docker run --rm bb sh -c 'head -c 3000000 /dev/zero; echo err >&2' 2>/dev/null | wc -c
+docker run --rm bb sh -c 'echo a; echo b >&2; echo c' 2>&1 | sort
+docker run --rm bb printf '\x00\x01\xff' | od -An -tx1
+docker run --rm bb sh -c 'printf "no newline"'
+docker run --rm bb sh -c 'exec sleep 0.1 &' ; echo $?
+docker run --rm bb sh -c '(sleep 1; echo late) & exit 0'
+docker run --name zz bb sh -c 'echo $0 "$@"' a 'b c' '' d; docker inspect -f '{{json .Args}}' zz; docker ps -a --no-trunc --format '{{.Command}}' -f name=zz; docker rm zz
+docker run --rm -e 'MULTI=a
+b' bb sh -c 'echo "$MULTI"'
+docker run --rm -e UNICODE=äöü bb sh -c 'echo $UNICODE | wc -c'
+docker run --rm --name ünï bb true 2>/dev/null
+docker run --rm --name a bb true; docker run --rm --name _a bb true 2>/dev/null; docker run --rm --name a.b-c_d bb true; docker run --rm --name $(printf 'n%.0s' $(seq 200)) bb true; echo $?
+docker run --rm --label 'a b=c' bb true; docker run --name lb --label x --label y= --label z=1=2 bb true; docker inspect -f '{{json .Config.Labels}}' lb; docker ps -a -f label=z=1=2 --format '{{.Names}}: {{.Label "z"}}'; docker rm lb
+docker create --name big $(for i in $(seq 200); do echo -e V$i=$i; done) bb sh -c 'env | grep -c ^V' >/dev/null; docker start -a big; docker rm big
+docker run --rm bb sh -c "exit 255"; docker run --rm bb sh -c 'exit 256'; docker run --rm bb sh -c 'exit -1'
+docker run --rm bb '' 2>/dev/null; docker run --rm bb ' ' 2>/dev/null; docker run --rm bb ./x 2>/dev/null; docker run --rm -w /bin bb ./busybox true; docker run --rm bb / 2>/dev/null; docker run --rm bb bin/sh -c 'echo rel' 2>/dev/null
+docker run --rm '' 2>/dev/null; docker run --rm 'bb:' true 2>/dev/null; docker run --rm 'BB' true 2>/dev/null; docker run --rm 'bb@sha256:123' true 2>/dev/null
+docker run --rm --volume /only/container bb ls -d /only/container; docker run --rm -v :/x bb true 2>/dev/null; docker run --rm -v / bb true 2>/dev/null; docker run --rm -v /a:/ bb true 2>/dev/null; docker run --rm -v /tmp: bb true 2>/dev/null; docker run --rm -v x:relative bb true 2>/dev/null; docker run --rm -v 'bad name:/x' bb true 2>/dev/null
+docker run --name vv -v /v bb touch /v/f; docker inspect -f '{{range .Mounts}}{{len .Name}} {{.Driver}} {{.RW}} {{.Destination}}{{end}}' vv; docker run --rm --volumes-from vv bb ls /v; docker run --rm --volumes-from vv:ro bb touch /v/g 2>/dev/null; docker rm -v vv; docker volume ls -q | wc -l
+docker volume create --label a=1 va >/dev/null; docker volume create --label a=2 vb > /dev/null; docker volume ls --filter label=a=1 -q; docker volume ls --filter name=v --format '{{.Name}}'; docker volume ls --filter driver=local -q; docker volume ls --filter bogus=1 2>/dev/null; docker volume ls --format '{{json .}}' -f name=va | jq -r '.Name,.Driver,.Scope,.Labels'; docker volume inspect va vb -f '{{.Name}}'; docker volume rm va vb; docker volume inspect va 2>/dev/null
+docker run -d --name keep -v inuse:/d bb sleep 100 >/dev/null; docker volume rm inuse 2>/dev/null; docker volume rm -f inuse 2>/dev/null; docker volume prune -f --filter label=x | tail -1; docker rm -f keep; docker volume rm inuse
+docker network create -o com.docker.network.driver.mtu=1400 mt >/dev/null; docker run --rm --network mt bb cat /sys/class/net/eth0/mtu; docker network rm mt; docker network create --attachable at1 >/dev/null; docker network inspect -f '{{.Attachable}} {{.EnableIPv6}} {{.IPAM.Driver}} {{.ConfigOnly}}' at1; docker network rm at1
+docker run --rm --network name=bridge bb echo adv; docker network create nn >/dev/null; docker run --rm --network name=nn,alias=zz bb sh -c 'ping -c1 -W1 zz >/dev/null && echo pong'; docker network rm nn
+docker network create a1 >/dev/null; docker network create a2 > /dev/null; docker create --name two --network a1 bb ip -4 addr > /dev/null; docker network connect a2 two; docker start -a two | grep -c 'inet '; docker rm two; docker network rm a1 a2
+docker images --format '{{.ID}} {{.Size}}' bb | awk '{print NF}'; docker tag bb t:1; docker tag bb t:2; docker images t --format '{{.Tag}}'; docker images 't:1' --format '{{.Tag}}'; docker images -f reference='t:*' --format '{{.Tag}}'; docker images -f before=bb -q; docker images -f since=bb -q; docker rmi t:1 t:2; docker images -f dangling=bogus 2>/dev/null
+docker image tag bb q/w/e:r; docker image save q/w/e:r | tar xO manifest.json | jq -r '.[0].RepoTags[0]'; docker image rm -f q/w/e:r; docker image history bb --format '{{.Comment}} {{.Size}}' | wc -l; docker image inspect bb q 2>/dev/null | jq length
+docker image prune -af --filter until=1h | tail -1; docker image prune -f --filter label!=x | tail -1; docker image prune -f --filter bogus=x 2>/dev/null
+docker save bb | docker load; docker save -o /nosuch/dir/x bb 2>/dev/null; docker save bb > /dev/null && echo ok; docker save -o s.tar bb bb:latest && tar tf s.tar | grep -c manifest
+docker export nosuch > f 2>/dev/null; wc -c < f; docker create --name ex bb true > /dev/null; docker export -o ex.tar ex && tar tf ex.tar | wc -l > /dev/null; docker export -o /nosuch/x ex 2>/dev/null; docker rm ex
+docker run --name df bb sh -c 'echo x > /a; mkdir /b; chmod 700 /etc; rm /home/user/.profile 2>/dev/null; ln -s a /l' ; docker diff df | sort; docker rm df
+docker run -d --name ev bb sleep 50 > /dev/null; timeout 2 docker events --filter container=ev --format '{{.Action}}' > evs & sleep 0.7; docker exec ev true; docker pause ev > /dev/null; docker unpause ev >/dev/null; docker rename ev ev2; docker kill ev2 > /dev/null; wait; cat evs | cut -d: -f1; docker rm -f ev2
+timeout 1.5 docker events --filter type=volume --format '{{.Type}} {{.Action}} {{.Actor.ID}}' > evs & sleep 0.5; docker volume create evv >/dev/null; docker volume rm evv >/dev/null; wait; cat evs
+timeout 1.5 docker events --filter type=network --format '{{.Action}} {{.Actor.Attributes.name}}' > evs & sleep 0.5; docker network create evn >/dev/null; docker network rm evn >/dev/null; wait; cat evs
+timeout 1.5 docker events --filter type=image --format '{{.Action}} {{.Actor.Attributes.name}}' > evs & sleep 0.5; docker tag bb evi >/dev/null; docker rmi evi >/dev/null; wait; cat evs
+timeout 1.5 docker events --format json --filter event=create > evs & sleep 0.5; docker create --name evc bb true > /dev/null; wait; jq -r '.Type,.Action,.Actor.Attributes.name,.status,.from' evs; docker rm evc
+docker run -d --name rp --restart always bb sh -c 'sleep 0.3; exit 1' >/dev/null; sleep 2; docker inspect -f '{{gt .RestartCount 0}} {{.State.Restarting}}' rp | cut -d' ' -f1; docker stop rp; docker inspect -f '{{.State.Status}}' rp; sleep 1; docker inspect -f '{{.State.Status}}' rp; docker update --restart no rp; docker rm rp
+docker run --rm -m 32m --kernel-memory 10m bb true 2>/dev/null; docker run --rm --memory-swappiness 50 -m 32m bb echo sw; docker run --rm --memory-swappiness 101 bb true 2>/dev/null; docker run --rm --memory -1 bb true 2>/dev/null; docker run --rm --memory 1.5g bb true 2>/dev/null; docker run --rm --memory 64MB bb echo mb; docker run --rm --memory 64mib bb echo mib 2>/dev/null; docker run --rm --pids-limit -1 bb echo p; docker run --rm --pids-limit bogus bb true 2>/dev/null; docker run --rm --blkio-weight 5 bb true 2>/dev/null; docker run --rm --cpuset-mems 0 bb echo mems; docker run --rm --cpu-shares 1 bb true 2>/dev/null; docker run --rm --cpu-period 10 bb true 2>/dev/null
+docker container prune -f --filter until=100h; docker container prune -f --filter label=nosuch; docker container prune -f --filter bogus=1 2>/dev/null; docker container rename 2>/dev/null; docker container update 2>/dev/null; docker container wait 2>/dev/null

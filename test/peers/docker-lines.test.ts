@@ -66,4 +66,4 @@ test(`${LINES.length} lines`, () => {
     return isSame ? [] : [{ line, docker: theirs, berth: ours }];
   });
   expect(differing).toEqual([]);
-}, 300_000);
+}, 600_000);

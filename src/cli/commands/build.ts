@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, rmSync, statIfThere, writeFileSync } from "../
 import { openInRoot } from "../../../ffi/in-root.ts";
 import { reasonOf } from "../../../ffi/libc.ts";
 import { join, resolve } from "../../../ffi/path.ts";
+import { isTerminal } from "../../../ffi/tty.ts";
 import { buildImage } from "../../engine/build/build-image.ts";
 import { type BuildOptions, type RunRequest, temporaryFolder } from "../../engine/build/steps.ts";
 import { unpackFolder } from "../../engine/copy-files.ts";
@@ -12,9 +13,10 @@ import { NotFound } from "../../engine/errors.ts";
 import { resolveImage } from "../../engine/resolve-image.ts";
 import { parseDockerfile } from "../../image/dockerfile.ts";
 import { IgnoreFile } from "../../image/dockerignore.ts";
-import { familiarName, formatReference, InvalidReference, parseReference, type Reference } from "../../image/reference.ts";
+import { familiarName, formatReference, InvalidReference, parseReference, type Reference, repositoryOf } from "../../image/reference.ts";
 import { type Bytes, isArchive } from "../../image/unpack.ts";
 import { flagValues, type GivenFlag } from "../arguments.ts";
+import { parseBuildOutput, writeBuildOutput } from "../build-output.ts";
 import { defineCommand, type FlagValues } from "../command.ts";
 import { CONTAINER_FLAGS, type ContainerFlagValues, containerOptions } from "../container-flags.ts";
 import { CommandFailure, UsageError, ValueError } from "../errors.ts";
@@ -23,6 +25,7 @@ import { TRUST_FLAG } from "../registry-flags.ts";
 import { openInput, printBlocking } from "../streams.ts";
 import { parsePair, readValue } from "../values.ts";
 import { pull } from "./pull.ts";
+import { push } from "./push.ts";
 
 const { "add-host": addHost, "cgroup-parent": cgroupParent, isolation, memory, ulimit } = CONTAINER_FLAGS;
 /** Those that mean for each RUN what they mean to `run`. */
@@ -52,17 +55,34 @@ const FLAGS = {
     hidden: true,
     differs: "has no effect: what this host built before is the cache",
   },
+  "cache-to": {
+    type: "list",
+    help: "Cache export destinations",
+    hidden: true,
+    differs: "has no effect: what this host built is its cache",
+  },
   compress: { type: "boolean", help: "Compress the build context using gzip (it is read where it lies)" },
   file: { short: "f", type: "string", help: "Name of the Dockerfile (default PATH/Dockerfile; - for standard input)" },
   "force-rm": { type: "boolean", help: "Always remove intermediate containers (they always are)" },
   iidfile: { type: "string", help: "Write the image ID to the file" },
   label: { type: "list", help: "Set metadata for an image" },
   load: { type: "boolean", help: "Put the image into the store (it always is)", hidden: true },
+  "metadata-file": { type: "string", value: "FILE", help: "Write the image's ID and names to a file, as JSON" },
   network: { type: "string", help: "Set the networking mode for the RUN instructions during build (default bridge)" },
   "no-cache": { type: "boolean", help: "Do not use cache when building the image" },
+  output: {
+    short: "o",
+    type: "string",
+    value: "DEST",
+    help: "Write the files that were built (FOLDER, type=local,dest=FOLDER or type=tar,dest=FILE; - for a tar on standard output)",
+  },
   platform: { type: "string", help: "Set platform if the base has several (OS/ARCH[/VARIANT])" },
+  // Statements about how an image was made, which nothing here makes.
+  provenance: { type: "string", hidden: true, help: "Provenance attestation (only false)" },
+  sbom: { type: "string", hidden: true, help: "SBOM attestation (only false)" },
   progress: { type: "string", value: "auto|plain|quiet", help: "Type of progress output" },
   pull: { type: "boolean", help: "Always attempt to pull a newer version of the image" },
+  push: { type: "boolean", help: "Push the image to its registry, under each of its names" },
   quiet: { short: "q", type: "boolean", help: "Suppress the build output and print image ID on success" },
   rm: { type: "boolean", on: true, help: "Remove intermediate containers after a successful build (they always are)" },
   secret: { type: "list", value: "id=ID,src=FILE", help: "Secret to expose to RUN --mount=type=secret (id=ID,src=FILE or id=ID,env=NAME)" },
@@ -86,16 +106,24 @@ export default defineCommand({
     const isQuiet = flags.quiet || flags.progress === "quiet";
     if (/^(https?|git|ssh):\/\/|^git@|^github\.com\//.test(path))
       throw new CommandFailure(`a context from a URL is not supported: ${path}; clone it, and build from the folder`, 1);
+    for (const name of ["provenance", "sbom"] as const)
+      if (!["false", "0", undefined].includes(flags[name])) throw new CommandFailure(`--${name}=${flags[name]} is not supported: expected false`, 1);
+    const output = flags.output === undefined ? undefined : readValue(FLAGS, "output", flags.output, parseBuildOutput);
+    const isImage = output === undefined || output.type === "image";
+    if (output?.type === "tar" && output.dest === undefined && isTerminal(1))
+      throw new CommandFailure("refusing to write a tar to a terminal: give a file, or redirect", 1);
+    const isPushed = flags.push || output?.push === true;
+    if (isPushed && (flags.tag.length === 0 || !isImage)) throw new CommandFailure("--push needs an image with a name (-t), and no other output", 1);
     const names = flags.tag.map((tag) => formatReference(readValue(FLAGS, "tag", tag, parseTag)));
     const temporary = temporaryFolder(engine);
     try {
       const source = await readContext(path, flags.file, temporary);
       const kept: Buffer[] = [];
-      const output = (bytes: Uint8Array): undefined => {
+      const tell = (bytes: Uint8Array): undefined => {
         if (isQuiet) kept.push(Buffer.from(bytes));
         else fd.writeAll(2, bytes);
       };
-      const say = (line: string) => output(Buffer.from(`${line}\n`));
+      const say = (line: string) => tell(Buffer.from(`${line}\n`));
       const options: BuildOptions = {
         ...source,
         args: buildArgs(flags["build-arg"]),
@@ -104,11 +132,11 @@ export default defineCommand({
         useCache: !flags["no-cache"],
         platform: flags.platform,
         secrets: secrets(flags.secret, temporary),
-        names,
+        names: isImage ? names : [],
         containerOptions: (request) => stepOptions(flags, request),
         fetch: (reference, platform) => fetchImage(engine, reference, platform, flags.pull, isQuiet),
         say,
-        output,
+        output: tell,
       };
       let id: string;
       try {
@@ -118,17 +146,32 @@ export default defineCommand({
         throw error;
       }
       say(`Successfully built ${id.slice(7, 19)}`);
-      for (const name of names) {
+      for (const name of options.names) {
         const { repository, tag } = familiarName(name);
         say(`Successfully tagged ${repository}:${tag}`);
       }
+      if (output) await writeBuildOutput(engine, options, id, output);
       if (flags.iidfile !== undefined) writeFileSync(flags.iidfile, id);
-      if (isQuiet) printBlocking(`${id}\n`);
+      if (flags["metadata-file"] !== undefined)
+        writeFileSync(
+          flags["metadata-file"],
+          `${JSON.stringify({ "containerimage.config.digest": id, "image.name": options.names.join(",") }, null, 2)}\n`,
+        );
+      if (isPushed) for (const name of names) await pushBuilt(engine, name, isQuiet);
+      // Unless a tar is there.
+      if (isQuiet && (isImage || output.dest !== undefined)) printBlocking(`${id}\n`);
     } finally {
       rmSync(temporary, { recursive: true, force: true });
     }
   },
 });
+
+async function pushBuilt(engine: Engine, name: string, isQuiet: boolean): Promise<void> {
+  const progress = isQuiet ? undefined : new Progress(2);
+  progress?.say(`The push refers to repository [${repositoryOf(parseReference(name))}]`);
+  const { digest, size } = await push(engine, parseReference(name), { tlsVerify: true, compression: undefined }, progress);
+  progress?.say(`${familiarName(name).tag}: digest: ${digest} size: ${size}`);
+}
 
 function parseTag(text: string): Reference {
   try {

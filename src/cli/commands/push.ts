@@ -42,7 +42,8 @@ export default defineCommand({
   },
 });
 
-async function push(
+/** Pushes an image and tells of its layers as docker does. */
+export async function push(
   engine: Engine,
   reference: Reference,
   options: Pick<PushOptions, "compression"> & ConnectionOptions,

@@ -82,7 +82,7 @@ export const buildLabels = (): Record<string, string> => ({ [BUILD_LABEL]: JSON.
 
 /** Calls back with a container that files are put into, or read from, and that never runs. */
 export async function withContainer<T>(
-  { engine, options }: BuildOfSteps,
+  { engine, options }: Pick<BuildOfSteps, "engine" | "options">,
   image: ImageRecord,
   action: (record: ContainerRecord) => Promise<T>,
 ): Promise<T> {

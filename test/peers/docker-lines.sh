@@ -36,7 +36,7 @@ docker run --rm --security-opt no-new-privileges bb grep NoNewPrivs /proc/self/s
 docker run --rm --ulimit nofile=512:512 bb sh -c 'ulimit -n'
 docker run --rm --shm-size 32m bb sh -c 'df -m /dev/shm | tail -1 | tr -s " " | cut -d" " -f2'
 docker run --rm --sysctl net.ipv4.ip_forward=1 bb cat /proc/sys/net/ipv4/ip_forward
-docker run --rm --add-host db:10.0.0.5 bb grep db /etc/hosts
+docker run --rm --add-host db:10.0.0.5 bb grep -w db /etc/hosts
 docker run --rm --dns 10.9.9.9 --dns-search example.com bb cat /etc/resolv.conf | grep -E '^(nameserver|search)' | sort
 docker run --rm --init bb sh -c 'cat /proc/1/cmdline | tr "\0" " " | grep -c init'
 docker run --rm -t bb tty
@@ -502,7 +502,6 @@ docker commit nosuch x 2>/dev/null; docker run --name cm -e A=1 -w /tmp -u user 
 docker save nosuch 2>/dev/null | wc -c; docker load -i nosuch 2>/dev/null; echo garbage | docker load 2>/dev/null; docker export nosuch 2>/dev/null | wc -c; docker import -m msg -c 'ENV A=1' - imp < c/arch.tar | cut -c1-7; docker history --format '{{.Comment}}' imp; docker rmi imp | grep -c Untagged
 docker top nosuch 2>/dev/null; docker stats --no-stream nosuch 2>/dev/null; docker port nosuch 2>/dev/null; docker diff nosuch 2>/dev/null; docker attach nosuch 2>/dev/null; docker pause nosuch 2>/dev/null; docker update -m 1g nosuch 2>/dev/null; docker restart nosuch 2>/dev/null; docker unpause nosuch 2>/dev/null; docker kill nosuch 2>/dev/null; docker stop nosuch 2>/dev/null; docker start nosuch 2>/dev/null
 docker run -d --name at bb sh -c 'sleep 0.6; echo attached; exit 6' >/dev/null; docker attach at; docker attach at 2>/dev/null; docker rm at
-docker system df -v | grep -c 'space usage'; docker system prune -af --volumes 2>/dev/null | tail -1 | cut -d: -f1
 docker images -q | wc -l
 docker help >/dev/null; echo $?; docker run --help >/dev/null; echo $?; docker container 2>/dev/null >/dev/null; echo $?; docker container nosuch 2>/dev/null >/dev/null; echo $?; docker --nosuch 2>/dev/null; docker >/dev/null 2>&1; echo $?
 docker run -d --name aa --label g=1 -p 8080:80 --expose 90 bb sleep 300 >/dev/null; docker run -d --name ab --label g=2 bb sleep 300 >/dev/null; docker create --name ac bb true >/dev/null; docker ps -a --filter before=ab --format '{{.Names}}'; docker ps -a --filter since=aa --format '{{.Names}}'; docker ps --filter publish=8080 --format '{{.Names}}'; docker ps --filter publish=80 --format '{{.Names}}'; docker ps --filter expose=90 --format '{{.Names}}'; docker ps --filter publish=8000-9000/tcp --format '{{.Names}}'; docker ps --filter network=bridge --format '{{.Names}}' | sort; docker ps --filter id=$(docker inspect -f '{{.Id}}' ab | cut -c1-10) --format '{{.Names}}'; docker ps --filter label=g --filter label=g=2 --format '{{.Names}}'; docker ps -a --filter status=running --filter status=created --format '{{.Names}}' | sort; docker ps -a --filter name=^aa$ --format '{{.Names}}'; docker ps -a --filter name=^/ab$ --format '{{.Names}}'; docker ps -a --filter is-task=false --format '{{.Names}}' | wc -l; docker ps -a --filter exited=137 -q | wc -l; docker ps --filter before=nosuch 2>/dev/null
@@ -568,7 +567,6 @@ docker run --rm --network name=bridge bb echo adv; docker network create nn >/de
 docker network create a1 >/dev/null; docker network create a2 > /dev/null; docker create --name two --network a1 bb ip -4 addr > /dev/null; docker network connect a2 two; docker start -a two | grep -c 'inet '; docker rm two; docker network rm a1 a2
 docker images --format '{{.ID}} {{.Size}}' bb | awk '{print NF}'; docker tag bb t:1; docker tag bb t:2; docker images t --format '{{.Tag}}'; docker images 't:1' --format '{{.Tag}}'; docker images -f reference='t:*' --format '{{.Tag}}'; docker images -f before=bb -q; docker images -f since=bb -q; docker rmi t:1 t:2; docker images -f dangling=bogus 2>/dev/null
 docker image tag bb q/w/e:r; docker image save q/w/e:r | tar xO manifest.json | jq -r '.[0].RepoTags[0]'; docker image rm -f q/w/e:r; docker image history bb --format '{{.Comment}} {{.Size}}' | wc -l; docker image inspect bb q 2>/dev/null | jq length
-docker image prune -af --filter until=1h | tail -1; docker image prune -f --filter label!=x | tail -1; docker image prune -f --filter bogus=x 2>/dev/null
 docker save bb | docker load; docker save -o /nosuch/dir/x bb 2>/dev/null; docker save bb > /dev/null && echo ok; docker save -o s.tar bb bb:latest && tar tf s.tar | grep -c manifest
 docker export nosuch > f 2>/dev/null; wc -c < f; docker create --name ex bb true > /dev/null; docker export -o ex.tar ex && tar tf ex.tar | wc -l > /dev/null; docker export -o /nosuch/x ex 2>/dev/null; docker rm ex
 docker run --name df bb sh -c 'echo x > /a; mkdir /b; chmod 700 /etc; rm /home/user/.profile 2>/dev/null; ln -s a /l' ; docker diff df | sort; docker rm df

@@ -62,7 +62,7 @@ extern const struct {
 #define HOST_LOADER "/lib64/ld-linux-x86-64.so.2"
 enum { NR_write = 1, NR_mmap = 9, NR_mprotect = 10, NR_rt_sigaction = 13, NR_rt_sigprocmask = 14, NR_pread64 = 17, NR_madvise = 28, NR_getpid = 39,
   NR_brk = 12, NR_socketpair = 53, NR_clone = 56, NR_execve = 59, NR_fcntl = 72, NR_chdir = 80, NR_getuid = 102, NR_setsid = 112, NR_setpriority = 141, NR_prctl = 157, NR_mount = 165, NR_clock_gettime = 228,
-  NR_mkdirat = 258, NR_newfstatat = 262, NR_unlinkat = 263, NR_renameat = 264, NR_dup3 = 292, NR_memfd_create = 319, NR_close_range = 436 };
+  NR_mkdirat = 258, NR_newfstatat = 262, NR_unlinkat = 263, NR_renameat = 264, NR_ppoll = 271, NR_signalfd4 = 289, NR_dup3 = 292, NR_memfd_create = 319, NR_close_range = 436 };
 struct stat { uint64_t dev, ino, nlink; uint32_t mode, uid, gid, pad; uint64_t rdev; int64_t size; uint64_t block[2], accessed[2], modified[2], rest[5]; };
 // The room between what the kernel left on the stack and our own frames is for a few more variables.
 // rdx is a function ld.so would register with atexit; the kernel hands over 0.
@@ -74,8 +74,8 @@ __asm__(".globl _start\n_start:\n  mov %rsp, %rdi\n  sub $128, %rsp\n  and $-16,
 #define O_NOFOLLOW 0100000
 #define HOST_LOADER "/lib/ld-linux-aarch64.so.1"
 enum { NR_write = 64, NR_mmap = 222, NR_mprotect = 226, NR_rt_sigaction = 134, NR_rt_sigprocmask = 135, NR_pread64 = 67, NR_madvise = 233, NR_getpid = 172,
-  NR_brk = 214, NR_socketpair = 199, NR_clone = 220, NR_execve = 221, NR_fcntl = 25, NR_chdir = 49, NR_getuid = 174, NR_setsid = 157, NR_setpriority = 140, NR_mount = 40, NR_clock_gettime = 113,
-  NR_mkdirat = 34, NR_newfstatat = 79, NR_unlinkat = 35, NR_renameat = 38, NR_dup3 = 24, NR_memfd_create = 279, NR_close_range = 436 };
+  NR_brk = 214, NR_socketpair = 199, NR_clone = 220, NR_execve = 221, NR_fcntl = 25, NR_chdir = 49, NR_getuid = 174, NR_setsid = 157, NR_setpriority = 140, NR_prctl = 167, NR_mount = 40, NR_clock_gettime = 113,
+  NR_mkdirat = 34, NR_newfstatat = 79, NR_unlinkat = 35, NR_renameat = 38, NR_ppoll = 73, NR_signalfd4 = 74, NR_dup3 = 24, NR_memfd_create = 279, NR_close_range = 436 };
 struct stat { uint64_t dev, ino; uint32_t mode, nlink, uid, gid; uint64_t rdev, pad; int64_t size; char rest[72]; };
 __asm__(".globl _start\n_start:\n  mov x0, sp\n  sub sp, sp, #128\n  bl prepare\n  mov sp, x1\n  mov x1, x0\n  mov x0, #0\n  br x1\n");
 #endif
@@ -331,7 +331,7 @@ static void ask_for_huge_pages(void) {
 }
 
 // What goes on from a snapshot has pages of its own for more than it needs: three megabytes more for a monitor, which is not
-// for one that may wait for days.
+// for one that may wait for days and cannot rest.
 #define NO_SNAPSHOT "BERTH_SNAPSHOT=off"
 
 static int ends_with(const char *text, const char *end) {
@@ -371,17 +371,36 @@ static _Noreturn void become(const char *const *argv, const char *const *environ
   end(1);
 }
 
-// Whether its container is for the background: `-d`, alone or among other flags, as in `-itd` and `-dp80:80`.
-static int is_detached(uint64_t *stack) {
+static int begins_with(const char *text, const char *start) {
+  while (*start && *text == *start) text++, start++;
+  return !*start;
+}
+
+// Whether its container is for the background (`-d`, alone or among other flags, as in `-dp80:80`), and leaves its monitor no
+// rest (src/monitor/resting.ts), as far as the words tell: what is taken for a flag and is none costs memory, or time.
+static int will_wait(uint64_t *stack) {
+  static const char restless[][16] = {"--health-", "--interactive", "--tty", "--network-", "--pod", "--publish"};
+  static const char plain[][8] = {"none", "host", "bridge", "default"};
   char **argv = arguments_of(stack);
+  int is_detached = 0, is_restless = 0;
   for (uint64_t i = 2; i < stack[0]; i++) {
     const char *c = argv[i];
-    if (equal(c, "--detach")) return 1;
+    if (equal(c, "--detach")) is_detached = 1;
+    for (size_t n = 0; n < sizeof restless / sizeof *restless; n++) is_restless |= begins_with(c, restless[n]);
+    const char *network = begins_with(c, "--network=") ? c + 10 : begins_with(c, "--net=") ? c + 6 : 0;
+    if ((equal(c, "--network") || equal(c, "--net")) && i + 1 < stack[0]) network = argv[i + 1];
+    if (network) {
+      int is_plain = 0;
+      for (size_t n = 0; n < sizeof plain / sizeof *plain; n++) is_plain |= equal(network, plain[n]);
+      is_restless |= !is_plain;
+    }
     if (*c++ != '-') continue;
-    while (*c == 'i' || *c == 't') c++;
-    if (*c == 'd') return 1;
+    for (; *c == 'i' || *c == 't' || *c == 'd'; c++)
+      if (*c == 'd') is_detached = 1;
+      else is_restless = 1;
+    is_restless |= *c == 'p' || *c == 'P';
   }
-  return 0;
+  return is_detached && is_restless;
 }
 
 // As launchMonitor in src/engine/launch-monitor.ts, whose connection stays with it as descriptor 3.
@@ -391,7 +410,7 @@ static _Noreturn void become_monitor(uint64_t *stack, int connection) {
   const char **next = environment;
   while (*next) next++;
   const char *given[] = {find_variable(stack, "BERTH_TRACE="), find_variable(stack, "BERTH_ROOT="),
-    is_detached(stack) ? NO_SNAPSHOT : find_variable(stack, "BERTH_SNAPSHOT=")};
+    will_wait(stack) ? NO_SNAPSHOT : find_variable(stack, "BERTH_SNAPSHOT=")};
   for (size_t i = 0; i < sizeof given / sizeof *given; i++)
     if (given[i]) *next++ = given[i];
   become(argv, environment, connection);
@@ -418,6 +437,8 @@ static uint64_t *launch_monitor(uint64_t *stack, uint64_t *connection) {
   return add_variable(stack, variable);
 }
 
+static int is_called(uint64_t *stack, const char *name, uint64_t least) { return stack[0] >= least && equal(arguments_of(stack)[0], name); }
+
 #if defined(__x86_64__)
 #include "restore.h"
 
@@ -428,8 +449,6 @@ static uint64_t *launch_monitor(uint64_t *stack, uint64_t *connection) {
 #define PR_GET_SECCOMP 21
 #define EEXIST 17
 #define ENOENT 2
-
-static int is_called(uint64_t *stack, const char *name, uint64_t least) { return stack[0] >= least && equal(arguments_of(stack)[0], name); }
 
 // Bun, its memory allocator and the C library look at these only as they start up.
 static int is_started_specially(uint64_t *stack) {
@@ -491,6 +510,33 @@ static void use_snapshot(uint64_t *stack, uint64_t connection, const uint64_t st
 }
 #endif
 
+// A monitor whose container neither writes nor ends: src/monitor/resting.ts, which blocked those signals, and knows these
+// descriptors. Returns when there is something to do; gives whether that is output alone, which can wait for a while.
+enum { STATE = FIRST_RESTING_DESCRIPTOR, STANDARD_OUTPUT, STANDARD_ERROR, END };
+static int rest(void) {
+  enum { SIGHUP = 1, SIGINT = 2, SIGQUIT = 3, SIGUSR2 = 12, SIGTERM = 15, POLLIN = 1, POLLNVAL = 32, PR_SET_NAME = 15 };
+  static const char ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGUSR2, SIGTERM};
+  uint64_t changed = 1ul << (SIGUSR2 - 1), by_ignoring[4] = {1 /* SIG_IGN */}, no_signals = 0;
+  struct { int fd; short events, got; } polled[] = {
+    {END, POLLIN, 0}, {call(NR_signalfd4, -1, &changed, 8, O_CLOEXEC), POLLIN, 0}, {STANDARD_OUTPUT, POLLIN, 0}, {STANDARD_ERROR, POLLIN, 0}};
+  call(NR_prctl, PR_SET_NAME, MONITOR_NAME, 0, 0);
+  for (int events = 0; !events;) {
+    if (syscall6(NR_ppoll, (long)polled, 4, 0, 0, 8, 0) < 0) continue;
+    for (int i = 0; i < 4; i++) {
+      if (polled[i].got & POLLNVAL) polled[i].fd = -1; // it has none
+      else events |= polled[i].got;
+    }
+  }
+  // What comes before Bun has handlers is found by looking.
+  for (size_t i = 0; i < sizeof ignored; i++) call(NR_rt_sigaction, ignored[i], by_ignoring, 0, 8);
+  call(NR_rt_sigprocmask, 2 /* SIG_SETMASK */, &no_signals, 0, 8);
+  call(NR_close, END, 0, 0, 0);
+  for (int fd = 3; fd < FIRST_RESTING_DESCRIPTOR; fd++)
+    if (call(NR_close_range, fd, FIRST_RESTING_DESCRIPTOR - 1, 0, 0) == 0) break;
+    else call(NR_close, fd, 0, 0, 0);
+  return !polled[0].got && !polled[1].got;
+}
+
 struct start { uint64_t entry; uint64_t *stack; };
 
 // Called with the stack as the kernel left it: argc, argv, NULL, envp, NULL, auxv.
@@ -500,10 +546,13 @@ __attribute__((used)) struct start prepare(uint64_t *stack) {
   uint64_t connection = -1, start[2] = {0};
   call(NR_clock_gettime, 1 /* CLOCK_MONOTONIC */, start, 0, 0);
   if (wants_monitor(stack)) stack = launch_monitor(stack, &connection);
+  int is_patient = is_called(stack, MONITOR_NAME, 3) && equal(arguments_of(stack)[2], RESTING) && rest();
   ask_for_huge_pages();
 #if defined(__x86_64__)
   if (is_called(stack, SNAPSHOT_NAME, 4)) prepare_for_snapshot();
-  else use_snapshot(stack, connection, start);
+  else if (!is_patient) use_snapshot(stack, connection, start);
+#else
+  (void)is_patient;
 #endif
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)
     if (!find_variable(stack, options[i])) stack = add_variable(stack, options[i]);

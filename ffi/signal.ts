@@ -52,6 +52,12 @@ export function resetSignals(): void {
   }
 }
 
+/** Blocks some signals on this thread: what comes of them waits. */
+export function blockSignals(names: readonly string[]): void {
+  const mask = names.reduce((sum, name) => sum | (1n << BigInt((NUMBERS[name] as number) - 1)), 0n);
+  call("rt_sigprocmask", 0 /* SIG_BLOCK */, new BigUint64Array([mask]), null, 8);
+}
+
 /** Blocks no signal any more. */
 export function unblockSignals(): void {
   call("rt_sigprocmask", 2 /* SIG_SETMASK */, new BigUint64Array([0n]), null, 8);

@@ -6,7 +6,6 @@ import { basename } from "../ffi/path.ts";
 import { mark, startTrace } from "../ffi/trace.ts";
 import { SNAPSHOT_NAME, type SnapshotKind, TRIAL_NAME } from "./snapshot/environment.ts";
 
-const TAKE_OVER = "take-over";
 const RUNTIME_NAMES = ["berth-runtime", "runc", "crun"];
 
 const loadCommandLine = once(() => import("./cli/main.ts"));
@@ -38,7 +37,7 @@ if (role === "init") {
 } else if (role === "monitor") {
   const { runMonitor } = await loadMonitor();
   mark("load");
-  await runMonitor(process.argv[3] === TAKE_OVER);
+  await runMonitor(process.argv[3] as Parameters<typeof runMonitor>[0]);
 } else if (role === "drain") {
   const { drain } = await import("./monitor/drain.ts");
   await drain();

@@ -6,9 +6,9 @@ import { traceEnvironment } from "../../ffi/trace.ts";
 import { MONITOR_ENVIRONMENT, MONITOR_NAME } from "../monitor/environment.ts";
 import { ROOTLESS_ALIVE, ROOTLESS_UID } from "../store/layout.ts";
 
-// One that may wait for days has less memory of its own without: see NO_SNAPSHOT in ffi/loader.c.
-function snapshotEnvironment(isDetached: boolean): Record<string, string> {
-  const { BERTH_SNAPSHOT = isDetached ? "off" : undefined } = process.env;
+// One that may wait for days and cannot rest has less memory of its own without: see NO_SNAPSHOT in ffi/loader.c.
+function snapshotEnvironment(waits: boolean): Record<string, string> {
+  const { BERTH_SNAPSHOT = waits ? "off" : undefined } = process.env;
   return BERTH_SNAPSHOT === undefined ? {} : { BERTH_SNAPSHOT };
 }
 
@@ -23,16 +23,16 @@ function rootlessEnvironment(): Record<string, string> {
  * ends with it. It takes a while to start up: whoever knows early that there will be a
  * container launches it before making that.
  *
- * @param isDetached whether its container is for the background
+ * @param waits whether its container is for the background, and leaves it no rest
  */
-export function launchMonitor({ job, isDetached = false }: { job?: "take-over"; isDetached?: boolean } = {}): OwnedFd {
+export function launchMonitor({ job, waits = false }: { job?: "take-over"; waits?: boolean } = {}): OwnedFd {
   const [ours, theirs] = socketPair();
   using executable = openat(AT_FDCWD, "/proc/self/exe", O_RDONLY);
   using nothing = openat(AT_FDCWD, "/dev/null", O_RDWR);
   startProgram({
     executable,
     args: [MONITOR_NAME, "monitor", ...(job === undefined ? [] : [job])],
-    environment: { ...MONITOR_ENVIRONMENT, ...rootlessEnvironment(), ...traceEnvironment(), ...snapshotEnvironment(isDetached) },
+    environment: { ...MONITOR_ENVIRONMENT, ...rootlessEnvironment(), ...traceEnvironment(), ...snapshotEnvironment(waits) },
     descriptors: [nothing.fd, nothing.fd, nothing.fd, theirs.fd],
     newSession: true,
     ours,

@@ -35,6 +35,10 @@ export class Audience {
     for (const reader of this.#readers.keys()) if (reader.socket === socket) this.#readers.delete(reader);
   }
 
+  get isEmpty(): boolean {
+    return this.#readers.size === 0;
+  }
+
   /** Hands out a piece of output; a promise means: wait before the next one. */
   deliver(stream: StreamName, chunk: Buffer): Promise<unknown> | undefined {
     let full: Promise<unknown> | undefined;

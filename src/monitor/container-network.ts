@@ -15,14 +15,25 @@ export class ContainerNetwork {
   readonly #store: KeptStore;
   readonly #layout: Layout;
   readonly #request: StartRequest;
-  /** What it wrote into its files. */
-  #files = new Map<string, string>();
+  #files: Map<string, string>;
   #hasResolver = false;
 
-  constructor(store: KeptStore, layout: Layout, request: StartRequest) {
+  /** @param files what was written into its files */
+  constructor(store: KeptStore, layout: Layout, request: StartRequest, files = new Map<string, string>()) {
     this.#store = store;
     this.#layout = layout;
     this.#request = request;
+    this.#files = files;
+  }
+
+  /** What it wrote into its files. */
+  get files(): ReadonlyMap<string, string> {
+    return this.#files;
+  }
+
+  /** Whether this process answers for its names. */
+  get hasResolver(): boolean {
+    return this.#hasResolver;
   }
 
   /**

@@ -6,6 +6,12 @@ export const MONITOR_NAME = "berth-monitor";
 /** Where the loader has launched one: the number of the descriptor that is connected to it. */
 export const MONITOR_VARIABLE = "BERTH_MONITOR";
 
+/** A monitor's second argument where its container gave it nothing to do for a while: see resting.ts. */
+export const RESTING = "resting";
+
+/** The first of its descriptors then; what it keeps open besides has lower ones, what goes on from a snapshot higher ones. */
+export const FIRST_RESTING_DESCRIPTOR = 700;
+
 // It waits for most of its life: a small heap and fewer threads' buffers count
 // for more than the speed of compiled JavaScript (JSC's Options.h).
 export const MONITOR_ENVIRONMENT = {

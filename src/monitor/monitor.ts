@@ -1,11 +1,13 @@
 /** What a monitor does for its container: it is the parent of its init, reads its output, writes its log, and records how it ended. */
 
 import type { Database } from "bun:sqlite";
+import { Child, listenForEnds } from "../../ffi/child.ts";
 import { AT_FDCWD, O_RDONLY, type OwnedFd, openat } from "../../ffi/fd.ts";
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "../../ffi/files.ts";
 import { hasCode } from "../../ffi/libc.ts";
 import { join } from "../../ffi/path.ts";
 import { exitNow } from "../../ffi/process.ts";
+import { blockSignals, unblockSignals } from "../../ffi/signal.ts";
 import { connectUnix } from "../../ffi/socket.ts";
 import { mark } from "../../ffi/trace.ts";
 import { disconnectContainer } from "../network/disconnect.ts";
@@ -44,14 +46,32 @@ import type { HealthMonitor } from "./health.ts";
 import { ContainerLog } from "./log/container-log.ts";
 import { type Brief, Output } from "./output.ts";
 import { loadNetwork } from "./prepare-ahead.ts";
-import { type Attach, FrameSocket, FrameType, type HealthRequest, parseFrame, type Resize, type Started, type StartRequest } from "./protocol.ts";
+import {
+  type Attach,
+  canRest,
+  FrameSocket,
+  FrameType,
+  type HealthRequest,
+  parseFrame,
+  type Resize,
+  type Started,
+  type StartRequest,
+} from "./protocol.ts";
 import { restartDelay, startAgain } from "./restart.ts";
+import { becomeResting, type Held, lasting, OF_MONITORS, type RestingState } from "./resting.ts";
 
 // Seldom needed.
 const loadHooks = () => require("../runtime/hooks.ts") as typeof import("../runtime/hooks.ts");
 
-// A start leaves memory behind; a short-lived container is gone before it matters.
-const REST_AFTER = 300; // milliseconds
+// Milliseconds. A start leaves memory behind; a short-lived container is gone before it matters.
+const COLLECT_AFTER = 300;
+/** How long its container has to be quiet the first time, and at most: each time that was too short it is twice as long. */
+const PATIENCE = 2000;
+const MOST_PATIENCE = 600_000;
+/** Milliseconds in which what a signal said is heard of. */
+const HEARING = 10;
+/** A rest so many times as long as the quiet before it was none too soon. */
+const WORTH_IT = 10;
 
 /** Gives back what is not needed any more: milliseconds, and megabytes. */
 export function collectGarbage(): void {
@@ -75,6 +95,8 @@ interface Supervised {
   startTime: number;
   /** Where it was started here, by somebody who waits for its end and writes it no input: the connection to whom. */
   brief?: Brief;
+  /** The child of this process that ends with it: most often itself. */
+  child?: number;
   /** How it ended; the error is why that is not known. */
   ended: Promise<{ exitCode: number; error: string }>;
 }
@@ -95,18 +117,30 @@ export class Monitor {
   /** Its mount namespace. */
   #mounts: OwnedFd | undefined;
   #warnings: string[] = [];
+  #patience = PATIENCE;
+  /** Those that are being looked at. */
+  #changes = 0;
+  /** What the container's network files were given before this process rested. */
+  #files: Map<string, string> | undefined;
   /** While it waits to start the container again. */
   readonly #woken = Promise.withResolvers<void>();
 
-  /** @param database one that is open already, if it is this engine's store */
-  constructor(request: StartRequest, connection: OwnedFd, database: Database | undefined) {
+  /**
+   * @param connection to whoever asked for it
+   * @param database one that is open already, if it is this engine's store
+   * @param rested what it was before it rested
+   */
+  constructor(request: StartRequest, connection: OwnedFd, database: Database | undefined, rested?: Held) {
     this.#request = request;
     this.#connection = connection;
     this.#layout = Layout.fromArguments(...request.layout);
     this.#store = new KeptStore(this.#layout.database, database);
     const fifos = this.#layout.container(request.id);
     const terminal = request.spec.process.terminal === true;
-    this.#stdio = request.takesOver ? ContainerStdio.takeOver(fifos) : new ContainerStdio({ terminal, stdin: request.stdin !== "none", fifos });
+    if (rested) this.#stdio = ContainerStdio.goOn(rested);
+    else if (request.takesOver) this.#stdio = ContainerStdio.takeOver(fifos);
+    else this.#stdio = new ContainerStdio({ terminal, stdin: request.stdin !== "none", fifos });
+    this.#mounts = rested?.mounts;
     this.#audience = new Audience(terminal);
   }
 
@@ -139,10 +173,73 @@ export class Monitor {
     return client;
   }
 
-  // A container that lives on leaves its monitor nothing to do for long.
-  #rest(): void {
+  /** After a rest. */
+  async goOn({ pid, startTime, child: childPid, patience, since, files }: RestingState): Promise<void> {
+    const wasWorthIt = Date.now() - since > WORTH_IT * patience;
+    this.#patience = wasWorthIt ? PATIENCE : Math.min(patience * 2, MOST_PATIENCE);
+    this.#files = new Map(files);
+    this.#cgroup = openCgroup(this.#request.spec.linux.cgroupsPath ?? "");
+    const log = await ContainerLog.open(this.#request.log, !this.#request.autoRemove);
+    listenForEnds();
+    const child = new Child(childPid);
+    const ended = child.exited.then((exitCode) => ({ exitCode, error: "" }));
+    const supervision = this.#supervise(log, { pid, startTime, ended, child: childPid });
+    // What a command wanted before there was a handler.
+    if (!child.hasEnded()) await this.changed();
+    await supervision;
+    this.#store.end();
+  }
+
+  // A container that lives on leaves its monitor nothing to do for long: it gives back memory, or rests.
+  #restLater(log: ContainerLog, output: Output, running: Supervised): Disposable {
+    const mayRest = running.child !== undefined && canRest(this.#request);
+    let isCollected = !mayRest || this.#patience > PATIENCE;
+    const collecting = isCollected ? setTimeout(() => this.#collect(), COLLECT_AFTER) : undefined;
+    const look = () => {
+      const missing = this.#patience - output.quietFor;
+      if (this.#network?.hasResolver) later = undefined;
+      else if (missing > 0) later = setTimeout(look, missing);
+      else if (isIdle()) {
+        // What comes from now on finds it at rest; what came before, and was not heard of yet, is heard of until then.
+        blockSignals(OF_MONITORS);
+        later = setTimeout(rest, HEARING);
+        return;
+      } else {
+        this.#patience = Math.min(this.#patience * 2, MOST_PATIENCE);
+        later = setTimeout(look, this.#patience);
+      }
+      if (!isCollected) this.#collect();
+      isCollected = true;
+    };
+    const isIdle = () => this.#audience.isEmpty && this.#changes === 0 && log.isIdle;
+    const rest = () => {
+      const stillIdle = isIdle() && output.quietFor > HEARING;
+      if (stillIdle) this.#rest(running);
+      unblockSignals();
+      if (stillIdle) this.#collect();
+      else look();
+    };
+    let later = mayRest ? setTimeout(look, this.#patience) : undefined;
+    return {
+      [Symbol.dispose]() {
+        clearTimeout(collecting);
+        clearTimeout(later);
+      },
+    };
+  }
+
+  #collect(): void {
     this.#store.rest(this.#request.id);
     collectGarbage();
+  }
+
+  // Returns where it cannot.
+  #rest({ pid, startTime, child = pid }: Supervised): void {
+    const isOpen = this.#store.rest(this.#request.id);
+    const files = [...(this.#network?.files ?? this.#files ?? [])];
+    const state = { request: lasting(this.#request), pid, startTime, child, patience: this.#patience, since: Date.now(), files };
+    const held = { stdout: this.#stdio.output("stdout"), stderr: this.#stdio.output("stderr"), mounts: this.#mounts };
+    becomeResting(state, held, isOpen ? this.#layout.database : undefined);
   }
 
   // Claims the container and starts it.
@@ -185,7 +282,7 @@ export class Monitor {
     else client.close();
     const ended = child.exited.then((exitCode) => ({ exitCode, error: "" }));
     const brief = attach && stdin === "none" ? { child, others: [client.descriptor] } : undefined;
-    await this.#supervise(log, { pid, startTime, ended, ...(brief && { brief }) });
+    await this.#supervise(log, { pid, startTime, ended, child: child.pid, ...(brief && { brief }) });
   }
 
   async #takeOver({ pid, startTime }: ProcessIdentity): Promise<void> {
@@ -207,11 +304,11 @@ export class Monitor {
       return this.#audience.deliver(stream, chunk) as Promise<void> | undefined;
     };
     const output = new Output(this.#stdio, receive, running.brief);
-    const resting = setTimeout(() => this.#rest(), REST_AFTER);
+    const resting = this.#restLater(log, output, running);
     mark("tell the start");
     const { exitCode, error } = await running.ended;
     mark("wait for the end");
-    clearTimeout(resting);
+    resting[Symbol.dispose]();
     health?.stop();
     const oomKilled = (this.#cgroup?.oomKills() ?? 0) > 0;
     // With a PID namespace of its own everything in it is dead already.
@@ -328,14 +425,19 @@ export class Monitor {
   // A container without networks of its own needs none of that.
   async #makeNetwork(): Promise<ContainerNetwork> {
     const { ContainerNetwork } = await loadNetwork();
-    return new ContainerNetwork(this.#store, this.#layout, this.#request);
+    return new ContainerNetwork(this.#store, this.#layout, this.#request, this.#files);
   }
 
   /** Something about the container was changed by a command, or one wants to be called back. */
   async changed(): Promise<void> {
-    await this.#callBack();
-    if (!getContainer(this.#store.database, this.#request.id)?.process) this.#woken.resolve();
-    else await this.#networksChanged();
+    this.#changes++;
+    try {
+      await this.#callBack();
+      if (!getContainer(this.#store.database, this.#request.id)?.process) this.#woken.resolve();
+      else await this.#networksChanged();
+    } finally {
+      this.#changes--;
+    }
   }
 
   async #callBack(): Promise<void> {

@@ -36,6 +36,11 @@ export class Output {
     this.#end = this.#read(stdio, pass, brief);
   }
 
+  /** Milliseconds since something came. */
+  get quietFor(): number {
+    return performance.now() - this.#last;
+  }
+
   async #read(stdio: ContainerStdio, receive: OutputReceiver, brief?: Brief): Promise<void> {
     try {
       this.#finished = brief !== undefined && stdio.followBriefly(brief.child, receive, brief.others);

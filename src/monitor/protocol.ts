@@ -8,6 +8,7 @@ import type { FailureKind } from "../runtime/errors.ts";
 import type { Root } from "../runtime/rootfs/root.ts";
 import type { Process, Spec } from "../runtime/spec.ts";
 import type { Healthcheck, NetworkSettings } from "../store/container-config.ts";
+import { ROOTLESS_ALIVE } from "../store/layout.ts";
 import type { LogRequest } from "./log/container-log.ts";
 
 /** Frame: type (1 byte), length of the payload (4 bytes, little-endian), payload. */
@@ -65,6 +66,16 @@ export interface StartRequest {
   stdin: "none" | "open" | "once";
   /** Whether the output is to be sent over this connection. */
   attach: boolean;
+}
+
+/**
+ * Whether a container leaves its monitor a rest, see resting.ts: no terminal, no input, no checks, no ports, which it holds, and
+ * no user's own network or namespace.
+ */
+export function canRest({ spec, stdin, health, networking, userNetwork }: StartRequest): boolean {
+  if (userNetwork !== undefined || process.env[ROOTLESS_ALIVE] !== undefined) return false;
+  const hasPorts = networking.ports.length > 0 || networking.publishAll;
+  return spec.process.terminal !== true && stdin === "none" && health === undefined && !hasPorts;
 }
 
 /** How a container is probed. */

@@ -5,10 +5,11 @@ import { exitNow } from "../../ffi/process.ts";
 import { mark } from "../../ffi/trace.ts";
 import { startEarly } from "../runtime/spawn/here.ts";
 import { ROOTLESS_ALIVE } from "../store/layout.ts";
-import { MONITOR_NAME } from "./environment.ts";
+import { MONITOR_NAME, RESTING } from "./environment.ts";
 import { collectGarbage, Monitor } from "./monitor.ts";
 import { prepareAhead } from "./prepare-ahead.ts";
 import { CONTAINER_CHANGED, parseFrame, readFrame, type StartRequest } from "./protocol.ts";
+import { NOT_FOR_MONITORS, takeUp } from "./resting.ts";
 
 /** The descriptor on which a monitor talks to whoever started it. */
 const MONITOR_CONNECTION_FD = 3;
@@ -16,23 +17,37 @@ const MONITOR_CONNECTION_FD = 3;
 /**
  * Runs the role, and ends with its container.
  *
- * @param takesOver whether that runs already
+ * @param job what it is for, where it does not start one
  */
-export async function runMonitor(takesOver: boolean): Promise<never> {
-  await serveOne(takesOver);
+export async function runMonitor(job: "take-over" | typeof RESTING | undefined): Promise<never> {
+  if (job === RESTING) await goOn();
+  else await serveOne(job === "take-over");
   exitNow(0);
+}
+
+// From its rest to the end of its container.
+async function goOn(): Promise<void> {
+  const { state, held } = takeUp();
+  let monitor: Monitor | undefined;
+  prepareProcess(() => monitor);
+  using nobody = openat(AT_FDCWD, "/dev/null", O_WRONLY);
+  monitor = new Monitor(state.request, nobody, undefined, held);
+  await monitor.goOn(state);
+}
+
+function prepareProcess(monitor: () => Monitor | undefined): void {
+  writeFileSync("/proc/self/comm", MONITOR_NAME); // else `ps` and `pgrep` know it as exe
+  for (const signal of NOT_FOR_MONITORS) process.on(signal, () => {});
+  process.on(CONTAINER_CHANGED, () => void monitor()?.changed());
 }
 
 /** Waits for one {@link StartRequest}, and for the end of its container. */
 export async function serveOne(takesOver: boolean): Promise<void> {
-  writeFileSync("/proc/self/comm", MONITOR_NAME); // else `ps` and `pgrep` know it as exe
-  // What is sent to a terminal's or service's whole group is for the container's own stop signal to answer.
-  for (const signal of ["SIGHUP", "SIGINT", "SIGTERM", "SIGQUIT"] as const) process.on(signal, () => {});
+  let monitor: Monitor | undefined;
+  prepareProcess(() => monitor);
   // A user's namespace stays as long as somebody has this open.
   const alive = process.env[ROOTLESS_ALIVE];
   if (alive !== undefined) openat(AT_FDCWD, alive, O_WRONLY | O_NONBLOCK);
-  let monitor: Monitor | undefined;
-  process.on(CONTAINER_CHANGED, () => void monitor?.changed());
   // While whoever started it makes the container.
   if (!takesOver) startEarly();
   const connection = new OwnedFd(MONITOR_CONNECTION_FD);

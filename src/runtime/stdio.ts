@@ -111,6 +111,19 @@ export class ContainerStdio {
     return stdio;
   }
 
+  /** The output of a container whose monitor, this process, rested: of it what was not at its end. */
+  static goOn(outputs: Record<StreamName, OwnedFd | undefined>): ContainerStdio {
+    const stdio = new ContainerStdio({ terminal: true, stdin: false });
+    stdio.close();
+    for (const stream of ["stdout", "stderr"] as const) if (outputs[stream]) stdio.#outputs.push([stream, outputs[stream]]);
+    return stdio;
+  }
+
+  /** Where there is output to read. */
+  output(wanted: StreamName): OwnedFd | undefined {
+    return this.#outputs.find(([stream]) => stream === wanted)?.[1];
+  }
+
   /** Lets go of the container's ends, once it has them, and takes the terminal's master. */
   started(process: RunningProcess): void {
     for (const fd of this.#theirs.splice(0)) fd.close();

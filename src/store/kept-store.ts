@@ -31,17 +31,24 @@ export class KeptStore {
     if (this.#database) shortenWal(this.#database);
   }
 
-  /** Lets go of it, or of what it holds in memory, until it is needed again; by the monitor of a container that runs. */
-  rest(containerId: string): void {
+  /**
+   * Lets go of it, or of what it holds in memory, until it is needed again; by the monitor of a container that runs.
+   *
+   * @returns whether it is open
+   */
+  rest(containerId: string): boolean {
     try {
       const { database } = this;
       if (countOlder(database, containerId) >= KEEPERS) {
         this.#database = undefined;
         closeDatabase(database);
-      } else {
-        database.clearQueryCache();
-        database.run("PRAGMA shrink_memory");
+        return false;
       }
-    } catch {} // whoever needs it next is told
+      database.clearQueryCache();
+      database.run("PRAGMA shrink_memory");
+      return true;
+    } catch {
+      return false; // whoever needs it next is told
+    }
   }
 }

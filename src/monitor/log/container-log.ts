@@ -12,9 +12,11 @@ export interface LogRequest {
 export class ContainerLog {
   readonly #file: LogFile | undefined;
   readonly #lines: Lines;
+  readonly #hasDatagrams: boolean;
 
   private constructor(file: LogFile | undefined, datagrams: DatagramLog | undefined) {
     this.#file = file;
+    this.#hasDatagrams = datagrams !== undefined;
     this.#lines = new Lines((stream, bytes) => {
       file?.add(stream, bytes);
       datagrams?.add(stream, bytes);
@@ -32,6 +34,11 @@ export class ContainerLog {
 
   add(stream: StreamName, chunk: Buffer): void {
     this.#lines.add(stream, chunk);
+  }
+
+  /** Whether all that came is where another one, opened anew, goes on. */
+  get isIdle(): boolean {
+    return !this.#hasDatagrams && this.#lines.isIdle && this.#file?.isIdle !== false;
   }
 
   async close(): Promise<void> {

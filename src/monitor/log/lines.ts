@@ -38,6 +38,11 @@ export class Lines {
     this.#partial[stream] = pending;
   }
 
+  /** Whether no line waits for its rest. */
+  get isIdle(): boolean {
+    return this.#partial.stdout.length + this.#partial.stderr.length === 0;
+  }
+
   /** Hands on what is left of lines that never ended. */
   end(): void {
     for (const stream of ["stdout", "stderr"] as const) {

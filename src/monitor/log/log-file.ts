@@ -93,6 +93,11 @@ export class LogFile {
     this.#pump ??= this.#writeWaiting();
   }
 
+  /** Whether nothing waits, or has to be told later. */
+  get isIdle(): boolean {
+    return this.#pump === undefined && this.#lost === 0 && this.#compressing.size === 0;
+  }
+
   /** Tells a gap at the end, and closes the file once all is written. */
   async close(): Promise<void> {
     await this.#pump;

@@ -1,0 +1,112 @@
+/**
+ * Monitors of containers that neither write nor end. Such a one becomes its own loader, which waits (`rest` in ffi/loader.c)
+ * without Bun: a few pages of memory instead of megabytes. It stays the same process, so the container's parent and the owner
+ * of its record; what has to be known later stands in a file in memory. When the container writes or ends, or a command wants
+ * something, it becomes a monitor again.
+ */
+import { closeOnExecFrom, dup2, OwnedFd, position, readExactly, writeAll } from "../../ffi/fd.ts";
+import { readdirSync, readFileSync, readlinkSync } from "../../ffi/files.ts";
+import { call, tryCall } from "../../ffi/libc.ts";
+import { execve } from "../../ffi/process.ts";
+import { FIRST_RESTING_DESCRIPTOR, MONITOR_NAME, RESTING } from "./environment.ts";
+import { CONTAINER_CHANGED, type StartRequest } from "./protocol.ts";
+
+/** Descriptors of one that rests. `rest` in ffi/loader.c waits for some of them, and closes all below when it goes on. */
+const [STATE, STDOUT, STDERR, END, MOUNTS] = Array.from({ length: 5 }, (_, i) => FIRST_RESTING_DESCRIPTOR + i) as [
+  number,
+  number,
+  number,
+  number,
+  number,
+];
+
+/** What is sent to a terminal's or service's whole group is for the container's own stop signal to answer. */
+export const NOT_FOR_MONITORS = ["SIGHUP", "SIGINT", "SIGTERM", "SIGQUIT"] as const;
+
+/** All that a monitor has handlers for, which end with its program. */
+export const OF_MONITORS = [CONTAINER_CHANGED, ...NOT_FOR_MONITORS];
+
+export interface RestingState {
+  request: StartRequest;
+  pid: number;
+  startTime: number;
+  /** Ours, which ends with it. */
+  child: number;
+  /** Milliseconds of quiet before it rested. */
+  patience: number;
+  /** Milliseconds since 1970. */
+  since: number;
+  /** What the container's network files were given. */
+  files: [name: string, text: string][];
+}
+
+/** What a monitor holds besides. */
+export interface Held {
+  stdout: OwnedFd | undefined;
+  stderr: OwnedFd | undefined;
+  /** The container's mount namespace. */
+  mounts: OwnedFd | undefined;
+}
+
+/** What of a request is of use once the container runs. */
+export function lasting(request: StartRequest): StartRequest {
+  const { process, linux } = request.spec;
+  const spec = { process: { terminal: process.terminal }, linux: { cgroupsPath: linux.cgroupsPath } } as StartRequest["spec"];
+  return { ...request, spec, attach: false };
+}
+
+/**
+ * Becomes one that rests, with {@link OF_MONITORS} blocked. Returns where it cannot: before Linux 5.3.
+ *
+ * @param store path of a store that stays open, if it is: its locks are this process's, and tell others that it is in use
+ */
+export function becomeResting(state: RestingState, { stdout, stderr, mounts }: Held, store: string | undefined): void {
+  const pidfd = tryCall("pidfd_open", state.child, 0);
+  if (pidfd < 0) return;
+  const end = new OwnedFd(pidfd);
+  const memory = new OwnedFd(call("memfd_create", "berth-resting", 0));
+  writeAll(memory.fd, Buffer.from(JSON.stringify(state)));
+  const environment = readFileSync("/proc/self/environ", "latin1").split("\0").filter(Boolean);
+  closeOnExecFrom(3, () => readdirSync("/proc/self/fd").map(Number));
+  for (const [from, to] of [
+    [memory, STATE],
+    [stdout, STDOUT],
+    [stderr, STDERR],
+    [end, END],
+    [mounts, MOUNTS],
+  ] as const)
+    if (from) dup2(from.fd, to);
+  // Under their own numbers: whoever closes one of several for a file has no lock on it any more (fcntl(2)).
+  if (store !== undefined) for (const fd of openFiles(store)) dup2(fd, fd);
+  execve("/proc/self/exe", [MONITOR_NAME, "monitor", RESTING], environment);
+}
+
+// Of a database and its index: locks are theirs.
+function openFiles(path: string): number[] {
+  return readdirSync("/proc/self/fd")
+    .map(Number)
+    .filter((fd) => {
+      try {
+        return [path, `${path}-shm`].includes(readlinkSync(`/proc/self/fd/${fd}`));
+      } catch {
+        return false; // that of the listing
+      }
+    });
+}
+
+/** What one that rested left behind, of which the descriptors are the caller's. */
+export function takeUp(): { state: RestingState; held: Held } {
+  using memory = new OwnedFd(STATE);
+  const size = position(memory.fd);
+  call("lseek", memory.fd, 0, 0);
+  const state = JSON.parse(readExactly(memory.fd, size).toString()) as RestingState;
+  const owned = (fd: number) => {
+    try {
+      call("fcntl", fd, 2 /* F_SETFD */, 1 /* FD_CLOEXEC */);
+      return new OwnedFd(fd);
+    } catch {
+      return undefined; // it had none
+    }
+  };
+  return { state, held: { stdout: owned(STDOUT), stderr: owned(STDERR), mounts: owned(MOUNTS) } };
+}

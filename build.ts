@@ -6,7 +6,15 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSyn
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
-import { FIRST_RESTING_DESCRIPTOR, MONITOR_ENVIRONMENT, MONITOR_NAME, MONITOR_VARIABLE, RESTING } from "./src/monitor/environment.ts";
+import {
+  CHANGED,
+  FIRST_RESTING_DESCRIPTOR,
+  MONITOR_ENVIRONMENT,
+  MONITOR_NAME,
+  MONITOR_VARIABLE,
+  RESTING,
+  RESUMED,
+} from "./src/monitor/environment.ts";
 import { FIRST_OWN_DESCRIPTOR, SNAPSHOT_ENVIRONMENT, SNAPSHOT_NAME, TRIAL_NAME } from "./src/snapshot/environment.ts";
 
 const PT_LOAD = 1;
@@ -250,7 +258,7 @@ function definitions(): string[] {
     Object.entries(environment)
       .map(([name, value]) => `"${name}=${value}"`)
       .join(",");
-  const texts = { MONITOR_NAME, MONITOR_VARIABLE, RESTING, SNAPSHOT_NAME, TRIAL_NAME };
+  const texts = { MONITOR_NAME, MONITOR_VARIABLE, RESTING, RESUMED, CHANGED, SNAPSHOT_NAME, TRIAL_NAME };
   return [
     `-DMONITOR_ENVIRONMENT=${variables(MONITOR_ENVIRONMENT)}`,
     ...Object.entries(SNAPSHOT_ENVIRONMENT).map(([kind, environment]) => `-DSNAPSHOT_ENVIRONMENT_${kind}=${variables(environment)}`),

@@ -510,15 +510,16 @@ static void use_snapshot(uint64_t *stack, uint64_t connection, const uint64_t st
 }
 #endif
 
-// A monitor whose container neither writes nor ends: src/monitor/resting.ts, which blocked those signals, and knows these
-// descriptors. Returns when there is something to do; gives whether that is output alone, which can wait for a while.
+// A monitor whose container neither writes nor ends: src/monitor/resting.ts, which blocked its signals, and knows these
+// descriptors. Returns when there is something to do; the word that brought it here then says whether a command wants it to
+// look. Gives whether it is for output alone, which can wait for a while.
 enum { STATE = FIRST_RESTING_DESCRIPTOR, STANDARD_OUTPUT, STANDARD_ERROR, END };
-static int rest(void) {
-  enum { SIGHUP = 1, SIGINT = 2, SIGQUIT = 3, SIGUSR2 = 12, SIGTERM = 15, POLLIN = 1, POLLNVAL = 32, PR_SET_NAME = 15 };
+static int rest(char *word) {
+  enum { SIGHUP = 1, SIGINT = 2, SIGQUIT = 3, SIGUSR2 = 12, SIGTERM = 15, SIGURG = 23, POLLIN = 1, POLLNVAL = 32, PR_SET_NAME = 15, O_NONBLOCK = 04000 };
   static const char ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGUSR2, SIGTERM};
-  uint64_t changed = 1ul << (SIGUSR2 - 1), by_ignoring[4] = {1 /* SIG_IGN */}, no_signals = 0;
-  struct { int fd; short events, got; } polled[] = {
-    {END, POLLIN, 0}, {call(NR_signalfd4, -1, &changed, 8, O_CLOEXEC), POLLIN, 0}, {STANDARD_OUTPUT, POLLIN, 0}, {STANDARD_ERROR, POLLIN, 0}};
+  uint64_t told = 1ul << (SIGUSR2 - 1) | 1ul << (SIGURG - 1), by_ignoring[4] = {1 /* SIG_IGN */}, no_signals = 0;
+  int signals = call(NR_signalfd4, -1, &told, 8, O_CLOEXEC | O_NONBLOCK);
+  struct { int fd; short events, got; } polled[] = {{END, POLLIN, 0}, {signals, POLLIN, 0}, {STANDARD_OUTPUT, POLLIN, 0}, {STANDARD_ERROR, POLLIN, 0}};
   call(NR_prctl, PR_SET_NAME, MONITOR_NAME, 0, 0);
   for (int events = 0; !events;) {
     if (syscall6(NR_ppoll, (long)polled, 4, 0, 0, 8, 0) < 0) continue;
@@ -527,6 +528,10 @@ static int rest(void) {
       else events |= polled[i].got;
     }
   }
+  append(word, RESUMED);
+  uint32_t signal[32]; // struct signalfd_siginfo, 128 bytes
+  while (call(NR_read, signals, signal, sizeof signal, 0) == sizeof signal)
+    if (signal[0] == SIGUSR2) append(word, CHANGED);
   // What comes before Bun has handlers is found by looking.
   for (size_t i = 0; i < sizeof ignored; i++) call(NR_rt_sigaction, ignored[i], by_ignoring, 0, 8);
   call(NR_rt_sigprocmask, 2 /* SIG_SETMASK */, &no_signals, 0, 8);
@@ -546,7 +551,7 @@ __attribute__((used)) struct start prepare(uint64_t *stack) {
   uint64_t connection = -1, start[2] = {0};
   call(NR_clock_gettime, 1 /* CLOCK_MONOTONIC */, start, 0, 0);
   if (wants_monitor(stack)) stack = launch_monitor(stack, &connection);
-  int is_patient = is_called(stack, MONITOR_NAME, 3) && equal(arguments_of(stack)[2], RESTING) && rest();
+  int is_patient = is_called(stack, MONITOR_NAME, 3) && equal(arguments_of(stack)[2], RESTING) && rest(arguments_of(stack)[2]);
   ask_for_huge_pages();
 #if defined(__x86_64__)
   if (is_called(stack, SNAPSHOT_NAME, 4)) prepare_for_snapshot();

@@ -9,6 +9,7 @@ import { resolveContainer } from "./resolve-container.ts";
 import { releaseCgroup } from "./settle-record.ts";
 import { killAndSettle } from "./signal-container.ts";
 import { awaitProcess } from "./signal-process.ts";
+import { wakeMonitor } from "./tell-monitor.ts";
 
 export interface RemoveOptions {
   /** Kill it first if it runs. */
@@ -22,7 +23,9 @@ export interface RemoveOptions {
 /** Removes a container. Throws {@link EngineError} where it runs and `force` is not given. */
 export function removeContainer(engine: Engine, text: string, options: RemoveOptions): void {
   const { db, layout } = engine;
-  const { id, config, podId = "" } = resolveContainer(engine, text);
+  const found = resolveContainer(engine, text);
+  const { id, config, podId = "" } = found;
+  if (options.force) wakeMonitor(found);
   if (config.isInfra && !options.withPod)
     throw new EngineError(`container ${text} is the infra container of pod ${podId.slice(0, 12)} and cannot be removed without removing the pod`);
   // Bounded: each round somebody else got further with this container than we.

@@ -10,7 +10,7 @@ import { EngineError } from "./errors.ts";
 import { reconcile } from "./reconcile.ts";
 import { resolveContainer } from "./resolve-container.ts";
 import { awaitProcess, signalProcess } from "./signal-process.ts";
-import { tellMonitor } from "./tell-monitor.ts";
+import { tellMonitor, wakeMonitor } from "./tell-monitor.ts";
 
 const SIGKILL = 9;
 /** Docker's, in seconds. */
@@ -49,12 +49,22 @@ function send(engine: Engine, { id }: ContainerRecord, process: ProcessIdentity,
   signalProcess(process, signal);
 }
 
+/** Before a container is ended, if there is one: its monitor gets up meanwhile. */
+export function expectEnd(engine: Engine, text: string): void {
+  try {
+    wakeMonitor(resolveContainer(engine, text));
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error; // whoever ends it tells
+  }
+}
+
 /** `kill`: sends a signal to a running container. */
 export function killContainer(engine: Engine, text: string, signal: number): void {
   const record = resolveContainer(engine, text);
   if ((record.status !== "running" && record.status !== "paused") || !record.process) {
     throw new EngineError(`Cannot kill container: ${text}: Container ${record.id} is not running`);
   }
+  if (signal === SIGKILL) wakeMonitor(record);
   if (signal === SIGKILL || signal === signalNumber(record.config.stopSignal)) requestStop(engine.db, record.id);
   send(engine, record, record.process, signal);
   if (signal !== SIGKILL) return;
@@ -84,6 +94,7 @@ export interface StopOptions {
 export function stopContainer(engine: Engine, text: string, options: StopOptions): void {
   const signal = options.signal === undefined ? undefined : parseSignal(options.signal);
   const record = resolveContainer(engine, text);
+  wakeMonitor(record);
   requestStop(engine.db, record.id);
   if (isRestarting(record)) tellMonitor(record);
   if ((record.status !== "running" && record.status !== "paused") || !record.process) return;

@@ -1,15 +1,27 @@
 /** Makes a container's monitor look at its record again. */
 import { readFileSync } from "../../ffi/files.ts";
-import { MONITOR_NAME } from "../monitor/environment.ts";
+import { MONITOR_NAME, RESTING } from "../monitor/environment.ts";
 import { CONTAINER_CHANGED } from "../monitor/protocol.ts";
 import type { ContainerRecord } from "../store/containers.ts";
 import { isAlive } from "../store/process-identity.ts";
+
+const isCalled = (pid: number, ...words: string[]) => readFileSync(`/proc/${pid}/cmdline`, "latin1").startsWith(words.join("\0"));
+
+/**
+ * Wakes a monitor that rests (src/monitor/resting.ts): its container is about to end. Nothing where it does not; the signal is
+ * one that nobody minds.
+ */
+export function wakeMonitor({ owner }: ContainerRecord): void {
+  try {
+    if (owner && isCalled(owner.pid, MONITOR_NAME, "monitor", RESTING)) process.kill(owner.pid, "SIGURG");
+  } catch {} // gone by now
+}
 
 /** Nothing where its owner is no monitor: the command that just starts it again looks at the record by itself. */
 export function tellMonitor({ owner }: ContainerRecord): void {
   if (!owner || !isAlive(owner)) return;
   try {
-    if (!readFileSync(`/proc/${owner.pid}/cmdline`, "latin1").startsWith(MONITOR_NAME)) return;
+    if (!isCalled(owner.pid, MONITOR_NAME)) return;
     process.kill(owner.pid, CONTAINER_CHANGED);
   } catch {
     // gone by now

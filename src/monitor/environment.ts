@@ -9,6 +9,10 @@ export const MONITOR_VARIABLE = "BERTH_MONITOR";
 /** A monitor's second argument where its container gave it nothing to do for a while: see resting.ts. */
 export const RESTING = "resting";
 
+/** What the loader makes of that word when it goes on, and where a command wants it to look at its record. As long as it is. */
+export const RESUMED = "resumed";
+export const CHANGED = "changed";
+
 /** The first of its descriptors then; what it keeps open besides has lower ones, what goes on from a snapshot higher ones. */
 export const FIRST_RESTING_DESCRIPTOR = 700;
 

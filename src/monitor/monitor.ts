@@ -173,8 +173,12 @@ export class Monitor {
     return client;
   }
 
-  /** After a rest. */
-  async goOn({ pid, startTime, child: childPid, patience, since, files }: RestingState): Promise<void> {
+  /**
+   * After a rest.
+   *
+   * @param isChanged whether a command wants it to look at the record
+   */
+  async goOn({ pid, startTime, child: childPid, patience, since, files }: RestingState, isChanged: boolean): Promise<void> {
     const wasWorthIt = Date.now() - since > WORTH_IT * patience;
     this.#patience = wasWorthIt ? PATIENCE : Math.min(patience * 2, MOST_PATIENCE);
     this.#files = new Map(files);
@@ -184,8 +188,12 @@ export class Monitor {
     const child = new Child(childPid);
     const ended = child.exited.then((exitCode) => ({ exitCode, error: "" }));
     const supervision = this.#supervise(log, { pid, startTime, ended, child: childPid });
-    // What a command wanted before there was a handler.
-    if (!child.hasEnded()) await this.changed();
+    // Also what one wanted before there was a handler.
+    if (isChanged && !child.hasEnded()) await this.changed();
+    else if (!child.hasEnded()) {
+      const later = setTimeout(() => void this.changed(), HEARING);
+      void child.exited.then(() => clearTimeout(later));
+    }
     await supervision;
     this.#store.end();
   }

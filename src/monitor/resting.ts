@@ -23,8 +23,8 @@ const [STATE, STDOUT, STDERR, END, MOUNTS] = Array.from({ length: 5 }, (_, i) =>
 /** What is sent to a terminal's or service's whole group is for the container's own stop signal to answer. */
 export const NOT_FOR_MONITORS = ["SIGHUP", "SIGINT", "SIGTERM", "SIGQUIT"] as const;
 
-/** All that a monitor has handlers for, which end with its program. */
-export const OF_MONITORS = [CONTAINER_CHANGED, ...NOT_FOR_MONITORS];
+/** All that a monitor has handlers for, which end with its program, and what wakes one that rests. */
+export const OF_MONITORS = [CONTAINER_CHANGED, ...NOT_FOR_MONITORS, "SIGURG"];
 
 export interface RestingState {
   request: StartRequest;

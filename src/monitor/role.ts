@@ -5,10 +5,10 @@ import { exitNow } from "../../ffi/process.ts";
 import { mark } from "../../ffi/trace.ts";
 import { startEarly } from "../runtime/spawn/here.ts";
 import { ROOTLESS_ALIVE } from "../store/layout.ts";
-import { MONITOR_NAME, RESTING } from "./environment.ts";
+import { CHANGED, MONITOR_NAME, RESUMED } from "./environment.ts";
 import { collectGarbage, Monitor } from "./monitor.ts";
 import { prepareAhead } from "./prepare-ahead.ts";
-import { CONTAINER_CHANGED, parseFrame, readFrame, type StartRequest } from "./protocol.ts";
+import { CONTAINER_CHANGED, canRest, parseFrame, readFrame, type StartRequest } from "./protocol.ts";
 import { NOT_FOR_MONITORS, takeUp } from "./resting.ts";
 
 /** The descriptor on which a monitor talks to whoever started it. */
@@ -19,20 +19,20 @@ const MONITOR_CONNECTION_FD = 3;
  *
  * @param job what it is for, where it does not start one
  */
-export async function runMonitor(job: "take-over" | typeof RESTING | undefined): Promise<never> {
-  if (job === RESTING) await goOn();
+export async function runMonitor(job: "take-over" | typeof RESUMED | typeof CHANGED | undefined): Promise<never> {
+  if (job === RESUMED || job === CHANGED) await goOn(job === CHANGED);
   else await serveOne(job === "take-over");
   exitNow(0);
 }
 
 // From its rest to the end of its container.
-async function goOn(): Promise<void> {
+async function goOn(isChanged: boolean): Promise<void> {
   const { state, held } = takeUp();
   let monitor: Monitor | undefined;
   prepareProcess(() => monitor);
   using nobody = openat(AT_FDCWD, "/dev/null", O_WRONLY);
   monitor = new Monitor(state.request, nobody, undefined, held);
-  await monitor.goOn(state);
+  await monitor.goOn(state, isChanged);
 }
 
 function prepareProcess(monitor: () => Monitor | undefined): void {
@@ -58,7 +58,7 @@ export async function serveOne(takesOver: boolean): Promise<void> {
   mark("wait for the request");
   const request = parseFrame<StartRequest>(frame.payload);
   // What is in the background may live for long; what loading left behind, a start would leave its own beside.
-  if (!request.attach) collectGarbage();
+  if (!request.attach && !canRest(request)) collectGarbage();
   monitor = new Monitor(request, connection, store);
   await monitor.run();
 }

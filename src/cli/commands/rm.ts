@@ -1,6 +1,7 @@
 import { NotFound } from "../../engine/errors.ts";
 import { removeContainer } from "../../engine/remove-container.ts";
 import { removeLink } from "../../engine/remove-link.ts";
+import { expectEnd } from "../../engine/signal-container.ts";
 import { defineCommand } from "../command.ts";
 import { forEach } from "../each.ts";
 
@@ -18,7 +19,8 @@ export default defineCommand({
   },
   args: { min: 1 },
   async run({ engine }, flags, args) {
-    return forEach(args, (name) => {
+    return forEach(args, (name, next) => {
+      if (flags.force && next !== undefined) expectEnd(engine, next);
       if (flags.link) {
         removeLink(engine, name);
         console.log(name);

@@ -1,4 +1,4 @@
-import { stopContainer } from "../../engine/signal-container.ts";
+import { expectEnd, stopContainer } from "../../engine/signal-container.ts";
 import { defineCommand } from "../command.ts";
 import { forEach } from "../each.ts";
 import { STOP_FLAGS, stopOptions } from "../stop-flags.ts";
@@ -9,7 +9,8 @@ export default defineCommand({
   args: { min: 1 },
   async run({ engine }, flags, args) {
     const options = stopOptions(flags);
-    return forEach(args, (name) => {
+    return forEach(args, (name, next) => {
+      if (next !== undefined) expectEnd(engine, next);
       stopContainer(engine, name, options);
       console.log(name);
     });

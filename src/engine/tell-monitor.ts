@@ -1,7 +1,7 @@
 /** Makes a container's monitor look at its record again. */
 import { readFileSync } from "../../ffi/files.ts";
 import { MONITOR_NAME, RESTING } from "../monitor/environment.ts";
-import { CONTAINER_CHANGED } from "../monitor/protocol.ts";
+import { CONTAINER_CHANGED, WAKE } from "../monitor/protocol.ts";
 import type { ContainerRecord } from "../store/containers.ts";
 import { isAlive } from "../store/process-identity.ts";
 
@@ -13,7 +13,7 @@ const isCalled = (pid: number, ...words: string[]) => readFileSync(`/proc/${pid}
  */
 export function wakeMonitor({ owner }: ContainerRecord): void {
   try {
-    if (owner && isCalled(owner.pid, MONITOR_NAME, "monitor", RESTING)) process.kill(owner.pid, "SIGURG");
+    if (owner && isCalled(owner.pid, MONITOR_NAME, "monitor", RESTING)) process.kill(owner.pid, WAKE);
   } catch {} // gone by now
 }
 

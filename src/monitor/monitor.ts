@@ -52,13 +52,14 @@ import {
   FrameSocket,
   FrameType,
   type HealthRequest,
+  OF_MONITORS,
   parseFrame,
   type Resize,
   type Started,
   type StartRequest,
 } from "./protocol.ts";
 import { restartDelay, startAgain } from "./restart.ts";
-import { becomeResting, type Held, lasting, OF_MONITORS, type RestingState } from "./resting.ts";
+import type { Held, RestingState } from "./resting.ts";
 
 // Seldom needed.
 const loadHooks = () => require("../runtime/hooks.ts") as typeof import("../runtime/hooks.ts");
@@ -243,6 +244,7 @@ export class Monitor {
 
   // Returns where it cannot.
   #rest({ pid, startTime, child = pid }: Supervised): void {
+    const { becomeResting, lasting } = require("./resting.ts") as typeof import("./resting.ts");
     const isOpen = this.#store.rest(this.#request.id);
     const files = [...(this.#network?.files ?? this.#files ?? [])];
     const state = { request: lasting(this.#request), pid, startTime, child, patience: this.#patience, since: Date.now(), files };

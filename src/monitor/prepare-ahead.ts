@@ -8,6 +8,7 @@ import { openDatabase } from "../store/database.ts";
 import { Layout } from "../store/layout.ts";
 
 export const loadNetwork = once(() => import("./container-network.ts"));
+export const loadResting = once(() => import("./resting.ts"));
 export const loadRehearsal = once(() => import("./rehearsal.ts"));
 
 /**

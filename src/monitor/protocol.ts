@@ -40,6 +40,15 @@ export type FrameType = (typeof FrameType)[keyof typeof FrameType];
  */
 export const CONTAINER_CHANGED = "SIGUSR2";
 
+/** What is sent to a terminal's or service's whole group is for the container's own stop signal to answer. */
+export const NOT_FOR_MONITORS = ["SIGHUP", "SIGINT", "SIGTERM", "SIGQUIT"] as const;
+
+/** Wakes a monitor that rests, see resting.ts; nobody else minds it. */
+export const WAKE = "SIGURG";
+
+/** All that a monitor has handlers for, which end with its program, and what wakes it then. */
+export const OF_MONITORS = [CONTAINER_CHANGED, ...NOT_FOR_MONITORS, WAKE];
+
 /** What a monitor is to do; the record in the store is for everybody else. */
 export interface StartRequest {
   id: string;

@@ -9,7 +9,7 @@ import { readdirSync, readFileSync, readlinkSync } from "../../ffi/files.ts";
 import { call, tryCall } from "../../ffi/libc.ts";
 import { execve } from "../../ffi/process.ts";
 import { FIRST_RESTING_DESCRIPTOR, MONITOR_NAME, RESTING } from "./environment.ts";
-import { CONTAINER_CHANGED, type StartRequest } from "./protocol.ts";
+import type { StartRequest } from "./protocol.ts";
 
 /** Descriptors of one that rests. `rest` in ffi/loader.c waits for some of them, and closes all below when it goes on. */
 const [STATE, STDOUT, STDERR, END, MOUNTS] = Array.from({ length: 5 }, (_, i) => FIRST_RESTING_DESCRIPTOR + i) as [
@@ -19,12 +19,6 @@ const [STATE, STDOUT, STDERR, END, MOUNTS] = Array.from({ length: 5 }, (_, i) =>
   number,
   number,
 ];
-
-/** What is sent to a terminal's or service's whole group is for the container's own stop signal to answer. */
-export const NOT_FOR_MONITORS = ["SIGHUP", "SIGINT", "SIGTERM", "SIGQUIT"] as const;
-
-/** All that a monitor has handlers for, which end with its program, and what wakes one that rests. */
-export const OF_MONITORS = [CONTAINER_CHANGED, ...NOT_FOR_MONITORS, "SIGURG"];
 
 export interface RestingState {
   request: StartRequest;
@@ -56,7 +50,7 @@ export function lasting(request: StartRequest): StartRequest {
 }
 
 /**
- * Becomes one that rests, with {@link OF_MONITORS} blocked. Returns where it cannot: before Linux 5.3.
+ * Becomes one that rests, with OF_MONITORS blocked (protocol.ts). Returns where it cannot: before Linux 5.3.
  *
  * @param store path of a store that stays open, if it is: its locks are this process's, and tell others that it is in use
  */

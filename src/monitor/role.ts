@@ -7,9 +7,8 @@ import { startEarly } from "../runtime/spawn/here.ts";
 import { ROOTLESS_ALIVE } from "../store/layout.ts";
 import { CHANGED, MONITOR_NAME, RESUMED } from "./environment.ts";
 import { collectGarbage, Monitor } from "./monitor.ts";
-import { prepareAhead } from "./prepare-ahead.ts";
-import { CONTAINER_CHANGED, canRest, parseFrame, readFrame, type StartRequest } from "./protocol.ts";
-import { NOT_FOR_MONITORS, takeUp } from "./resting.ts";
+import { loadResting, prepareAhead } from "./prepare-ahead.ts";
+import { CONTAINER_CHANGED, canRest, NOT_FOR_MONITORS, parseFrame, readFrame, type StartRequest } from "./protocol.ts";
 
 /** The descriptor on which a monitor talks to whoever started it. */
 const MONITOR_CONNECTION_FD = 3;
@@ -27,6 +26,7 @@ export async function runMonitor(job: "take-over" | typeof RESUMED | typeof CHAN
 
 // From its rest to the end of its container.
 async function goOn(isChanged: boolean): Promise<void> {
+  const { takeUp } = await loadResting();
   const { state, held } = takeUp();
   let monitor: Monitor | undefined;
   prepareProcess(() => monitor);

@@ -168,10 +168,10 @@ test("memory that was given back is zeros again", () => {
   expect(out.trim()).toBe("25 2200000");
 });
 
-test("a container in the background has a monitor that started by itself: it needs less memory", () => {
+test("a container in the background that leaves its monitor no rest has one that started by itself: it needs less memory", () => {
   const out = inOwnRun(`
     $B run --rm bb true; made command; made monitor
-    for flags in -d -itd -dP --detach; do
+    for flags in -dt -itd -dP "--detach -p 80"; do
       $B run $flags --name a bb sleep 100 > /dev/null
       M=$(awk '{print $4}' /proc/$($B inspect -f '{{.State.Pid}}' a)/stat)
       grep -c $S/ /proc/$M/maps || true
@@ -184,12 +184,24 @@ test("a container in the background has a monitor that started by itself: it nee
   expect(out).toBe(Array(8).fill("0").join("\n"));
 });
 
+test("any other one has a monitor that goes on from a snapshot, and after its rest again", () => {
+  const out = inOwnRun(`
+    $B run --rm bb true; made command; made monitor
+    uses() { if grep -q $S/ /proc/$M/maps; then echo yes; else echo no; fi; }
+    $B run --detach --name a --net none bb sleep 100 > /dev/null
+    M=$(awk '{print $4}' /proc/$($B inspect -f '{{.State.Pid}}' a)/stat)
+    uses; sleep 3; uses; kill -s URG $M; sleep 0.5; uses
+    $B rm -f a > /dev/null
+  `);
+  expect(out).toBe("yes\nno\nyes");
+});
+
 test("the monitor of a container that does nothing does nothing", async () => {
   await engine.ok("run", "-d", "--name", "idle", "bb", "sleep", "100");
   const init = await engine.inspect("idle", "{{.State.Pid}}");
   const monitor = /^PPid:\t(\d+)$/m.exec(await Bun.file(`/proc/${init}/status`).text())?.[1];
   const wakes = async () => /^voluntary_ctxt_switches:\t(\d+)$/m.exec(await Bun.file(`/proc/${monitor}/status`).text())?.[1];
-  await Bun.sleep(1000); // until it has come to rest
+  await Bun.sleep(3000); // until it has come to rest
   const before = await wakes();
   await Bun.sleep(2500);
   expect(await wakes()).toBe(before as string);

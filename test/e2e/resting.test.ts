@@ -1,0 +1,165 @@
+/** Monitors that rest: small, and there again when their container writes or ends, or a command wants something. */
+import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { TestEngine, until } from "./engine.ts";
+
+let engine: TestEngine;
+const N = ["--network", "none"];
+
+beforeAll(async () => {
+  engine = await TestEngine.make();
+});
+afterAll(() => engine[Symbol.asyncDispose]());
+afterEach(async () => {
+  const ids = (await engine.ok("ps", "-aq")).split("\n").filter(Boolean);
+  if (ids.length > 0) await engine.ok("rm", "-f", "-v", ...ids);
+});
+
+const start = (name: string, flags: string[], ...command: string[]) => engine.ok("run", "-d", "--name", name, ...flags, "bb", ...command);
+const monitorOf = async (name: string) =>
+  Number(
+    readFileSync(`/proc/${await engine.inspect(name, "{{.State.Pid}}")}/stat`, "utf8")
+      .split(") ")[1]
+      ?.split(" ")[1],
+  );
+const isResting = (monitor: number) => readFileSync(`/proc/${monitor}/cmdline`, "utf8") === "berth-monitor\0monitor\0resting\0";
+async function rested(name: string): Promise<number> {
+  const monitor = await monitorOf(name);
+  await until(`the monitor of ${name} rests`, () => isResting(monitor));
+  return monitor;
+}
+/** KiB that no other process has. */
+const memoryOf = (monitor: number) =>
+  [...readFileSync(`/proc/${monitor}/smaps_rollup`, "utf8").matchAll(/^Private_\w+: +(\d+)/gm)].reduce(
+    (sum, [, kilobytes]) => sum + Number(kilobytes),
+    0,
+  );
+
+test.each(["none", "bridge", "host"])("one that rests has next to no memory and does nothing, network %s", async (network) => {
+  await start("quiet", ["--network", network], "sleep", "1000");
+  const monitor = await rested("quiet");
+  expect(readFileSync(`/proc/${monitor}/comm`, "utf8")).toBe("berth-monitor\n");
+  expect(readdirSync(`/proc/${monitor}/task`)).toHaveLength(1);
+  expect(memoryOf(monitor)).toBeLessThan(256);
+  const switches = () => readFileSync(`/proc/${monitor}/status`, "utf8").match(/ctxt_switches:\t\d+/g);
+  const before = switches();
+  await Bun.sleep(1000);
+  expect(switches()).toEqual(before);
+  // Its own, and of the store both files whose locks say that it is in use.
+  const open = readdirSync(`/proc/${monitor}/fd`).map((fd) => readlinkSync(`/proc/${monitor}/fd/${fd}`).replace(/.*\//, ""));
+  expect(open.filter((name) => /^(berth.db|std)/.test(name)).sort()).toEqual(["berth.db", "berth.db-shm", "stderr", "stdout"]);
+  expect(open.length).toBeLessThan(14);
+});
+
+test("what its container writes is in the log, all of it and once; then it rests again", async () => {
+  await start("writes", N, "sh", "-c", "echo first; sleep 3; seq 1 200000; echo last >&2; sleep 1000");
+  const monitor = await rested("writes");
+  const expected = `first\n${Array.from({ length: 200_000 }, (_, i) => i + 1).join("\n")}`;
+  await until("all of it", async () => (await engine.run("logs", "writes")).stderr === "last\n");
+  expect(await engine.ok("logs", "writes")).toBe(expected);
+  expect(await rested("writes")).toBe(monitor);
+});
+
+test("a line that is not ended keeps it up, and is lost by no rest", async () => {
+  await start("asks", N, "sh", "-c", "printf 'name: '; sleep 3.5; echo nobody; sleep 1000");
+  const monitor = await monitorOf("asks");
+  await Bun.sleep(3000);
+  expect(isResting(monitor)).toBe(false);
+  await until("the line", async () => (await engine.ok("logs", "asks")) === "name: nobody");
+});
+
+test("an end: its code, what was written last, --rm, and restarts", async () => {
+  const waited = [start("seven", N, "sh", "-c", "sleep 2.5; echo bye; exit 7"), start("gone", [...N, "--rm"], "sleep", "2.5")];
+  await start("again", [...N, "--restart", "on-failure:1"], "sh", "-c", "echo life; sleep 2.5; exit 3");
+  await Promise.all(waited);
+  await rested("seven");
+  expect(await engine.ok("wait", "seven")).toBe("7");
+  expect(await engine.ok("logs", "seven")).toBe("bye");
+  await until("it is removed", async () => (await engine.run("inspect", "gone")).exitCode !== 0);
+  await until("its second life", async () => (await engine.inspect("again", "{{.RestartCount}} {{.State.Status}}")) === "1 running");
+  await rested("again");
+  await until("its end", async () => (await engine.inspect("again", "{{.State.Status}} {{.State.ExitCode}}")) === "exited 3");
+  expect(await engine.ok("logs", "again")).toBe("life\nlife");
+});
+
+test("commands find it: exec, stop, kill, rm, pause, rename, a network more", async () => {
+  const trap = ["sh", "-c", "trap 'exit 9' TERM; sleep 1000 & wait"];
+  await Promise.all(["one", "two", "three"].map((name) => start(name, [], ...trap)));
+  for (const name of ["one", "two", "three"]) await rested(name);
+  expect(await engine.ok("exec", "one", "echo", "hi")).toBe("hi");
+  await engine.ok("rename", "one", "uno");
+  await engine.ok("network", "create", "more");
+  await engine.ok("network", "connect", "more", "uno");
+  const address = await engine.inspect("uno", "{{.NetworkSettings.Networks.more.IPAddress}}");
+  await until("its hosts", async () => (await engine.ok("exec", "uno", "cat", "/etc/hosts")).includes(address));
+  expect(await engine.ok("exec", "uno", "nslookup", "uno")).toContain(address);
+  await engine.ok("pause", "two");
+  await engine.ok("unpause", "two");
+  await engine.ok("stop", "uno", "two");
+  for (const name of ["uno", "two"]) expect(await engine.inspect(name, "{{.State.Status}} {{.State.ExitCode}}")).toBe("exited 9");
+  await engine.ok("rm", "-f", "three", "uno");
+  await engine.ok("network", "rm", "more");
+});
+
+test("who attaches sees what comes, also in the moment in which it goes to rest", async () => {
+  const names = Array.from({ length: 12 }, (_, i) => `c${i}`);
+  const begun = performance.now();
+  const seen = names.map(async (name, i) => {
+    await start(name, N, "sh", "-c", "sleep 4; echo hello; exit 5");
+    const started = performance.now();
+    await Bun.sleep(Math.max(0, 1950 + i * 12 - (performance.now() - started)));
+    const { stdout, exitCode } = await engine.run("attach", "--no-stdin", name);
+    return [stdout, exitCode];
+  });
+  expect(await Promise.all(seen)).toEqual(names.map(() => ["hello\n", 5]));
+  expect(performance.now() - begun).toBeLessThan(20_000);
+});
+
+test("signals to its group are not for it", async () => {
+  await start("session", N, "sleep", "1000");
+  const monitor = await rested("session");
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGURG", "SIGTERM"] as const) process.kill(monitor, signal);
+  await until("it is awake", () => !isResting(monitor));
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGURG"] as const) process.kill(monitor, signal);
+  expect(await rested("session")).toBe(monitor);
+  expect(await engine.inspect("session", "{{.State.Status}}")).toBe("running");
+});
+
+test("killed, it has a successor", async () => {
+  await start("orphan", N, "sh", "-c", "sleep 3; echo later; sleep 1000");
+  const monitor = await rested("orphan");
+  process.kill(monitor, "SIGKILL");
+  await until("another one", async () => {
+    await engine.ok("ps");
+    return (await engine.inspect("orphan", "{{.State.TakenOverAt}}")) !== "0001-01-01T00:00:00Z";
+  });
+  await until("the log", async () => (await engine.ok("logs", "orphan")) === "later");
+  await engine.ok("rm", "-f", "orphan");
+});
+
+test("a log that is rotated goes on where it was", async () => {
+  await start("rotates", [...N, "--log-opt", "max-size=20k", "--log-opt", "max-file=3"], "sh", "-c", "seq 1 300; sleep 3; seq 301 900; sleep 1000");
+  await rested("rotates");
+  await until("all of it", async () => (await engine.ok("logs", "--tail", "1", "rotates")) === "900");
+  const numbers = (await engine.ok("logs", "rotates")).split("\n").map(Number);
+  expect(numbers).toEqual(Array.from({ length: numbers.length }, (_, i) => 900 - numbers.length + 1 + i));
+});
+
+test("a container that leaves it no rest: it stays, and needs no more than 4 MB", async () => {
+  await engine.ok("network", "create", "named");
+  const flags = {
+    port: ["-p", "127.0.0.1:18491:80"],
+    checked: ["--health-cmd", "true"],
+    named: ["--network", "named"],
+    input: ["-i"],
+    terminal: ["-t"],
+  };
+  await Promise.all(Object.entries(flags).map(([name, own]) => start(name, own, "sleep", "1000")));
+  await Bun.sleep(3000);
+  for (const name of Object.keys(flags)) expect({ name, isResting: isResting(await monitorOf(name)) }).toEqual({ name, isResting: false });
+  const anonymous = async (name: string) =>
+    Number(/^Anonymous: +(\d+)/m.exec(readFileSync(`/proc/${await monitorOf(name)}/smaps_rollup`, "utf8"))?.[1]);
+  for (const name of ["port", "input", "terminal"]) expect(await anonymous(name)).toBeLessThan(4600);
+  await engine.ok("rm", "-f", ...Object.keys(flags));
+  await engine.ok("network", "rm", "named");
+});

@@ -6,7 +6,7 @@
  */
 import { closeOnExecFrom, dup2, OwnedFd, position, readExactly, writeAll } from "../../ffi/fd.ts";
 import { readdirSync, readFileSync, readlinkSync } from "../../ffi/files.ts";
-import { call, tryCall } from "../../ffi/libc.ts";
+import { call, SyscallError, tryCall } from "../../ffi/libc.ts";
 import { execve } from "../../ffi/process.ts";
 import { FIRST_RESTING_DESCRIPTOR, MONITOR_NAME, RESTING } from "./environment.ts";
 import type { StartRequest } from "./protocol.ts";
@@ -50,29 +50,29 @@ export function lasting(request: StartRequest): StartRequest {
 }
 
 /**
- * Becomes one that rests, with OF_MONITORS blocked (protocol.ts). Returns where it cannot: before Linux 5.3.
+ * Becomes one that rests, with OF_MONITORS blocked (protocol.ts). Returns where it cannot: before Linux 5.3, or with few
+ * descriptors.
  *
  * @param store path of a store that stays open, if it is: its locks are this process's, and tell others that it is in use
  */
 export function becomeResting(state: RestingState, { stdout, stderr, mounts }: Held, store: string | undefined): void {
-  const pidfd = tryCall("pidfd_open", state.child, 0);
-  if (pidfd < 0) return;
-  const end = new OwnedFd(pidfd);
-  const memory = new OwnedFd(call("memfd_create", "berth-resting", 0));
-  writeAll(memory.fd, Buffer.from(JSON.stringify(state)));
-  const environment = readFileSync("/proc/self/environ", "latin1").split("\0").filter(Boolean);
-  closeOnExecFrom(3, () => readdirSync("/proc/self/fd").map(Number));
-  for (const [from, to] of [
-    [memory, STATE],
-    [stdout, STDOUT],
-    [stderr, STDERR],
-    [end, END],
-    [mounts, MOUNTS],
-  ] as const)
-    if (from) dup2(from.fd, to);
-  // Under their own numbers: whoever closes one of several for a file has no lock on it any more (fcntl(2)).
-  if (store !== undefined) for (const fd of openFiles(store)) dup2(fd, fd);
-  execve("/proc/self/exe", [MONITOR_NAME, "monitor", RESTING], environment);
+  const toList = () => readdirSync("/proc/self/fd").map(Number);
+  try {
+    using end = new OwnedFd(call("pidfd_open", state.child, 0));
+    using memory = new OwnedFd(call("memfd_create", "berth-resting", 0));
+    writeAll(memory.fd, Buffer.from(JSON.stringify(state)));
+    const environment = readFileSync("/proc/self/environ", "latin1").split("\0").filter(Boolean);
+    closeOnExecFrom(3, toList);
+    const kept = { [STATE]: memory, [STDOUT]: stdout, [STDERR]: stderr, [END]: end, [MOUNTS]: mounts };
+    for (const [number, file] of Object.entries(kept)) if (file) dup2(file.fd, Number(number));
+    // Under their own numbers: whoever closes one of several for a file has no lock on it any more (fcntl(2)).
+    if (store !== undefined) for (const fd of openFiles(store)) dup2(fd, fd);
+    execve("/proc/self/exe", [MONITOR_NAME, "monitor", RESTING], environment);
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    for (const number of [STATE, STDOUT, STDERR, END, MOUNTS]) tryCall("close", number);
+    closeOnExecFrom(3, toList);
+  }
 }
 
 // Of a database and its index: locks are theirs.

@@ -192,15 +192,25 @@ export class ContainerStdio {
       if (!hasCode(error, "EIO")) throw error; // a terminal, see readOutput
     }
     if (length > 0) return receive(stream, chunk.subarray(0, length));
+    this.#ended(output);
+    return undefined;
+  }
+
+  #ended(output: [StreamName, OwnedFd]): void {
+    const [, fd] = output;
     this.#outputs.splice(this.#outputs.indexOf(output), 1);
     if (fd !== this.#terminal) fd.close();
-    return undefined;
   }
 
   /** Reads all output; resolves when the container's ends are closed. */
   async readAll(receive: OutputReceiver): Promise<void> {
     await this.#waiting;
-    await Promise.all(this.#outputs.map(([stream, fd]) => readOutput(stream, fd, receive)));
+    await Promise.all(
+      this.#outputs.map(async (output) => {
+        await readOutput(...output, receive);
+        this.#ended(output);
+      }),
+    );
   }
 
   /**

@@ -51,6 +51,14 @@ test.each(["none", "bridge", "host"])("one that rests has next to no memory and 
   expect(open.length).toBeLessThan(14);
 });
 
+test("one whose container closed its output is not woken by that", async () => {
+  await start("silent", N, "sh", "-c", "echo all; exec > /dev/null 2>&1; sleep 1000");
+  const monitor = await rested("silent");
+  await Bun.sleep(1500);
+  expect(isResting(monitor)).toBe(true);
+  expect(await engine.ok("logs", "silent")).toBe("all");
+});
+
 test("what its container writes is in the log, all of it and once; then it rests again", async () => {
   await start("writes", N, "sh", "-c", "echo first; sleep 3; seq 1 200000; echo last >&2; sleep 1000");
   const monitor = await rested("writes");

@@ -121,6 +121,8 @@ export class Monitor {
   #patience = PATIENCE;
   /** Those that are being looked at. */
   #changes = 0;
+  /** Who was called back, and may not have said yet what for. */
+  #visitors = 0;
   /** What the container's network files were given before this process rested. */
   #files: Map<string, string> | undefined;
   /** While it waits to start the container again. */
@@ -220,7 +222,7 @@ export class Monitor {
       if (!isCollected) this.#collect();
       isCollected = true;
     };
-    const isIdle = () => this.#audience.isEmpty && this.#changes === 0 && log.isIdle;
+    const isIdle = () => this.#audience.isEmpty && this.#visitors + this.#changes === 0 && log.isIdle;
     const rest = () => {
       const stillIdle = isIdle() && output.quietFor > HEARING;
       if (stillIdle) this.#rest(running);
@@ -467,6 +469,7 @@ export class Monitor {
   }
 
   async #admit(fd: OwnedFd): Promise<void> {
+    this.#visitors++;
     const socket: FrameSocket = await FrameSocket.over(fd, {
       frame: (type, payload) => {
         if (type !== FrameType.attach) {
@@ -477,7 +480,10 @@ export class Monitor {
         socket.sendJson(FrameType.started, { pid, startTime, warnings: [] } satisfies Started);
         this.#audience.add({ socket, ...parseFrame<Attach>(payload), isWaitedFor: false });
       },
-      close: () => this.#audience.remove(socket),
+      close: () => {
+        this.#visitors--;
+        this.#audience.remove(socket);
+      },
     });
   }
 

@@ -5,7 +5,17 @@ import { CONTAINER_CHANGED, WAKE } from "../monitor/protocol.ts";
 import type { ContainerRecord } from "../store/containers.ts";
 import { isAlive } from "../store/process-identity.ts";
 
-const isCalled = (pid: number, ...words: string[]) => readFileSync(`/proc/${pid}/cmdline`, "latin1").startsWith(words.join("\0"));
+/** Looks, a millisecond apart, at a process that is just becoming another program and has no words. */
+const LOOKS = 50;
+
+function isCalled(pid: number, ...words: string[]): boolean {
+  for (let look = 0; look < LOOKS; look++) {
+    const text = readFileSync(`/proc/${pid}/cmdline`, "latin1");
+    if (text !== "") return text.startsWith(words.join("\0"));
+    Bun.sleepSync(1);
+  }
+  return false;
+}
 
 /**
  * Wakes a monitor that rests (src/monitor/resting.ts): its container is about to end. Nothing where it does not; the signal is

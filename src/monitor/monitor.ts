@@ -69,8 +69,9 @@ const COLLECT_AFTER = 300;
 /** How long its container has to be quiet the first time, and at most: each time that was too short it is twice as long. */
 const PATIENCE = 2000;
 const MOST_PATIENCE = 600_000;
-/** Milliseconds in which what a signal said is heard of. */
+/** Milliseconds in which what a signal said is heard of, and turns of the event loop after that. */
 const HEARING = 10;
+const TURNS = 3;
 /** A rest so many times as long as the quiet before it was none too soon. */
 const WORTH_IT = 10;
 
@@ -78,6 +79,11 @@ const WORTH_IT = 10;
 export function collectGarbage(): void {
   Bun.gc(true);
   Bun.shrink();
+}
+
+// A signal that came is told to its handler in a turn of the event loop; where many processes want to run, that may be late.
+async function heard(): Promise<void> {
+  for (let turn = 0; turn < TURNS; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 // A process's mount namespace. Its last process would free all mounts before anybody hears that it ended: a millisecond, for
@@ -208,12 +214,11 @@ export class Monitor {
     const collecting = isCollected ? setTimeout(() => this.#collect(), COLLECT_AFTER) : undefined;
     const look = () => {
       const missing = this.#patience - output.quietFor;
-      if (this.#network?.hasResolver) later = undefined;
-      else if (missing > 0) later = setTimeout(look, missing);
+      if (missing > 0) later = setTimeout(look, missing);
       else if (isIdle()) {
         // What comes from now on finds it at rest; what came before, and was not heard of yet, is heard of until then.
         blockSignals(OF_MONITORS);
-        later = setTimeout(rest, HEARING);
+        later = setTimeout(() => void heard().then(rest), HEARING);
         return;
       } else {
         this.#patience = Math.min(this.#patience * 2, MOST_PATIENCE);
@@ -222,17 +227,20 @@ export class Monitor {
       if (!isCollected) this.#collect();
       isCollected = true;
     };
-    const isIdle = () => this.#audience.isEmpty && this.#visitors + this.#changes === 0 && log.isIdle;
+    const isIdle = () => this.#audience.isEmpty && this.#visitors + this.#changes === 0 && log.isIdle && !this.#network?.hasResolver;
     const rest = () => {
+      if (isOver) return;
       const stillIdle = isIdle() && output.quietFor > HEARING;
       if (stillIdle) this.#rest(running);
       unblockSignals();
       if (stillIdle) this.#collect();
       else look();
     };
+    let isOver = false;
     let later = mayRest ? setTimeout(look, this.#patience) : undefined;
     return {
       [Symbol.dispose]() {
+        isOver = true;
         clearTimeout(collecting);
         clearTimeout(later);
       },

@@ -241,6 +241,7 @@ export class Monitor {
     return {
       [Symbol.dispose]() {
         isOver = true;
+        unblockSignals(); // a restart's program would have them blocked, too
         clearTimeout(collecting);
         clearTimeout(later);
       },

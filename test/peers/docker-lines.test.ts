@@ -18,6 +18,9 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await dockerd?.stop();
+  // What dockerd leaves mounted.
+  for (const line of readFileSync("/proc/mounts", "utf8").split("\n"))
+    if (line.split(" ")[1]?.startsWith(root)) Bun.spawnSync(["umount", "-l", line.split(" ")[1] as string]);
   rmSync(root, { recursive: true, force: true });
 });
 

@@ -515,14 +515,16 @@ static void use_snapshot(uint64_t *stack, uint64_t connection, const uint64_t st
 // look. Gives whether it is for output alone, which can wait for a while.
 enum { STATE = FIRST_RESTING_DESCRIPTOR, STANDARD_OUTPUT, STANDARD_ERROR, END };
 static int rest(char *word) {
-  enum { SIGHUP = 1, SIGINT = 2, SIGQUIT = 3, SIGUSR2 = 12, SIGTERM = 15, SIGURG = 23, POLLIN = 1, POLLNVAL = 32, PR_SET_NAME = 15, O_NONBLOCK = 04000 };
+  enum { SIGHUP = 1, SIGINT = 2, SIGQUIT = 3, SIGUSR2 = 12, SIGTERM = 15, SIGURG = 23, POLLIN = 1, POLLNVAL = 32, PR_SET_NAME = 15, O_NONBLOCK = 04000, EINTR = 4 };
   static const char ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGUSR2, SIGTERM};
   uint64_t told = 1ul << (SIGUSR2 - 1) | 1ul << (SIGURG - 1), by_ignoring[4] = {1 /* SIG_IGN */}, no_signals = 0;
   int signals = call(NR_signalfd4, -1, &told, 8, O_CLOEXEC | O_NONBLOCK);
   struct { int fd; short events, got; } polled[] = {{END, POLLIN, 0}, {signals, POLLIN, 0}, {STANDARD_OUTPUT, POLLIN, 0}, {STANDARD_ERROR, POLLIN, 0}};
   call(NR_prctl, PR_SET_NAME, MONITOR_NAME, 0, 0);
   for (int events = 0; !events;) {
-    if (syscall6(NR_ppoll, (long)polled, 4, 0, 0, 8, 0) < 0) continue;
+    long ready = syscall6(NR_ppoll, (long)polled, 4, 0, 0, 8, 0);
+    if (ready == -EINTR) continue;
+    if (ready < 0) break;
     for (int i = 0; i < 4; i++) {
       if (polled[i].got & POLLNVAL) polled[i].fd = -1; // it has none
       else events |= polled[i].got;

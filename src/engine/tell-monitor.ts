@@ -3,14 +3,14 @@ import { readFileSync } from "../../ffi/files.ts";
 import { MONITOR_NAME, RESTING } from "../monitor/environment.ts";
 import { CONTAINER_CHANGED, WAKE } from "../monitor/protocol.ts";
 import type { ContainerRecord } from "../store/containers.ts";
-import { isAlive } from "../store/process-identity.ts";
+import { isAlive, type ProcessIdentity } from "../store/process-identity.ts";
 
 /** Looks, a millisecond apart, at a process that is just becoming another program and has no words. */
 const LOOKS = 50;
 
-function isCalled(pid: number, ...words: string[]): boolean {
-  for (let look = 0; look < LOOKS; look++) {
-    const text = readFileSync(`/proc/${pid}/cmdline`, "latin1");
+function isCalled(owner: ProcessIdentity, ...words: string[]): boolean {
+  for (let look = 0; look < LOOKS && isAlive(owner); look++) {
+    const text = readFileSync(`/proc/${owner.pid}/cmdline`, "latin1");
     if (text !== "") return text.startsWith(words.join("\0"));
     Bun.sleepSync(1);
   }
@@ -23,16 +23,14 @@ function isCalled(pid: number, ...words: string[]): boolean {
  */
 export function wakeMonitor({ owner }: ContainerRecord): void {
   try {
-    if (owner && isCalled(owner.pid, MONITOR_NAME, "monitor", RESTING)) process.kill(owner.pid, WAKE);
+    if (owner && isCalled(owner, MONITOR_NAME, "monitor", RESTING)) process.kill(owner.pid, WAKE);
   } catch {} // gone by now
 }
 
 /** Nothing where its owner is no monitor: the command that just starts it again looks at the record by itself. */
 export function tellMonitor({ owner }: ContainerRecord): void {
-  if (!owner || !isAlive(owner)) return;
   try {
-    if (!isCalled(owner.pid, MONITOR_NAME)) return;
-    process.kill(owner.pid, CONTAINER_CHANGED);
+    if (owner && isCalled(owner, MONITOR_NAME)) process.kill(owner.pid, CONTAINER_CHANGED);
   } catch {
     // gone by now
   }

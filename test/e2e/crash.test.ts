@@ -230,6 +230,22 @@ describe("a full disk", () => {
     expect(kept * 11 + gaps.reduce((sum, bytes) => sum + bytes, 0)).toBe(11_000_000);
   });
 
+  test.each([0, 8])(
+    "a monitor that rested gets up all the same (beside %p others)",
+    (others) => {
+      const { stdout } = onSmallDisk(`"$0" import ${tar()} bb >/dev/null
+      i=0; while [ $i -lt ${others} ]; do "$0" run -d --network none bb /bin/busybox sleep 1000 >/dev/null; i=$((i+1)); done
+      "$0" run -d --name up bb /bin/sh -c '/bin/busybox sleep 4; echo lost; /bin/busybox sleep 2; echo seen; exit 3' >/dev/null
+      init=$("$0" inspect -f '{{.State.Pid}}' up); monitor=$(cut -d' ' -f4 /proc/$init/stat)
+      sleep 3; tr '\\0' ' ' < /proc/$monitor/cmdline; head -c 8m /dev/zero > $BERTH_ROOT/fill 2>/dev/null
+      sleep 2; tr '\\0' ' ' < /proc/$monitor/cmdline; kill -USR2 $monitor; sleep 0.3
+      rm $BERTH_ROOT/fill; "$0" wait up; "$0" logs up 2>&1 | tail -n 1; "$0" inspect -f '{{.State.TakenOverAt}}' up
+      "$0" rm -f $("$0" ps -aq) >/dev/null`);
+      expect(stdout).toBe("berth-monitor monitor resting berth-monitor monitor resumed 3\nseen\n0001-01-01T00:00:00Z\n");
+    },
+    40_000,
+  );
+
   // Beside eight others its monitor has the store closed by then.
   test.each([0, 8])("an end meanwhile is told at once, and written down when there is room (beside %p others)", (others) => {
     const { stdout } = onSmallDisk(`"$0" import ${tar()} bb >/dev/null

@@ -13,6 +13,12 @@ export function filtersByKey(filters: string[]): Map<string, string[]> {
   return byKey;
 }
 
+/** The value of a filter that is true or false. Throws {@link EngineError}. */
+export function booleanOf(key: string, value: string): boolean {
+  if (!["true", "1", "false", "0"].includes(value)) throw new EngineError(`invalid filter '${key}=${value}': expected true or false`);
+  return value === "true" || value === "1";
+}
+
 /** A test by one filter; throws where there is no such key, or no such value. */
 export type FilterTest<T> = (item: T) => boolean;
 

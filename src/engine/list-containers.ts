@@ -5,7 +5,7 @@ import { endpointsOf, portsOf } from "../store/networks.ts";
 import { containerState } from "./container-state.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
-import { type FilterTest, filtersByKey, testOfFilters } from "./filters.ts";
+import { booleanOf, type FilterTest, filtersByKey, testOfFilters } from "./filters.ts";
 import { listReconciled } from "./reconcile.ts";
 import { resolveContainer } from "./resolve-container.ts";
 
@@ -78,7 +78,7 @@ function testOf(engine: Engine, key: string, value: string): FilterTest<Containe
         (process !== undefined && config.exposedPorts.some((port) => isMeant(Number.parseInt(port, 10), port.split("/")[1])));
     }
     case "is-task":
-      return () => value === "false" || value === "0";
+      return booleanOf(key, value) ? () => false : () => true;
     default:
       throw new EngineError(
         `invalid filter '${key}': expected ancestor, before, exited, expose, health, id, is-task, label, name, network, publish, since, status or volume`,

@@ -5,7 +5,7 @@ import { writeTransaction } from "../store/database.ts";
 import { containersOfVolume, deleteVolume, getVolume, insertVolume, listVolumes, type VolumeRecord } from "../store/volumes.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError, NotFound } from "./errors.ts";
-import type { FilterTest } from "./filters.ts";
+import { booleanOf, type FilterTest } from "./filters.ts";
 import { folderSize } from "./folder-size.ts";
 import { goMap } from "./go-map.ts";
 import { hasLabel } from "./list-containers.ts";
@@ -63,7 +63,7 @@ export function removeVolume(engine: Engine, name: string): void {
 export function volumeTest({ db }: Engine, key: string, value: string): FilterTest<VolumeRecord> {
   switch (key) {
     case "dangling": {
-      const wanted = ["true", "1"].includes(value);
+      const wanted = booleanOf(key, value);
       return ({ name }) => (containersOfVolume(db, name).length === 0) === wanted;
     }
     case "driver":

@@ -7,7 +7,6 @@ import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "../..
 import { hasCode } from "../../ffi/libc.ts";
 import { join } from "../../ffi/path.ts";
 import { exitNow } from "../../ffi/process.ts";
-import { blockSignals, unblockSignals } from "../../ffi/signal.ts";
 import { connectUnix } from "../../ffi/socket.ts";
 import { mark } from "../../ffi/trace.ts";
 import { disconnectContainer } from "../network/disconnect.ts";
@@ -52,38 +51,22 @@ import {
   FrameSocket,
   FrameType,
   type HealthRequest,
-  OF_MONITORS,
   parseFrame,
   type Resize,
   type Started,
   type StartRequest,
 } from "./protocol.ts";
+import { HEARING, nextPatience, PATIENCE, restWhenQuiet } from "./quiet.ts";
 import { restartDelay, startAgain } from "./restart.ts";
 import type { Held, RestingState } from "./resting.ts";
 
 // Seldom needed.
 const loadHooks = () => require("../runtime/hooks.ts") as typeof import("../runtime/hooks.ts");
 
-// Milliseconds. A start leaves memory behind; a short-lived container is gone before it matters.
-const COLLECT_AFTER = 300;
-/** How long its container has to be quiet the first time, and at most: each time that was too short it is twice as long. */
-const PATIENCE = 2000;
-const MOST_PATIENCE = 600_000;
-/** Milliseconds in which what a signal said is heard of, and turns of the event loop after that. */
-const HEARING = 10;
-const TURNS = 3;
-/** A rest so many times as long as the quiet before it was none too soon. */
-const WORTH_IT = 10;
-
 /** Gives back what is not needed any more: milliseconds, and megabytes. */
 export function collectGarbage(): void {
   Bun.gc(true);
   Bun.shrink();
-}
-
-// A signal that came is told to its handler in a turn of the event loop; where many processes want to run, that may be late.
-async function heard(): Promise<void> {
-  for (let turn = 0; turn < TURNS; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 // A process's mount namespace. Its last process would free all mounts before anybody hears that it ended: a millisecond, for
@@ -111,8 +94,8 @@ interface Supervised {
 /** Of one container; see `runMonitor`. */
 export class Monitor {
   readonly #request: StartRequest;
-  /** To whoever started it. */
-  readonly #connection: OwnedFd;
+  /** To whoever started it; undefined after a rest. */
+  readonly #connection: OwnedFd | undefined;
   readonly #store: KeptStore;
   #client: Promise<FrameSocket> | undefined;
   readonly #layout: Layout;
@@ -139,7 +122,7 @@ export class Monitor {
    * @param database one that is open already, if it is this engine's store
    * @param rested what it was before it rested
    */
-  constructor(request: StartRequest, connection: OwnedFd, database: Database | undefined, rested?: Held) {
+  constructor(request: StartRequest, connection: OwnedFd | undefined, database: Database | undefined, rested?: Held) {
     this.#request = request;
     this.#connection = connection;
     this.#layout = Layout.fromArguments(...request.layout);
@@ -170,7 +153,7 @@ export class Monitor {
 
   // A millisecond's work, for which there is no time before the container starts.
   #connect(): Promise<FrameSocket> {
-    this.#client ??= this.#listen(this.#connection);
+    this.#client ??= this.#listen(this.#connection as OwnedFd);
     return this.#client;
   }
 
@@ -188,8 +171,7 @@ export class Monitor {
    * @param isChanged whether a command wants it to look at the record
    */
   async goOn({ pid, startTime, child: childPid, patience, since, files }: RestingState, isChanged: boolean): Promise<void> {
-    const wasWorthIt = Date.now() - since > WORTH_IT * patience;
-    this.#patience = wasWorthIt ? PATIENCE : Math.min(patience * 2, MOST_PATIENCE);
+    this.#patience = nextPatience(patience, Date.now() - since);
     this.#files = new Map(files);
     this.#cgroup = openCgroup(this.#request.spec.linux.cgroupsPath ?? "");
     const log = await ContainerLog.open(this.#request.log, !this.#request.autoRemove);
@@ -208,44 +190,15 @@ export class Monitor {
   }
 
   // A container that lives on leaves its monitor nothing to do for long: it gives back memory, or rests.
-  #restLater(log: ContainerLog, output: Output, running: Supervised): Disposable {
-    const mayRest = running.child !== undefined && canRest(this.#request);
-    let isCollected = !mayRest || this.#patience > PATIENCE;
-    const collecting = isCollected ? setTimeout(() => this.#collect(), COLLECT_AFTER) : undefined;
-    const look = () => {
-      const missing = this.#patience - output.quietFor;
-      if (missing > 0) later = setTimeout(look, missing);
-      else if (isIdle()) {
-        // What comes from now on finds it at rest; what came before, and was not heard of yet, is heard of until then.
-        blockSignals(OF_MONITORS);
-        later = setTimeout(() => void heard().then(rest), HEARING);
-        return;
-      } else {
-        this.#patience = Math.min(this.#patience * 2, MOST_PATIENCE);
-        later = setTimeout(look, this.#patience);
-      }
-      if (!isCollected) this.#collect();
-      isCollected = true;
-    };
-    const isIdle = () => this.#audience.isEmpty && this.#visitors + this.#changes === 0 && log.isIdle && !this.#network?.hasResolver;
-    const rest = () => {
-      if (isOver) return;
-      const stillIdle = isIdle() && output.quietFor > HEARING;
-      if (stillIdle) this.#rest(running);
-      unblockSignals();
-      if (stillIdle) this.#collect();
-      else look();
-    };
-    let isOver = false;
-    let later = mayRest ? setTimeout(look, this.#patience) : undefined;
-    return {
-      [Symbol.dispose]() {
-        isOver = true;
-        unblockSignals(); // a restart's program would have them blocked, too
-        clearTimeout(collecting);
-        clearTimeout(later);
-      },
-    };
+  #restWhenQuiet(log: ContainerLog, output: Output, running: Supervised): Disposable {
+    return restWhenQuiet({
+      mayRest: running.child !== undefined && canRest(this.#request),
+      patience: this.#patience,
+      quietFor: () => output.quietFor,
+      isIdle: () => this.#audience.isEmpty && this.#visitors + this.#changes === 0 && log.isIdle && !this.#network?.hasResolver,
+      collect: () => this.#collect(),
+      rest: (patience) => this.#rest(running, patience),
+    });
   }
 
   #collect(): void {
@@ -254,11 +207,11 @@ export class Monitor {
   }
 
   // Returns where it cannot.
-  #rest({ pid, startTime, child = pid }: Supervised): void {
+  #rest({ pid, startTime, child = pid }: Supervised, patience: number): void {
     const { becomeResting, lasting } = require("./resting.ts") as typeof import("./resting.ts");
     const isOpen = this.#store.rest(this.#request.id);
     const files = [...(this.#network?.files ?? this.#files ?? [])];
-    const state = { request: lasting(this.#request), pid, startTime, child, patience: this.#patience, since: Date.now(), files };
+    const state = { request: lasting(this.#request), pid, startTime, child, patience, since: Date.now(), files };
     const held = { stdout: this.#stdio.output("stdout"), stderr: this.#stdio.output("stderr"), mounts: this.#mounts };
     becomeResting(state, held, isOpen ? this.#layout.database : undefined);
   }
@@ -325,7 +278,7 @@ export class Monitor {
       return this.#audience.deliver(stream, chunk) as Promise<void> | undefined;
     };
     const output = new Output(this.#stdio, receive, running.brief);
-    const resting = this.#restLater(log, output, running);
+    const resting = this.#restWhenQuiet(log, output, running);
     mark("tell the start");
     const { exitCode, error } = await running.ended;
     mark("wait for the end");

@@ -30,8 +30,7 @@ async function goOn(isChanged: boolean): Promise<void> {
   const { state, held } = takeUp();
   let monitor: Monitor | undefined;
   prepareProcess(() => monitor);
-  using nobody = openat(AT_FDCWD, "/dev/null", O_WRONLY);
-  monitor = new Monitor(state.request, nobody, undefined, held);
+  monitor = new Monitor(state.request, undefined, undefined, held);
   await monitor.goOn(state, isChanged);
 }
 

@@ -1,5 +1,5 @@
 import type { Engine } from "../../engine/engine.ts";
-import { type FilterTest, filtersByKey, testOfFilters } from "../../engine/filters.ts";
+import { booleanOf, type FilterTest, filtersByKey, testOfFilters } from "../../engine/filters.ts";
 import { hasLabel } from "../../engine/list-containers.ts";
 import { resolveImage } from "../../engine/resolve-image.ts";
 import { familiarName } from "../../image/reference.ts";
@@ -84,9 +84,10 @@ function testOf(engine: Engine, key: string, value: string): FilterTest<ImageRec
       const end = parseTime(value, Date.now());
       return (image) => created(image) < end;
     }
-    case "dangling":
-      if (!["true", "1", "false", "0"].includes(value)) throw new CommandFailure(`invalid filter 'dangling=${value}': expected true or false`, 1);
-      return (image) => (image.names.length === 0) === (value === "true" || value === "1");
+    case "dangling": {
+      const unnamed = booleanOf(key, value);
+      return (image) => (image.names.length === 0) === unnamed;
+    }
     case "label":
       return (image) => hasLabel(image.config.config?.Labels ?? {}, value);
     case "reference":

@@ -1,8 +1,8 @@
 import type { Engine } from "../../engine/engine.ts";
-import { type FilterTest, testOfFilters } from "../../engine/filters.ts";
+import { booleanOf, type FilterTest, testOfFilters } from "../../engine/filters.ts";
 import { hasLabel } from "../../engine/list-containers.ts";
-import { allNetworks } from "../../engine/list-networks.ts";
-import { endpointsIn, type NetworkRecord } from "../../store/networks.ts";
+import { allNetworks, BUILT_IN } from "../../engine/list-networks.ts";
+import { DEFAULT_NETWORK, endpointsIn, type NetworkRecord } from "../../store/networks.ts";
 import { clientSetting } from "../client-config.ts";
 import { defineCommand } from "../command.ts";
 import { CommandFailure } from "../errors.ts";
@@ -20,7 +20,7 @@ const HEADERS = {
   Labels: "LABELS",
   CreatedAt: "CREATED AT",
 };
-const PREDEFINED = ["bridge", "host", "none"];
+const PREDEFINED = [DEFAULT_NETWORK, ...BUILT_IN];
 type Listed = Pick<NetworkRecord, "id" | "name" | "createdAt"> & { driver: string; config?: NetworkRecord["config"] };
 
 export default defineCommand({
@@ -64,8 +64,7 @@ export default defineCommand({
 function testOf({ db }: Engine, key: string, value: string): FilterTest<Listed> {
   switch (key) {
     case "dangling": {
-      const unused = ["true", "1"].includes(value);
-      if (!unused && !["false", "0"].includes(value)) throw new CommandFailure(`invalid filter 'dangling=${value}': expected true or false`, 1);
+      const unused = booleanOf(key, value);
       return ({ id, name }) => (!PREDEFINED.includes(name) && endpointsIn(db, id).length === 0) === unused;
     }
     case "driver":

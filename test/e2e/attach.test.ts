@@ -13,8 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => engine[Symbol.asyncDispose]());
 afterEach(async () => {
-  const ids = (await engine.ok("ps", "-aq")).split("\n").filter(Boolean);
-  if (ids.length > 0) await engine.ok("rm", "-f", "-v", ...ids);
+  await engine.removeContainers();
   expect(existsSync(join(engine.root, "run/callbacks")) ? readdirSync(join(engine.root, "run/callbacks")) : []).toEqual([]);
 });
 

@@ -15,10 +15,7 @@ beforeAll(async () => {
   engine = await TestEngine.make();
 });
 afterAll(() => engine[Symbol.asyncDispose]());
-afterEach(async () => {
-  const ids = (await engine.ok("ps", "-aq")).split("\n").filter(Boolean);
-  if (ids.length > 0) await engine.ok("rm", "-f", "-v", ...ids);
-});
+afterEach(() => engine.removeContainers());
 
 const digest = (path: string) => new Bun.CryptoHasher("sha256").update(readFileSync(path)).digest("hex");
 

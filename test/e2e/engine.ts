@@ -128,9 +128,14 @@ export class TestEngine implements AsyncDisposable {
     }
   }
 
+  /** All of them; each must go. */
+  async removeContainers(): Promise<void> {
+    const ids = (await this.ok("ps", "-aq")).split("\n").filter(Boolean);
+    if (ids.length > 0) await this.ok("rm", "-f", "-v", ...ids);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    const ids = (await this.run("ps", "-aq")).stdout.split("\n").filter(Boolean);
-    if (ids.length > 0) await this.run("rm", "-f", "-v", ...ids);
+    await this.removeContainers().catch(() => {});
     if (existsSync(join(this.root, "berth.db"))) await this.run("network", "prune", "-f");
     rmSync(this.root, { recursive: true, force: true });
   }

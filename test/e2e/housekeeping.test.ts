@@ -10,10 +10,7 @@ beforeAll(async () => {
   engine = await TestEngine.make();
 });
 afterAll(() => engine[Symbol.asyncDispose]());
-afterEach(async () => {
-  const ids = (await engine.ok("ps", "-aq")).split("\n").filter(Boolean);
-  if (ids.length > 0) await engine.ok("rm", "-f", "-v", ...ids);
-});
+afterEach(() => engine.removeContainers());
 
 test("rename", async () => {
   await engine.ok("create", "--name", "one", ...N, "bb", "true");

@@ -30,10 +30,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
   await engine[Symbol.asyncDispose]();
 });
-afterEach(async () => {
-  const ids = (await engine.ok("ps", "-aq")).split("\n").filter(Boolean);
-  if (ids.length > 0) await engine.ok("rm", "-f", "-v", ...ids);
-});
+afterEach(() => engine.removeContainers());
 
 test.each(["4.19", "5.4", "5.10"])("what Linux %s has is enough", async (version) => {
   const age = (text: string) => Number(text.split(".")[0]) * 100 + Number(text.split(".")[1]);

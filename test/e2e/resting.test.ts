@@ -10,10 +10,7 @@ beforeAll(async () => {
   engine = await TestEngine.make();
 });
 afterAll(() => engine[Symbol.asyncDispose]());
-afterEach(async () => {
-  const ids = (await engine.ok("ps", "-aq")).split("\n").filter(Boolean);
-  if (ids.length > 0) await engine.ok("rm", "-f", "-v", ...ids);
-});
+afterEach(() => engine.removeContainers());
 
 const start = (name: string, flags: string[], ...command: string[]) => engine.ok("run", "-d", "--name", name, ...flags, "bb", ...command);
 const monitorOf = async (name: string) =>

@@ -11,10 +11,7 @@ beforeAll(async () => {
   engine = await TestEngine.make();
 });
 afterAll(() => engine[Symbol.asyncDispose]());
-afterEach(async () => {
-  const ids = (await engine.ok("ps", "-aq")).split("\n").filter(Boolean);
-  if (ids.length > 0) await engine.ok("rm", "-f", "-v", ...ids);
-});
+afterEach(() => engine.removeContainers());
 
 const statusOf = (pid: string, key: string) => new RegExp(`^${key}:\t(\\d+)`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
 const pidOf = (name: string) => engine.inspect(name, "{{.State.Pid}}");

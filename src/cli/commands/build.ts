@@ -168,9 +168,9 @@ export default defineCommand({
 
 async function pushBuilt(engine: Engine, name: string, isQuiet: boolean): Promise<void> {
   const progress = isQuiet ? undefined : new Progress(2);
-  progress?.say(`The push refers to repository [${repositoryOf(parseReference(name))}]`);
-  const { digest, size } = await push(engine, parseReference(name), { tlsVerify: true, compression: undefined }, progress);
-  progress?.say(`${familiarName(name).tag}: digest: ${digest} size: ${size}`);
+  const reference = parseReference(name);
+  progress?.say(`The push refers to repository [${repositoryOf(reference)}]`);
+  await push(engine, reference, { tlsVerify: true, compression: undefined }, progress);
 }
 
 function parseTag(text: string): Reference {

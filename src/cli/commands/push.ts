@@ -34,23 +34,22 @@ export default defineCommand({
     progress?.say(`The push refers to repository [${repository}]`);
     for (const name of names) {
       if (flags.platform !== undefined) requirePlatform(resolveImage(engine, name).image, name, flags.platform);
-      const one = parseReference(name);
-      const { digest, size } = await push(engine, one, { ...connectionOptions(flags), compression }, progress);
-      progress?.say(`${one.tag}: digest: ${digest} size: ${size}`);
-      if (flags.quiet) console.log(`${familiarName(name).repository}:${one.tag}`);
+      await push(engine, parseReference(name), { ...connectionOptions(flags), compression }, progress);
+      const { repository: shown, tag } = familiarName(name);
+      if (flags.quiet) console.log(`${shown}:${tag}`);
     }
   },
 });
 
-/** Pushes an image and tells of its layers as docker does. */
+/** Pushes an image and tells of it as docker does. */
 export async function push(
   engine: Engine,
   reference: Reference,
   options: Pick<PushOptions, "compression"> & ConnectionOptions,
   progress: Progress | undefined,
-) {
+): Promise<void> {
   try {
-    return await pushImage(engine, reference, {
+    const { digest, size } = await pushImage(engine, reference, {
       ...options,
       progress: (layer, status) => {
         if (status === "Preparing") progress?.update(layer, status);
@@ -58,6 +57,7 @@ export async function push(
       },
       sending: progress?.isLive ? (layer, current, total) => progress.update(layer, "Pushing", current, total) : undefined,
     });
+    progress?.say(`${reference.tag}: digest: ${digest} size: ${size}`);
   } finally {
     progress?.finish();
   }

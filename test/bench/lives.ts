@@ -1,6 +1,7 @@
 // Rows of containers' lives, in a network namespace that stands for the host: berth, docker and podman in turn.
 import { join } from "node:path";
 import { measure } from "./measure.ts";
+import { measureCpu } from "./rows/cpu.ts";
 import { startEngines } from "./rows/engines.ts";
 import { lifeRows } from "./rows/lives.ts";
 
@@ -11,6 +12,7 @@ const host = "mount --make-rprivate /; mkdir -p /run/netns; mount -t tmpfs t /ru
 if (Bun.spawnSync(["sh", "-ec", host], { stderr: "inherit" }).exitCode !== 0) process.exit(1);
 // A longer runroot podman refuses.
 await using engines = await startEngines(join(folder, "l"), true);
+if (wanted.length === 0 || wanted.includes("cpu")) measureCpu(engines, folder);
 for (const { before, rows } of lifeRows(engines, folder)) {
   const measured = rows.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
   if (measured.length === 0) continue;

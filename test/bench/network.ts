@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { create } from "tar";
 import { makeBusyboxRoot } from "../fixtures/busybox.ts";
 import { type Peer, podmanPeer, type Run, runner, startDockerd } from "../fixtures/peers.ts";
+import { keepFigure } from "./figure.ts";
 import { measure } from "./measure.ts";
 import { BERTH, shellCommand } from "./row.ts";
 import { sh } from "./sh.ts";
@@ -60,15 +61,10 @@ const gigabits = (json: string) =>
 const throughput = (port: number) => gigabits(sh(`iperf3 -J -t ${SECONDS} -c ${HOST} -p ${port}`));
 const median = (values: number[]) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
-function print(title: string, unit: string, results: Record<string, number[]>): void {
-  const own = median(results.berth ?? []);
-  console.log(`${title}, median of ${ROUNDS}, berth's share of it beside`);
-  for (const [name, values] of Object.entries(results)) {
-    const range = `${Math.min(...values).toFixed(1)} to ${Math.max(...values).toFixed(1)}`;
-    console.log(
-      `  ${name.padEnd(8)} ${median(values).toFixed(1).padStart(9)} ${unit}   ${(own / median(values)).toFixed(2).padStart(5)}   (${range})`,
-    );
-  }
+function keep(title: string, unit: string, results: Record<string, number[]>): void {
+  const medians = Object.fromEntries(Object.entries(results).map(([name, values]) => [name, median(values)]));
+  keepFigure({ name: "network", title, unit, results: medians }, folder);
+  for (const [name, values] of Object.entries(results)) console.log(`  ${name}: ${values.map((value) => value.toFixed(1)).join(" ")}`);
 }
 
 function inTurn(engines: Engine[], measureOne: (engine: Engine) => number): Record<string, number[]> {
@@ -104,12 +100,12 @@ try {
   });
   await Bun.sleep(1000);
   const addressOf = ({ call }: Engine) => must(call, "inspect", "-f", "{{.NetworkSettings.IPAddress}}", "srv");
-  print(
+  keep(
     "host to container by a published port",
     "Gbit/s",
     inTurn(engines, ({ iperf }) => throughput(iperf)),
   );
-  print(
+  keep(
     "container to container",
     "Gbit/s",
     inTurn(engines, (engine) =>
@@ -118,13 +114,13 @@ try {
   );
   const requests = ({ web }: Engine) =>
     Number(/Requests\/sec:\s+([\d.]+)/.exec(sh(`wrk -t1 -c8 -d${SECONDS} http://${HOST}:${web}/index.html`))?.[1]);
-  print("wrk on a busybox httpd by a published port", "requests/s", inTurn(engines, requests));
+  keep("wrk on a busybox httpd by a published port", "requests/s", inTurn(engines, requests));
   const commands = (flags: string) =>
     Object.fromEntries(engines.map(({ name, peer }) => [name, `${shellCommand(peer)} run --rm ${flags} localhost/ip true`]));
   const withoutNetwork = `${shellCommand(all[0]?.peer as Peer)} run --rm --network none localhost/ip true`;
   const title = "run --rm, default network, true, beside one without a network";
-  await measure({ name: "run-network", title, commands: { ...commands(""), "no network": withoutNetwork } }, folder);
-  await measure({ name: "run-port", title: "run --rm -p 8080:80, true", commands: commands("-p 8080:80") }, folder);
+  await measure({ name: "network", title, commands: { ...commands(""), "no network": withoutNetwork } }, folder);
+  await measure({ name: "network", title: "run --rm -p 8080:80, true", commands: commands("-p 8080:80") }, folder);
 
   const [berth] = engines as [Engine];
   const before = Array.from({ length: ROUNDS }, () => throughput(berth.iperf));
@@ -137,10 +133,11 @@ try {
   const many = time(`20000-${20_000 + MANY_PORTS - 1}:20000-${20_000 + MANY_PORTS - 1}`);
   const last = time("29999:1");
   const after = Array.from({ length: ROUNDS }, () => throughput(berth.iperf));
-  console.log(
-    `a container with one port starts in ${first.toFixed(0)} ms, with ${MANY_PORTS} in ${many.toFixed(0)}, with one more in ${last.toFixed(0)}`,
-  );
-  print("host to container, behind so many ports", "Gbit/s", { berth: after, before });
+  keep("run -d with a published port", "ms", { berth: [first] });
+  keep(`run -d with ${MANY_PORTS} published ports`, "ms", { berth: [many] });
+  keep("run -d with a published port beside so many", "ms", { berth: [last] });
+  keep("host to container right before them", "Gbit/s", { berth: before });
+  keep("host to container behind them", "Gbit/s", { berth: after });
   for (const { call } of engines) call("rm", "-f", ...must(call, "ps", "-aq").split("\n"));
 } finally {
   await dockerd.stop();

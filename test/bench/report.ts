@@ -2,21 +2,21 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { arch, cpus, release, totalmem } from "node:os";
 import { join } from "node:path";
+import { FIGURES, type Figure, show } from "./figure.ts";
 import { BERTH, type Curve, GROWTH, MEASUREMENTS, type Measurement } from "./row.ts";
 
 const DOCS = join(import.meta.dir, "../../docs");
 const DATA = join(DOCS, "benchmarks.json");
-const CURVES = join(DOCS, "growth.json");
 /** The part of a committed ratio that may be lost on a machine that does other things too. */
 const MARGIN = 0.3;
 
-interface KeptCurve extends Curve {
-  when: string;
-}
+/** With the day, and berth's commit. */
+type Kept<T> = T & { when: string };
 
-interface Kept extends Measurement {
-  /** Day, and berth's commit. */
-  when: string;
+interface Report {
+  rows: Kept<Measurement>[];
+  figures: Kept<Figure>[];
+  curves: Kept<Curve>[];
 }
 
 function readLines<T>(path: string): T[] {
@@ -33,8 +33,10 @@ export const readMeasurements = (folder: string) => readLines<Measurement>(join(
 /** Curves that were measured in this run. */
 export const readCurves = (folder: string) => readLines<Curve>(join(folder, GROWTH));
 
-const readAll = <T>(path: string): T[] => (existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as T[]) : []);
-const readKept = () => readAll<Kept>(DATA);
+/** Figures that were measured in this run. */
+export const readFigures = (folder: string) => readLines<Figure>(join(folder, FIGURES));
+
+const readReport = () => JSON.parse(readFileSync(DATA, "utf8")) as Report;
 
 const say = (command: string[]) => {
   try {
@@ -44,23 +46,31 @@ const say = (command: string[]) => {
   }
 };
 
-/** Puts what was measured in the place of what was there; other rows stay. */
-export function writeReport(measured: Measurement[], curves: Curve[]): void {
+/** Puts what was measured in the place of all that was there of the same names. */
+export function writeReport(measured: Measurement[], curves: Curve[], figures: Figure[]): void {
   const when = `${new Date().toISOString().slice(0, 10)}, ${say([BERTH, "version", "--format", "{{.Client.GitCommit}}"])}`;
-  const titles = measured.map(({ title }) => title);
-  const grown: KeptCurve[] = curves.length > 0 ? curves.map((curve) => ({ ...curve, when })) : readAll(CURVES);
-  writeFileSync(CURVES, `${JSON.stringify(grown, null, 2)}\n`);
-  const all = [...readKept().filter(({ title }) => !titles.includes(title)), ...measured.map((row) => ({ ...row, when }))];
-  writeFileSync(DATA, `${JSON.stringify(all, null, 2)}\n`);
-  writeFileSync(join(DOCS, "benchmarks.md"), describe(all) + describeCurves(grown));
+  const before = readReport();
+  const replace = <T extends { name: string }>(kept: Kept<T>[], now: T[]): Kept<T>[] => [
+    ...kept.filter(({ name }) => !now.some((other) => other.name === name)),
+    ...now.map((one) => ({ ...one, when })),
+  ];
+  const report: Report = {
+    rows: replace(before.rows, measured),
+    figures: replace(before.figures, figures),
+    curves: curves.length > 0 ? curves.map((curve) => ({ ...curve, when })) : before.curves,
+  };
+  writeFileSync(DATA, `${JSON.stringify(report, null, 2)}\n`);
+  writeFileSync(join(DOCS, "benchmarks.md"), describe(report.rows) + describeFigures(report.figures) + describeCurves(report.curves));
 }
 
 const time = (seconds: number) => (seconds < 1 ? `${(seconds * 1000).toFixed(1)} ms` : `${seconds.toFixed(2)} s`);
 
-function describe(rows: Kept[]): string {
-  const own = (row: Kept) => row.results.berth?.median ?? Number.NaN;
-  const peers = [...new Set(rows.flatMap((row) => Object.keys(row.results)))].filter((name) => name !== "berth");
-  const line = (row: Kept) => {
+const toolsOf = (rows: { results: Record<string, unknown> }[]) => [...new Set(rows.flatMap((row) => Object.keys(row.results)))];
+
+function describe(rows: Kept<Measurement>[]): string {
+  const own = (row: Kept<Measurement>) => row.results.berth?.median ?? Number.NaN;
+  const peers = toolsOf(rows).filter((name) => name !== "berth");
+  const line = (row: Kept<Measurement>) => {
     const cells = peers.map((peer) => {
       const result = row.results[peer];
       const wanted = row.wanted?.[peer];
@@ -94,7 +104,23 @@ ${rows.map(line).join("\n")}
 `;
 }
 
-function describeCurves(curves: KeptCurve[]): string {
+function describeFigures(figures: Kept<Figure>[]): string {
+  if (figures.length === 0) return "";
+  const tools = toolsOf(figures);
+  const lines = figures.map(({ title, unit, budget, results, when }) => {
+    const cells = tools.map((tool) => (results[tool] === undefined ? "" : show(results[tool])));
+    return `| ${[title, unit, budget ?? "", ...cells, when].join(" | ")} |`;
+  });
+  return `
+## Memory, processors, sizes, throughput
+
+| | | may be | ${tools.join(" | ")} | when |
+| --- | --- | --- | ${tools.map(() => "---").join(" | ")} | --- |
+${lines.join("\n")}
+`;
+}
+
+function describeCurves(curves: Kept<Curve>[]): string {
   if (curves.length === 0) return "";
   const lines = curves.map(({ title, unit, points }) => {
     const [first] = points;
@@ -116,7 +142,7 @@ ${lines.join("\n")}
 
 /** Rows that lost more against the others than they may, each with a line on it. */
 export function lostGround(measured: Measurement[]): string[] {
-  const kept = new Map(readKept().map((row) => [row.title, row]));
+  const kept = new Map(readReport().rows.map((row) => [row.title, row]));
   return measured.flatMap(({ title, results }) => {
     const before = kept.get(title)?.results;
     if (!before?.berth || !results.berth) return [];

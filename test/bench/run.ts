@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { measure } from "./measure.ts";
-import { lostGround, readCurves, readMeasurements, writeReport } from "./report.ts";
+import { lostGround, readCurves, readFigures, readMeasurements, writeReport } from "./report.ts";
 import { BERTH, type Row } from "./row.ts";
 import { type Engines, startEngines } from "./rows/engines.ts";
 import { idleRows, measureIdle } from "./rows/idle.ts";
@@ -42,11 +42,22 @@ const GROWTH_ROW = "growth";
 const NETWORK_ROW = "network";
 const CONTAINER_ROWS: Record<string, (folder: string) => Row> = { oci: ociRow };
 /** In a network namespace of their own as well. */
-const LIFE_ROWS = ["run", "run-none", "run-port", "run-d", "rm", "exec", "cp", "show", "many", "ps", "run-beside"];
+const LIFE_ROWS = ["cpu", "run", "run-none", "run-port", "run-d", "rm", "exec", "cp", "show", "many", "ps", "run-beside"];
 const LOG_ROWS = ["log", "log-rotated", "log-read", "stdout"];
 /** Several rows beside a hundred containers. */
 const IDLE_ROW = "idle";
-const IMAGE_ROWS = ["import", "save-layered", "save-debian", "commit", "load", "pull-layered", "pull-debian", "push-layered", "push-debian"];
+const IMAGE_ROWS = [
+  "import",
+  "save-layered",
+  "save-random",
+  "commit",
+  "export",
+  "load",
+  "pull-layered",
+  "pull-random",
+  "push-layered",
+  "push-random",
+];
 
 // In memory: a disk would be measured as much as what writes to it.
 const folder = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "berth-bench-"));
@@ -130,7 +141,7 @@ try {
     const rows = logRows(engines);
     for (const name of LOG_ROWS) if (isWanted(name)) await measure((rows[name] as () => Row)(), folder);
     if (isWanted(IDLE_ROW)) {
-      await measureIdle(engines, home);
+      await measureIdle(engines, folder);
       for (const row of idleRows(engines)) await measure(row, folder);
     }
   }
@@ -140,7 +151,7 @@ try {
     for (const name of IMAGE_ROWS) if (isWanted(name)) await measure((images.rows[name] as () => Row)(), folder);
   }
   const measured = readMeasurements(folder);
-  if (flags.includes("--write")) writeReport(measured, readCurves(folder));
+  if (flags.includes("--write")) writeReport(measured, readCurves(folder), readFigures(folder));
   const lost = flags.includes("--check") ? lostGround(measured) : [];
   for (const line of lost) console.error(`bench: ${line}`);
   if (lost.length > 0) process.exitCode = 1;

@@ -11,6 +11,8 @@ export function logRows(engines: Engines): Record<string, () => Row> {
   const written = (title: string, name: string, flags: (tool: string) => string): Row => ({
     name,
     title,
+    budget: 1200,
+    wanted: { docker: 4, podman: 1.7 },
     commands: engines.each(
       (tool) => `{} run -d --name ${name} --network none ${flags(tool)} ${IMAGE} ${WRITER} >/dev/null && {} wait ${name} >/dev/null`,
     ),
@@ -28,11 +30,19 @@ export function logRows(engines: Engines): Record<string, () => Row> {
     "log-read": () => {
       const row = written("", "log-read", () => "--log-driver json-file");
       for (const [tool, command] of Object.entries(row.commands)) sh(`${row.prepare?.[tool]}; ${command}`);
-      return { name: "log-read", title: "200 MB read back by logs", commands: engines.each(() => "{} logs log-read | cat >/dev/null"), runs: RUNS };
+      return {
+        name: "log-read",
+        title: "200 MB read back by logs",
+        commands: engines.each(() => "{} logs log-read | cat >/dev/null"),
+        runs: RUNS,
+        budget: 1000,
+        wanted: { docker: 10, podman: 10 },
+      };
     },
     stdout: () => ({
       name: "stdout",
       title: "200 MB through run's stdout",
+      budget: 1300,
       commands: engines.each(() => `{} run --rm --network none ${IMAGE} ${WRITER} | cat >/dev/null`),
       runs: RUNS,
     }),

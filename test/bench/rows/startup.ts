@@ -2,6 +2,7 @@
 import { copyFileSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { makeBusyboxTar } from "../../fixtures/busybox.ts";
+import { keepFigure } from "../figure.ts";
 import { BERTH, type Row } from "../row.ts";
 import { sh } from "../sh.ts";
 import { IMAGE } from "./engines.ts";
@@ -29,16 +30,17 @@ export function startupRows(home: string): StartupRows {
   makeBusyboxTar(tar);
   const command = `BERTH_ROOT=${join(home, "startup")} ${berth}`;
   sh(`${command} import ${tar} ${IMAGE} >/dev/null; ${command} run -d --name c --network none ${IMAGE} sleep 100000 >/dev/null`);
-  const size = (file: string) => `${(statSync(file).size / 1e6).toFixed(1)} MB`;
-  const row = (words: string, title = words): Row => ({
+  const sizes = { berth: statSync(berth).size / 1e6, [HELLO]: statSync(hello).size / 1e6 };
+  keepFigure({ name: "startup", title: "size of the executable", unit: "MB", results: sizes }, home);
+  const row = (words: string): Row => ({
     name: "startup",
-    title: `${title} beside a Bun that says hello`,
+    title: `${words} beside a Bun that says hello`,
     commands: { berth: `${command} ${words} >/dev/null`, [HELLO]: `${hello} >/dev/null` },
     budgetAbove: { other: HELLO, milliseconds: ABOVE },
     runs: 50,
   });
   return {
-    rows: [row("--help"), row("ps"), row("inspect c"), row("version", `version (${size(berth)}, ${size(hello)})`)],
+    rows: ["--help", "ps", "inspect c", "version"].map(row),
     [Symbol.dispose]() {
       sh(`${command} rm -f c >/dev/null`);
       rmSync(folder, { recursive: true });

@@ -38,6 +38,7 @@ export const FIELD = {
   minor: [337, 8],
   prefix: [345, 155],
 } as const;
+export const TYPE_OFFSET = 156;
 export const SECOND = 1_000_000_000n;
 
 /** A string that ends at a NUL, if there is one. */

@@ -18,6 +18,7 @@ import {
   SECOND,
   type TarEntry,
   TarError,
+  TYPE_OFFSET,
   untilNul,
 } from "./tar-header.ts";
 import { isExtended, MAX_EXTENSIONS, oldGnuSparse, paxSparse, SparseContent, type SparseFile } from "./tar-sparse.ts";
@@ -33,7 +34,6 @@ export interface TarHandler {
   end(): void;
 }
 
-const TYPE_OFFSET = 156;
 const TYPES: Record<string, TarEntry["type"]> = {
   "\0": "file",
   "0": "file",

@@ -1,8 +1,7 @@
 /** Writes tar: ustar headers, with pax records (POSIX.1-2017) for what does not fit. The same tree gives the same bytes. */
 import { encodeName } from "../../ffi/file-name.ts";
-import type { TarEntry } from "./tar-header.ts";
+import { BLOCK, FIELD, SECOND, type TarEntry, TYPE_OFFSET } from "./tar-header.ts";
 
-const BLOCK = 512;
 const TYPE_FLAGS: Record<TarEntry["type"], string> = {
   file: "0",
   hardlink: "1",
@@ -12,60 +11,84 @@ const TYPE_FLAGS: Record<TarEntry["type"], string> = {
   directory: "5",
   fifo: "6",
 };
-const SECOND = 1_000_000_000n;
+
+/** Bytes that are handed on at once; as many as stay near the processor. */
+const BUFFER = 1 << 18;
 
 export class TarWriter {
   readonly #write: (bytes: Uint8Array) => void;
+  /** What was not handed on yet. */
+  readonly #buffer = Buffer.allocUnsafeSlow(BUFFER);
+  #filled = 0;
   #rest = 0;
 
+  /** @param write takes bytes that are its own for the call only: their memory is used again */
   constructor(write: (bytes: Uint8Array) => void) {
     this.#write = write;
   }
 
-  /** Begins an entry; a file's `size` bytes of content follow through {@link data}. */
+  /** Begins an entry; a file's `size` bytes of content follow through {@link data} or {@link content}. */
   entry(entry: TarEntry): void {
     this.#pad();
     const pax = paxRecords(entry);
     if (pax.length > 0) {
-      this.#write(
-        header(
-          {
-            ...entry,
-            path: `PaxHeaders/${entry.path.slice(0, 80)}`,
-            type: "file",
-            size: pax.length,
-            linkPath: "",
-            mtime: 0n,
-            uid: 0,
-            gid: 0,
-            mode: 0o644,
-          },
-          "x",
-        ),
-      );
-      this.#write(pax);
+      const path = `PaxHeaders/${entry.path.slice(0, 80)}`;
+      const attributes: TarEntry = { ...entry, path, type: "file", size: pax.length, linkPath: "", mtime: 0n, uid: 0, gid: 0, mode: 0o644 };
+      writeHeader(this.#reserve(BLOCK), attributes, "x");
+      this.data(pax);
       this.#rest = pax.length;
       this.#pad();
     }
-    this.#write(header(entry, TYPE_FLAGS[entry.type]));
+    writeHeader(this.#reserve(BLOCK), entry, TYPE_FLAGS[entry.type]);
     this.#rest = entry.type === "file" ? entry.size : 0;
   }
 
   data(bytes: Uint8Array): void {
+    if (bytes.length < BUFFER) {
+      this.#reserve(bytes.length).set(bytes);
+      return;
+    }
+    this.#flush();
     this.#write(bytes);
+  }
+
+  /**
+   * A file's content, as many bytes as its header says, whatever becomes of it meanwhile: zeros where it ends before.
+   *
+   * @param read puts bytes at the beginning of the memory that it is given; gives how many, 0 at the end
+   */
+  content(size: number, read: (memory: Buffer) => number): void {
+    for (let left = size; left > 0; ) {
+      if (this.#filled === BUFFER) this.#flush();
+      const memory = this.#buffer.subarray(this.#filled, this.#filled + left);
+      const n = read(memory) || memory.fill(0).length;
+      this.#filled += n;
+      left -= n;
+    }
   }
 
   /** The end of the archive. */
   close(): void {
     this.#pad();
-    this.#write(Buffer.alloc(2 * BLOCK));
+    this.#reserve(2 * BLOCK).fill(0);
+    this.#flush();
   }
 
   // Content ends at a whole block.
   #pad(): void {
-    const padding = (BLOCK - (this.#rest % BLOCK)) % BLOCK;
-    if (padding > 0) this.#write(Buffer.alloc(padding));
+    this.#reserve((BLOCK - (this.#rest % BLOCK)) % BLOCK).fill(0);
     this.#rest = 0;
+  }
+
+  #reserve(size: number): Buffer {
+    if (this.#filled + size > BUFFER) this.#flush();
+    this.#filled += size;
+    return this.#buffer.subarray(this.#filled - size, this.#filled);
+  }
+
+  #flush(): void {
+    if (this.#filled > 0) this.#write(this.#buffer.subarray(0, this.#filled));
+    this.#filled = 0;
   }
 }
 
@@ -100,26 +123,25 @@ function formatTime(time: bigint): string {
   return `${sign}${absolute / SECOND}${fraction && `.${fraction}`}`;
 }
 
-function header(entry: TarEntry, flag: string): Buffer {
-  const b = Buffer.alloc(BLOCK);
-  const octal = (value: number | bigint, at: number, length: number) => {
-    const max = 8n ** BigInt(length - 1) - 1n;
-    const fitting = BigInt(value) < 0n || BigInt(value) > max ? 0n : BigInt(value);
-    b.write(`${fitting.toString(8).padStart(length - 1, "0")}\0`, at, "latin1");
+function writeHeader(block: Buffer, entry: TarEntry, flag: string): void {
+  block.fill(0);
+  const octal = (value: number, [at, length]: readonly [number, number]) => {
+    const fitting = value < 0 || value >= 8 ** (length - 1) ? 0 : value;
+    block.write(fitting.toString(8).padStart(length - 1, "0"), at, "latin1");
   };
-  encodeName(entry.path).copy(b, 0, 0, 100);
-  octal(entry.mode & 0o7777, 100, 8);
-  octal(entry.uid, 108, 8);
-  octal(entry.gid, 116, 8);
-  octal(entry.type === "file" ? entry.size : 0, 124, 12);
-  octal(entry.mtime / SECOND, 136, 12);
-  b.write("        ", 148, "latin1"); // the checksum counts its own field as spaces
-  b.write(flag, 156, "latin1");
-  encodeName(entry.linkPath).copy(b, 157, 0, 100);
-  b.write("ustar\x0000", 257, "latin1");
-  octal(entry.deviceMajor, 329, 8);
-  octal(entry.deviceMinor, 337, 8);
-  const sum = b.reduce((total, byte) => total + byte, 0);
-  b.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
-  return b;
+  const text = (value: string, [at, length]: readonly [number, number]) => encodeName(value).copy(block, at, 0, length);
+  text(entry.path, FIELD.name);
+  octal(entry.mode & 0o7777, FIELD.mode);
+  octal(entry.uid, FIELD.uid);
+  octal(entry.gid, FIELD.gid);
+  octal(entry.type === "file" ? entry.size : 0, FIELD.size);
+  octal(Number(entry.mtime / SECOND), FIELD.mtime);
+  block.write(flag, TYPE_OFFSET, "latin1");
+  text(entry.linkPath, FIELD.linkName);
+  block.write("ustar\x0000", FIELD.magic[0], "latin1");
+  octal(entry.deviceMajor, FIELD.major);
+  octal(entry.deviceMinor, FIELD.minor);
+  let sum = 8 * 0x20; // the checksum counts its own field as spaces
+  for (const byte of block) sum += byte;
+  block.write(`${sum.toString(8).padStart(6, "0")}\0 `, FIELD.checksum[0], "latin1");
 }

@@ -28,7 +28,6 @@ const TYPES: Record<number, TarEntry["type"]> = {
   [fd.S_IFBLK]: "block",
   [fd.S_IFIFO]: "fifo",
 };
-const CHUNK = 1 << 18;
 
 /** Writes everything below a folder, names in order. Gives how many bytes of content there were. */
 export function writeTree(writer: TarWriter, root: fd.OwnedFd, options: TreeOptions): number {
@@ -93,26 +92,16 @@ class TreeWriter {
     this.#writer.entry(entry);
     if (first !== undefined) return 0;
     if (type !== "directory" && status.nlink > 1) this.#links.set(key, path);
-    if (type === "file") this.#content(folder, name, entry.size);
+    if (entry.size > 0) this.#content(folder, name, entry.size);
     if (type !== "directory") return entry.size;
     if (this.#options.whiteouts && isOverlayOpaque(attributes)) this.#writer.entry(plainFile(join(path, OPAQUE)));
     using child = fd.openat(folder.fd, name, fd.O_RDONLY | fd.O_DIRECTORY | fd.O_NOFOLLOW);
     return this.folder(child, path);
   }
 
-  // Exactly as many bytes as the header says, also of a file that changes meanwhile.
   #content(folder: fd.OwnedFd, name: string, size: number): void {
     using file = fd.openat(folder.fd, name, fd.O_RDONLY | fd.O_NOFOLLOW);
-    const buffer = Buffer.allocUnsafe(CHUNK);
-    for (let left = size; left > 0; ) {
-      const n = call("read", file.fd, buffer, Math.min(left, CHUNK));
-      if (n === 0) {
-        this.#writer.data(Buffer.alloc(left));
-        return;
-      }
-      this.#writer.data(Buffer.from(buffer.subarray(0, n)));
-      left -= n;
-    }
+    this.#writer.content(size, (memory) => call("read", file.fd, memory, memory.length));
   }
 }
 

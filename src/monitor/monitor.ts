@@ -3,11 +3,9 @@
 import type { Database } from "bun:sqlite";
 import { Child, listenForEnds } from "../../ffi/child.ts";
 import { AT_FDCWD, O_RDONLY, type OwnedFd, openat } from "../../ffi/fd.ts";
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "../../ffi/files.ts";
-import { hasCode } from "../../ffi/libc.ts";
+import { mkdirSync, writeFileSync } from "../../ffi/files.ts";
 import { join } from "../../ffi/path.ts";
 import { exitNow } from "../../ffi/process.ts";
-import { connectUnix } from "../../ffi/socket.ts";
 import { mark } from "../../ffi/trace.ts";
 import { disconnectContainer } from "../network/disconnect.ts";
 import { SLIRP_RESOLVER, writeNetworkFiles } from "../network/files.ts";
@@ -45,20 +43,11 @@ import type { HealthMonitor } from "./health.ts";
 import { ContainerLog } from "./log/container-log.ts";
 import { type Brief, Output } from "./output.ts";
 import { loadNetwork } from "./prepare-ahead.ts";
-import {
-  type Attach,
-  canRest,
-  FrameSocket,
-  FrameType,
-  type HealthRequest,
-  parseFrame,
-  type Resize,
-  type Started,
-  type StartRequest,
-} from "./protocol.ts";
+import { canRest, FrameSocket, FrameType, type HealthRequest, parseFrame, type Resize, type Started, type StartRequest } from "./protocol.ts";
 import { HEARING, nextPatience, PATIENCE, restWhenQuiet } from "./quiet.ts";
 import { restartDelay, startAgain } from "./restart.ts";
 import type { Held, RestingState } from "./resting.ts";
+import { Visitors } from "./visitors.ts";
 
 // Seldom needed.
 const loadHooks = () => require("../runtime/hooks.ts") as typeof import("../runtime/hooks.ts");
@@ -110,8 +99,7 @@ export class Monitor {
   #patience = PATIENCE;
   /** Those that are being looked at. */
   #changes = 0;
-  /** Who was called back, and may not have said yet what for. */
-  #visitors = 0;
+  readonly #visitors: Visitors;
   /** What the container's network files were given before this process rested. */
   #files: Map<string, string> | undefined;
   /** While it waits to start the container again. */
@@ -134,6 +122,7 @@ export class Monitor {
     else this.#stdio = new ContainerStdio({ terminal, stdin: request.stdin !== "none", fifos });
     this.#mounts = rested?.mounts;
     this.#audience = new Audience(terminal);
+    this.#visitors = new Visitors(this.#layout.callbacks, request.id, this.#audience, (...frame) => this.receive(...frame));
   }
 
   async run(): Promise<void> {
@@ -195,7 +184,7 @@ export class Monitor {
       mayRest: running.child !== undefined && canRest(this.#request),
       patience: this.#patience,
       quietFor: () => output.quietFor,
-      isIdle: () => this.#audience.isEmpty && this.#visitors + this.#changes === 0 && log.isIdle && !this.#network?.hasResolver,
+      isIdle: () => this.#audience.isEmpty && this.#visitors.count + this.#changes === 0 && log.isIdle && !this.#network?.hasResolver,
       collect: () => this.#collect(),
       rest: (patience) => this.#rest(running, patience),
     });
@@ -406,47 +395,13 @@ export class Monitor {
   async changed(): Promise<void> {
     this.#changes++;
     try {
-      await this.#callBack();
-      if (!getContainer(this.#store.database, this.#request.id)?.process) this.#woken.resolve();
+      if (this.#process) await this.#visitors.callBack(this.#process);
+      const record = await whenThereIsRoom(() => getContainer(this.#store.database, this.#request.id));
+      if (!record?.process) this.#woken.resolve();
       else await this.#networksChanged();
     } finally {
       this.#changes--;
     }
-  }
-
-  async #callBack(): Promise<void> {
-    if (!this.#process || !existsSync(this.#layout.callbacks)) return;
-    const { id } = this.#request;
-    for (const name of readdirSync(this.#layout.callbacks)) {
-      if (!name.startsWith(`${id}.`)) continue;
-      const path = join(this.#layout.callbacks, name);
-      try {
-        await this.#admit(connectUnix(path));
-      } catch (error) {
-        if (!hasCode(error, "ECONNREFUSED", "ENOENT")) throw error; // whoever it was is gone
-      } finally {
-        rmSync(path, { force: true });
-      }
-    }
-  }
-
-  async #admit(fd: OwnedFd): Promise<void> {
-    this.#visitors++;
-    const socket: FrameSocket = await FrameSocket.over(fd, {
-      frame: (type, payload) => {
-        if (type !== FrameType.attach) {
-          this.receive(socket, type, payload);
-          return;
-        }
-        const { pid, startTime } = this.#process ?? { pid: 0, startTime: 0 };
-        socket.sendJson(FrameType.started, { pid, startTime, warnings: [] } satisfies Started);
-        this.#audience.add({ socket, ...parseFrame<Attach>(payload), isWaitedFor: false });
-      },
-      close: () => {
-        this.#visitors--;
-        this.#audience.remove(socket);
-      },
-    });
   }
 
   async #networksChanged(): Promise<void> {

@@ -115,13 +115,13 @@ const isForLackOfRoom = (error: unknown) => FULL.includes((error as { code?: str
  *
  * @param meanwhile called each time that is found
  */
-export async function whenThereIsRoom<T>(action: () => T, meanwhile: () => void): Promise<T> {
+export async function whenThereIsRoom<T>(action: () => T, meanwhile?: () => void): Promise<T> {
   for (;;) {
     try {
       return action();
     } catch (error) {
       if (!isForLackOfRoom(error) && !isForLackOfRoom((error as Error).cause ?? {})) throw error;
-      meanwhile();
+      meanwhile?.();
       await Bun.sleep(FULL_DISK_PAUSE);
     }
   }

@@ -14,10 +14,7 @@ beforeAll(async () => {
   engine = await TestEngine.make();
 });
 afterAll(() => engine[Symbol.asyncDispose]());
-afterEach(async () => {
-  const ids = (await engine.ok("ps", "-aq")).split("\n").filter(Boolean);
-  if (ids.length > 0) await engine.ok("rm", "-f", ...ids);
-});
+afterEach(() => engine.removeContainers());
 
 test("goes good and bad, and says so", async () => {
   await engine.ok("run", "-d", "--name", "a", ...N, ...FAST, "--health-cmd", "echo looked; test -e /good", "bb", "sleep", "1000");

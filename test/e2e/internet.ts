@@ -68,9 +68,8 @@ export class ConnectedHost implements AsyncDisposable {
     return inside(this.internet, script).out;
   }
 
-  async removeContainers(): Promise<void> {
-    const ids = (await this.engine.ok("ps", "-aq")).split("\n").filter(Boolean);
-    if (ids.length > 0) await this.engine.ok("rm", "-f", ...ids);
+  removeContainers(): Promise<void> {
+    return this.engine.removeContainers();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -14,10 +14,7 @@ beforeAll(async () => {
   engine = await TestEngine.make();
 });
 afterAll(() => engine[Symbol.asyncDispose]());
-afterEach(async () => {
-  const ids = (await engine.ok("ps", "-aq")).split("\n").filter(Boolean);
-  if (ids.length > 0) await engine.ok("rm", "-f", ...ids);
-});
+afterEach(() => engine.removeContainers());
 
 async function run(flags: string[], ...command: string[]): Promise<void> {
   await engine.ok("run", "-d", "--name", "c", ...N, ...flags, "bb", ...command);

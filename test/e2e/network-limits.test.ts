@@ -155,8 +155,7 @@ test("killed in every combination, nothing is left: no link, address, rule or po
   };
   for (let i = 0; i < count; i += 6) await Promise.all(Array.from({ length: Math.min(6, count - i) }, (_, k) => one(i + k)));
   // Containers whose monitor alone was killed go on, with their address and port.
-  const ids = (await engine.ok("ps", "-aq")).split("\n").filter(Boolean);
-  if (ids.length > 0) await engine.ok("rm", "-f", ...ids);
+  await engine.removeContainers();
   await until("the links' end", () => !sh("ip -o link").out.includes("veth"));
   expect((await engine.ok("network", "prune", "-f")).trim().split("\n")).toEqual(["Deleted Networks:", ...names]);
   expect({ links: links(), rules: rules() }).toEqual(before);

@@ -8,6 +8,8 @@ import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import {
   CHANGED,
+  FIRST_BOUND_DESCRIPTOR,
+  FIRST_LISTENING_DESCRIPTOR,
   FIRST_RESTING_DESCRIPTOR,
   MONITOR_ENVIRONMENT,
   MONITOR_NAME,
@@ -265,6 +267,8 @@ function definitions(): string[] {
     ...Object.entries(texts).map(([name, text]) => `-D${name}="${text}"`),
     `-DFIRST_OWN_DESCRIPTOR=${FIRST_OWN_DESCRIPTOR}`,
     `-DFIRST_RESTING_DESCRIPTOR=${FIRST_RESTING_DESCRIPTOR}`,
+    `-DFIRST_LISTENING_DESCRIPTOR=${FIRST_LISTENING_DESCRIPTOR}`,
+    `-DFIRST_BOUND_DESCRIPTOR=${FIRST_BOUND_DESCRIPTOR}`,
   ];
 }
 

@@ -110,6 +110,7 @@ const NUMBERS = {
   shutdown: [48, 210],
   sendto: [44, 206],
   recvfrom: [45, 207],
+  getsockname: [51, 204],
   bind: [49, 200],
   setsockopt: [54, 208],
   bpf: [321, 280],

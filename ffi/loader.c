@@ -379,26 +379,17 @@ static int begins_with(const char *text, const char *start) {
 // Whether its container is for the background (`-d`, alone or among other flags, as in `-dp80:80`), and leaves its monitor no
 // rest (src/monitor/resting.ts), as far as the words tell: what is taken for a flag and is none costs memory, or time.
 static int will_wait(uint64_t *stack) {
-  static const char restless[][16] = {"--health-", "--interactive", "--tty", "--network-", "--pod", "--publish"};
-  static const char plain[][8] = {"none", "host", "bridge", "default"};
+  static const char restless[][16] = {"--health-", "--interactive", "--tty"};
   char **argv = arguments_of(stack);
   int is_detached = 0, is_restless = 0;
   for (uint64_t i = 2; i < stack[0]; i++) {
     const char *c = argv[i];
     if (equal(c, "--detach")) is_detached = 1;
     for (size_t n = 0; n < sizeof restless / sizeof *restless; n++) is_restless |= begins_with(c, restless[n]);
-    const char *network = begins_with(c, "--network=") ? c + 10 : begins_with(c, "--net=") ? c + 6 : 0;
-    if ((equal(c, "--network") || equal(c, "--net")) && i + 1 < stack[0]) network = argv[i + 1];
-    if (network) {
-      int is_plain = 0;
-      for (size_t n = 0; n < sizeof plain / sizeof *plain; n++) is_plain |= equal(network, plain[n]);
-      is_restless |= !is_plain;
-    }
     if (*c++ != '-') continue;
     for (; *c == 'i' || *c == 't' || *c == 'd'; c++)
       if (*c == 'd') is_detached = 1;
       else is_restless = 1;
-    is_restless |= *c == 'p' || *c == 'P';
   }
   return is_detached && is_restless;
 }
@@ -513,21 +504,28 @@ static void use_snapshot(uint64_t *stack, uint64_t connection, const uint64_t st
 // A monitor whose container neither writes nor ends: src/monitor/resting.ts, which blocked its signals, and knows these
 // descriptors. Returns when there is something to do; the word that brought it here then says whether a command wants it to
 // look. Gives whether it is for output alone, which can wait for a while.
+#define LISTENING (FIRST_BOUND_DESCRIPTOR - FIRST_LISTENING_DESCRIPTOR)
 enum { STATE = FIRST_RESTING_DESCRIPTOR, STANDARD_OUTPUT, STANDARD_ERROR, END };
 static int rest(char *word) {
   enum { SIGHUP = 1, SIGINT = 2, SIGQUIT = 3, SIGUSR2 = 12, SIGTERM = 15, SIGURG = 23, POLLIN = 1, POLLNVAL = 32, PR_SET_NAME = 15, O_NONBLOCK = 04000, EINTR = 4 };
   static const char ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGUSR2, SIGTERM};
   uint64_t told = 1ul << (SIGUSR2 - 1) | 1ul << (SIGURG - 1), by_ignoring[4] = {1 /* SIG_IGN */}, no_signals = 0;
   int signals = call(NR_signalfd4, -1, &told, 8, O_CLOEXEC | O_NONBLOCK);
-  struct { int fd; short events, got; } polled[] = {{END, POLLIN, 0}, {signals, POLLIN, 0}, {STANDARD_OUTPUT, POLLIN, 0}, {STANDARD_ERROR, POLLIN, 0}};
+  struct { int fd; short events, got; } polled[4 + LISTENING];
+  for (int i = 0; i < 4 + LISTENING; i++) {
+    polled[i].fd = i == 0 ? STANDARD_OUTPUT : i == 1 ? STANDARD_ERROR : i == 2 ? END : i == 3 ? signals : FIRST_LISTENING_DESCRIPTOR + i - 4;
+    polled[i].events = POLLIN;
+  }
   call(NR_prctl, PR_SET_NAME, MONITOR_NAME, 0, 0);
-  for (int events = 0; !events;) {
-    long ready = syscall6(NR_ppoll, (long)polled, 4, 0, 0, 8, 0);
+  int by_output = 0, by_others = 0;
+  while (!by_output && !by_others) {
+    long ready = syscall6(NR_ppoll, (long)polled, 4 + LISTENING, 0, 0, 8, 0);
     if (ready == -EINTR) continue;
     if (ready < 0) break;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4 + LISTENING; i++) {
       if (polled[i].got & POLLNVAL) polled[i].fd = -1; // it has none
-      else events |= polled[i].got;
+      else if (i < 2) by_output |= polled[i].got;
+      else by_others |= polled[i].got;
     }
   }
   append(word, RESUMED);
@@ -541,7 +539,7 @@ static int rest(char *word) {
   for (int fd = 3; fd < FIRST_RESTING_DESCRIPTOR; fd++)
     if (call(NR_close_range, fd, FIRST_RESTING_DESCRIPTOR - 1, 0, 0) == 0) break;
     else call(NR_close, fd, 0, 0, 0);
-  return !polled[0].got && !polled[1].got;
+  return !by_others;
 }
 
 struct start { uint64_t entry; uint64_t *stack; };

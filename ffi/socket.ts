@@ -1,7 +1,7 @@
-/** Unix sockets that pass descriptors (unix(7), cmsg(3)), the loopback interface of a namespace, ports that are kept. */
+/** Unix sockets that pass descriptors (unix(7), cmsg(3)), and the loopback interface of a namespace. */
 
 import { AT_FDCWD, O_DIRECTORY, O_PATH, OwnedFd, openat, POLLOUT, poll } from "./fd.ts";
-import { addressOf, call, hasCode, tryCall } from "./libc.ts";
+import { addressOf, call, tryCall } from "./libc.ts";
 import { basename, dirname } from "./path.ts";
 
 const UNIX_PATH_MAX = 107;
@@ -9,14 +9,10 @@ const UNIX_PATH_MAX = 107;
 const SLOW_RECEIVER = 100;
 const AF_UNIX = 1;
 const AF_INET = 2;
-const AF_INET6 = 10;
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
-const SOL_IPV6 = 41;
-const IPV6_V6ONLY = 26;
-const SO_REUSEADDR = 2;
 const SCM_RIGHTS = 1;
 const SCM_MAX_FD = 253;
 const MSG_NOSIGNAL = 0x4000;
@@ -130,48 +126,4 @@ export function bringLoopbackUp(): void {
   call("ioctl", socket.fd, SIOCGIFFLAGS, request);
   request.writeInt16LE(request.readInt16LE(16) | IFF_UP, 16);
   call("ioctl", socket.fd, SIOCSIFFLAGS, request);
-}
-
-/** A port of this machine that nobody else can have while the socket is open. */
-export type BoundPort = OwnedFd;
-
-/**
- * Binds a port without listening on it; one of IPv6 leaves that of IPv4 alone.
- *
- * @param address 4 or 16 bytes
- * @returns undefined where the kernel does not know the protocol
- * @throws {SyscallError} where it cannot be bound
- */
-export function bindPort(protocol: "tcp" | "udp" | "sctp", address: Uint8Array, port: number): BoundPort | undefined {
-  try {
-    return bindSocket(protocol, address, port, false);
-  } catch (error) {
-    if (protocol !== "tcp" || !hasCode(error, "EADDRINUSE")) throw error;
-    // Connections of before (TIME_WAIT) are no reason, a listener is: to tell them apart it must listen, too.
-    return bindSocket(protocol, address, port, true);
-  }
-}
-
-function bindSocket(protocol: "tcp" | "udp" | "sctp", address: Uint8Array, port: number, listens: boolean): BoundPort | undefined {
-  const IPPROTO_SCTP = 132;
-  const type = protocol === "udp" ? SOCK_DGRAM : SOCK_STREAM;
-  const isV6 = address.length === 16;
-  const fd = tryCall("socket", isV6 ? AF_INET6 : AF_INET, type | SOCK_CLOEXEC, protocol === "sctp" ? IPPROTO_SCTP : 0);
-  if (fd < 0) return undefined;
-  const socket = new OwnedFd(fd);
-  // struct sockaddr_in: family, port, address; struct sockaddr_in6: family, port, flow, address, scope
-  const name = Buffer.alloc(isV6 ? 28 : 16);
-  name.writeUInt16LE(isV6 ? AF_INET6 : AF_INET, 0);
-  name.writeUInt16BE(port, 2);
-  name.set(address, isV6 ? 8 : 4);
-  try {
-    if (isV6) call("setsockopt", socket.fd, SOL_IPV6, IPV6_V6ONLY, new Int32Array([1]), 4);
-    if (listens) call("setsockopt", socket.fd, SOL_SOCKET, SO_REUSEADDR, new Int32Array([1]), 4);
-    call("bind", socket.fd, name, name.length);
-    if (listens) call("listen", socket.fd, 0);
-    return socket;
-  } catch (error) {
-    socket.close();
-    throw error;
-  }
 }

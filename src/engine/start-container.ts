@@ -8,16 +8,7 @@ import { IS_RESTART } from "../monitor/restart.ts";
 import type { ContainerConfig, NetworkSettings } from "../store/container-config.ts";
 import type { ContainerRecord } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";
-import {
-  DEFAULT_NETWORK,
-  endpointsOf,
-  forgetLostEndpoint,
-  insertEndpoint,
-  isUserNetwork,
-  lostEndpoints,
-  type PortRequest,
-  type UserNetwork,
-} from "../store/networks.ts";
+import { forgetLostEndpoint, insertEndpoint, isUserNetwork, lostEndpoints, type PortRequest, type UserNetwork } from "../store/networks.ts";
 import { getPod } from "../store/pods.ts";
 import { type AttachedContainer, attached, type ConnectionOptions, connectToMonitor } from "./container-connection.ts";
 import { buildContainerSpec } from "./container-spec.ts";
@@ -106,11 +97,6 @@ async function startInfra(engine: Engine, podId: string, warn: (text: string) =>
   await startContainer(engine, infra, { attach: false, stdin: false, warn });
 }
 
-// On other networks its monitor answers for names.
-function leavesRest({ db }: Engine, request: StartRequest): boolean {
-  return canRest(request) && endpointsOf(db, request.id).every(({ network }) => network.name === DEFAULT_NETWORK);
-}
-
 /**
  * Starts a container.
  *
@@ -121,7 +107,7 @@ export async function startContainer(engine: Engine, record: ContainerRecord, op
   if (record.podId !== undefined && !record.config.isInfra) await startInfra(engine, record.podId, options.warn);
   const request = startRequest(engine, record, options);
   mark("describe it");
-  const monitor = options.monitor ?? loadLauncher().launchMonitor({ waits: !options.attach && !leavesRest(engine, request) });
+  const monitor = options.monitor ?? loadLauncher().launchMonitor({ waits: !options.attach && !canRest(request) });
   try {
     // It has begun before there is more of a connection.
     writeFrame(monitor.fd, FrameType.start, request);

@@ -1,39 +1,73 @@
 /** A container's networks, as its monitor makes and tends them. Loaded for containers that have some. */
+import { OwnedFd } from "../../ffi/fd.ts";
 import { connectContainer, linkedAddresses } from "../network/connect.ts";
 import { rewriteNetworkFiles, writeNetworkFiles } from "../network/files.ts";
+import type { Relay } from "../network/relay.ts";
+import type { Resolver } from "../network/resolver.ts";
 import type { Inside } from "../runtime/spawn.ts";
 import type { KeptStore } from "../store/kept-store.ts";
 import type { Layout } from "../store/layout.ts";
-import { DEFAULT_NETWORK, type Endpoint, endpointsOf } from "../store/networks.ts";
+import { DEFAULT_NETWORK, type Endpoint, endpointsOf, type PublishedPort } from "../store/networks.ts";
 import type { StartRequest } from "./protocol.ts";
 
 // What few containers need; in the middle of a start nothing can be awaited.
 const loadBandwidth = () => require("../network/bandwidth.ts") as typeof import("../network/bandwidth.ts");
+const loadRelay = () => require("../network/relay.ts") as typeof import("../network/relay.ts");
 const loadResolver = () => require("../network/resolver.ts") as typeof import("../network/resolver.ts");
+
+/** Of one whose process becomes another program. */
+export interface HeldNetwork {
+  state: {
+    /** What was written into its files. */
+    files: [name: string, text: string][];
+    relays: PublishedPort[];
+    hasResolver: boolean;
+  };
+  /** Those of its resolver first, then those of its relays. */
+  listening: OwnedFd[];
+  bound: OwnedFd[];
+}
 
 export class ContainerNetwork {
   readonly #store: KeptStore;
   readonly #layout: Layout;
   readonly #request: StartRequest;
   #files: Map<string, string>;
-  #hasResolver = false;
+  #resolver: Resolver | undefined;
+  #relays: Relay[] = [];
+  /** Ports of the host that are held by being bound. */
+  #bound: OwnedFd[] = [];
 
-  /** @param files what was written into its files */
-  constructor(store: KeptStore, layout: Layout, request: StartRequest, files = new Map<string, string>()) {
+  /** @param before what another program of this process had of the network */
+  constructor(store: KeptStore, layout: Layout, request: StartRequest, before?: HeldNetwork) {
     this.#store = store;
     this.#layout = layout;
     this.#request = request;
-    this.#files = files;
+    this.#files = new Map(before?.state.files);
+    if (before) this.#goOn(before);
   }
 
-  /** What it wrote into its files. */
-  get files(): ReadonlyMap<string, string> {
-    return this.#files;
+  #goOn({ state, listening, bound }: HeldNetwork): void {
+    const sockets = [...listening];
+    if (state.hasResolver) {
+      const [udp, tcp] = sockets.splice(0, 2) as [OwnedFd, OwnedFd];
+      this.#resolver = new (loadResolver().Resolver)(this.#resolverOptions, { udp, tcp });
+    }
+    if (sockets.length > 0) this.#relays = state.relays.map((port, i) => loadRelay().goOnRelaying(port, sockets[i] as OwnedFd));
+    this.#bound = bound;
   }
 
-  /** Whether this process answers for its names. */
-  get hasResolver(): boolean {
-    return this.#hasResolver;
+  /** What is to be held where this process becomes another program, and goes on with it. */
+  get held(): HeldNetwork {
+    const { udp, tcp } = this.#resolver?.sockets ?? {};
+    const listening = [udp, tcp, ...this.#relays.map(({ socket }) => socket)].filter((socket) => socket !== undefined);
+    const relays = this.#relays.map(({ port }) => port);
+    return { state: { files: [...this.#files], relays, hasResolver: this.#resolver !== undefined }, listening, bound: this.#bound };
+  }
+
+  /** Whether nobody is served by this process. */
+  get isIdle(): boolean {
+    return this.#resolver?.isIdle !== false && this.#relays.every(({ isIdle }) => isIdle);
   }
 
   /**
@@ -46,7 +80,9 @@ export class ContainerNetwork {
    */
   connect(pid: number, inside: Inside | undefined): string[] {
     const { id, networking } = this.#request;
-    const { endpoints, warnings } = connectContainer(this.#store.database, this.#layout.data, id, { pid, inside }, networking.ports);
+    const { endpoints, warnings, ports } = connectContainer(this.#store.database, this.#layout.data, id, { pid, inside }, networking.ports);
+    this.#relays = ports.filter((port) => "isIdle" in port);
+    this.#bound = ports.filter((port) => port instanceof OwnedFd);
     this.#resolve(pid, endpoints);
     if (networking.bandwidth) loadBandwidth().setBandwidth(pid, networking.bandwidth);
     this.#files = writeNetworkFiles(this.#layout.container(id), this.#contents(endpoints));
@@ -62,9 +98,12 @@ export class ContainerNetwork {
 
   // On networks of users' own making containers find each other by name.
   #resolve(pid: number, endpoints: Endpoint[]): void {
-    if (this.#hasResolver || endpoints.every(({ network }) => network.name === DEFAULT_NETWORK)) return;
-    loadResolver().startResolver({ store: this.#store, containerId: this.#request.id, pid, servers: this.#request.networking.dns });
-    this.#hasResolver = true;
+    if (this.#resolver || endpoints.every(({ network }) => network.name === DEFAULT_NETWORK)) return;
+    this.#resolver = loadResolver().startResolver({ ...this.#resolverOptions, pid });
+  }
+
+  get #resolverOptions() {
+    return { store: this.#store, containerId: this.#request.id, servers: this.#request.networking.dns };
   }
 
   #contents(endpoints: Endpoint[]) {

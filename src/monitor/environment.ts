@@ -16,6 +16,11 @@ export const CHANGED = "changed";
 /** The first of its descriptors then; what it keeps open besides has lower ones, what goes on from a snapshot higher ones. */
 export const FIRST_RESTING_DESCRIPTOR = 700;
 
+/** The first of those on which others come, by whom it is woken, and of those that only keep a port; and behind the last one. */
+export const FIRST_LISTENING_DESCRIPTOR = 710;
+export const FIRST_BOUND_DESCRIPTOR = 750;
+export const BEHIND_RESTING_DESCRIPTORS = 800;
+
 // It waits for most of its life: a small heap and fewer threads' buffers count
 // for more than the speed of compiled JavaScript (JSC's Options.h).
 export const MONITOR_ENVIRONMENT = {

@@ -38,7 +38,7 @@ import { Layout } from "../store/layout.ts";
 import { endpointsOf } from "../store/networks.ts";
 import type { ProcessIdentity } from "../store/process-identity.ts";
 import { Audience } from "./audience.ts";
-import type { ContainerNetwork } from "./container-network.ts";
+import type { ContainerNetwork, HeldNetwork } from "./container-network.ts";
 import type { HealthMonitor } from "./health.ts";
 import { ContainerLog } from "./log/container-log.ts";
 import { type Brief, Output } from "./output.ts";
@@ -100,15 +100,15 @@ export class Monitor {
   /** Those that are being looked at. */
   #changes = 0;
   readonly #visitors: Visitors;
-  /** What the container's network files were given before this process rested. */
-  #files: Map<string, string> | undefined;
+  /** What it had of the network before it rested. */
+  #heldNetwork: HeldNetwork | undefined;
   /** While it waits to start the container again. */
   readonly #woken = Promise.withResolvers<void>();
 
   /**
    * @param connection to whoever asked for it
    * @param database one that is open already, if it is this engine's store
-   * @param rested what it was before it rested
+   * @param rested what it held while it rested
    */
   constructor(request: StartRequest, connection: OwnedFd | undefined, database: Database | undefined, rested?: Held) {
     this.#request = request;
@@ -159,9 +159,11 @@ export class Monitor {
    *
    * @param isChanged whether a command wants it to look at the record
    */
-  async goOn({ pid, startTime, child: childPid, patience, since, files }: RestingState, isChanged: boolean): Promise<void> {
+  async goOn(state: RestingState, { listening, bound }: Held, isChanged: boolean): Promise<void> {
+    const { pid, startTime, child: childPid, patience, since } = state;
     this.#patience = nextPatience(patience, Date.now() - since);
-    this.#files = new Map(files);
+    this.#heldNetwork = state.network && { state: state.network, listening, bound };
+    if (listening.length > 0) this.#network = await this.#makeNetwork();
     this.#cgroup = openCgroup(this.#request.spec.linux.cgroupsPath ?? "");
     const log = await ContainerLog.open(this.#request.log, !this.#request.autoRemove);
     listenForEnds();
@@ -184,7 +186,7 @@ export class Monitor {
       mayRest: running.child !== undefined && canRest(this.#request),
       patience: this.#patience,
       quietFor: () => output.quietFor,
-      isIdle: () => this.#audience.isEmpty && this.#visitors.count + this.#changes === 0 && log.isIdle && !this.#network?.hasResolver,
+      isIdle: () => this.#audience.isEmpty && this.#visitors.count + this.#changes === 0 && log.isIdle && this.#network?.isIdle !== false,
       collect: () => this.#collect(),
       rest: (patience) => this.#rest(running, patience),
     });
@@ -199,9 +201,9 @@ export class Monitor {
   #rest({ pid, startTime, child = pid }: Supervised, patience: number): void {
     const { becomeResting, lasting } = require("./resting.ts") as typeof import("./resting.ts");
     const isOpen = this.#store.rest(this.#request.id);
-    const files = [...(this.#network?.files ?? this.#files ?? [])];
-    const state = { request: lasting(this.#request), pid, startTime, child, patience, since: Date.now(), files };
-    const held = { stdout: this.#stdio.output("stdout"), stderr: this.#stdio.output("stderr"), mounts: this.#mounts };
+    const { state: network, listening = [], bound = [] } = this.#network?.held ?? this.#heldNetwork ?? {};
+    const state = { request: lasting(this.#request), pid, startTime, child, patience, since: Date.now(), network };
+    const held = { stdout: this.#stdio.output("stdout"), stderr: this.#stdio.output("stderr"), mounts: this.#mounts, listening, bound };
     becomeResting(state, held, isOpen ? this.#layout.database : undefined);
   }
 
@@ -388,7 +390,7 @@ export class Monitor {
   // A container without networks of its own needs none of that.
   async #makeNetwork(): Promise<ContainerNetwork> {
     const { ContainerNetwork } = await loadNetwork();
-    return new ContainerNetwork(this.#store, this.#layout, this.#request, this.#files);
+    return new ContainerNetwork(this.#store, this.#layout, this.#request, this.#heldNetwork);
   }
 
   /** Something about the container was changed by a command, or one wants to be called back. */

@@ -77,14 +77,10 @@ export interface StartRequest {
   attach: boolean;
 }
 
-/**
- * Whether a container leaves its monitor a rest, see resting.ts: no terminal, no input, no checks, no ports, which it holds, and
- * no user's own network or namespace.
- */
-export function canRest({ spec, stdin, health, networking, userNetwork }: StartRequest): boolean {
+/** Whether a container leaves its monitor a rest, see resting.ts: no terminal, no input, no checks, and no ordinary user's. */
+export function canRest({ spec, stdin, health, userNetwork }: StartRequest): boolean {
   if (userNetwork !== undefined || process.env[ROOTLESS_ALIVE] !== undefined) return false;
-  const hasPorts = networking.ports.length > 0 || networking.publishAll;
-  return spec.process.terminal !== true && stdin === "none" && health === undefined && !hasPorts;
+  return spec.process.terminal !== true && stdin === "none" && health === undefined;
 }
 
 /** How a container is probed. */

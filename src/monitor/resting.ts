@@ -8,17 +8,22 @@ import { closeOnExecFrom, dup2, OwnedFd, position, readExactly, writeAll } from 
 import { readdirSync, readFileSync, readlinkSync } from "../../ffi/files.ts";
 import { call, SyscallError, tryCall } from "../../ffi/libc.ts";
 import { execve } from "../../ffi/process.ts";
-import { FIRST_RESTING_DESCRIPTOR, MONITOR_NAME, RESTING } from "./environment.ts";
+import type { HeldNetwork } from "./container-network.ts";
+import {
+  BEHIND_RESTING_DESCRIPTORS,
+  FIRST_BOUND_DESCRIPTOR,
+  FIRST_LISTENING_DESCRIPTOR,
+  FIRST_RESTING_DESCRIPTOR,
+  MONITOR_NAME,
+  RESTING,
+} from "./environment.ts";
 import type { StartRequest } from "./protocol.ts";
 
 /** Descriptors of one that rests. `rest` in ffi/loader.c waits for some of them, and closes all below when it goes on. */
-const [STATE, STDOUT, STDERR, END, MOUNTS] = Array.from({ length: 5 }, (_, i) => FIRST_RESTING_DESCRIPTOR + i) as [
-  number,
-  number,
-  number,
-  number,
-  number,
-];
+const STATE = FIRST_RESTING_DESCRIPTOR;
+const [STDOUT, STDERR, MOUNTS] = [STATE + 1, STATE + 2, STATE + 4];
+const MAX_LISTENING = FIRST_BOUND_DESCRIPTOR - FIRST_LISTENING_DESCRIPTOR;
+const MAX_BOUND = BEHIND_RESTING_DESCRIPTORS - FIRST_BOUND_DESCRIPTOR;
 
 export interface RestingState {
   request: StartRequest;
@@ -30,8 +35,7 @@ export interface RestingState {
   patience: number;
   /** Milliseconds since 1970. */
   since: number;
-  /** What the container's network files were given. */
-  files: [name: string, text: string][];
+  network: HeldNetwork["state"] | undefined;
 }
 
 /** What a monitor holds besides. */
@@ -40,6 +44,9 @@ export interface Held {
   stderr: OwnedFd | undefined;
   /** The container's mount namespace. */
   mounts: OwnedFd | undefined;
+  /** Of its network, see {@link HeldNetwork}. */
+  listening: OwnedFd[];
+  bound: OwnedFd[];
 }
 
 /** What of a request is of use once the container runs. */
@@ -55,22 +62,32 @@ export function lasting(request: StartRequest): StartRequest {
  *
  * @param store path of a store that stays open, if it is: its locks are this process's, and tell others that it is in use
  */
-export function becomeResting(state: RestingState, { stdout, stderr, mounts }: Held, store: string | undefined): void {
+export function becomeResting(state: RestingState, { stdout, stderr, mounts, listening, bound }: Held, store: string | undefined): void {
+  if (listening.length > MAX_LISTENING || bound.length > MAX_BOUND) return;
   const toList = () => readdirSync("/proc/self/fd").map(Number);
+  const copies: number[] = [];
+  const keep = (first: number, files: (OwnedFd | undefined)[]) => {
+    for (const [i, file] of files.entries()) {
+      if (!file) continue;
+      dup2(file.fd, first + i);
+      if (file.fd !== first + i) copies.push(first + i);
+    }
+  };
   try {
     using end = new OwnedFd(call("pidfd_open", state.child, 0));
     using memory = new OwnedFd(call("memfd_create", "berth-resting", 0));
     writeAll(memory.fd, Buffer.from(JSON.stringify(state)));
     const environment = readFileSync("/proc/self/environ", "latin1").split("\0").filter(Boolean);
     closeOnExecFrom(3, toList);
-    const kept = { [STATE]: memory, [STDOUT]: stdout, [STDERR]: stderr, [END]: end, [MOUNTS]: mounts };
-    for (const [number, file] of Object.entries(kept)) if (file) dup2(file.fd, Number(number));
+    keep(FIRST_RESTING_DESCRIPTOR, [memory, stdout, stderr, end, mounts]);
+    keep(FIRST_LISTENING_DESCRIPTOR, listening);
+    keep(FIRST_BOUND_DESCRIPTOR, bound);
     // Under their own numbers: whoever closes one of several for a file has no lock on it any more (fcntl(2)).
     if (store !== undefined) for (const fd of openFiles(store)) dup2(fd, fd);
     execve("/proc/self/exe", [MONITOR_NAME, "monitor", RESTING], environment);
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
-    for (const number of [STATE, STDOUT, STDERR, END, MOUNTS]) tryCall("close", number);
+    for (const number of copies) tryCall("close", number);
     closeOnExecFrom(3, toList);
   }
 }
@@ -102,5 +119,18 @@ export function takeUp(): { state: RestingState; held: Held } {
       return undefined; // it had none
     }
   };
-  return { state, held: { stdout: owned(STDOUT), stderr: owned(STDERR), mounts: owned(MOUNTS) } };
+  const allFrom = (first: number, behind: number): OwnedFd[] => {
+    const file = first < behind ? owned(first) : undefined;
+    return file ? [file, ...allFrom(first + 1, behind)] : [];
+  };
+  return {
+    state,
+    held: {
+      stdout: owned(STDOUT),
+      stderr: owned(STDERR),
+      mounts: owned(MOUNTS),
+      listening: allFrom(FIRST_LISTENING_DESCRIPTOR, FIRST_BOUND_DESCRIPTOR),
+      bound: allFrom(FIRST_BOUND_DESCRIPTOR, BEHIND_RESTING_DESCRIPTORS),
+    },
+  };
 }

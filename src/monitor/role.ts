@@ -31,7 +31,7 @@ async function goOn(isChanged: boolean): Promise<void> {
   let monitor: Monitor | undefined;
   prepareProcess(() => monitor);
   monitor = new Monitor(state.request, undefined, undefined, held);
-  await monitor.goOn(state, isChanged);
+  await monitor.goOn(state, held, isChanged);
 }
 
 function prepareProcess(monitor: () => Monitor | undefined): void {

@@ -78,7 +78,7 @@ export interface HeldPort {
   close(): void;
 }
 /** Takes a port from the host's other programs; undefined where there is no such protocol. Throws where one has it. */
-export type PortHolder = (port: PublishedPort) => HeldPort | undefined;
+export type PortHolder<Held extends HeldPort = HeldPort> = (port: PublishedPort) => Held | undefined;
 
 /** Where a published port leads; the second where the network has IPv6. */
 export type Target = Pick<Endpoint, "containerId"> & { address: string; address6: string | undefined };
@@ -89,12 +89,12 @@ export type Target = Pick<Endpoint, "containerId"> & { address: string; address6
  *
  * @param held what keeps the port is added here
  */
-export function publish(
+export function publish<Held extends HeldPort>(
   db: Database,
   target: Target,
   request: PortRequest,
-  { hasIPv6, hold }: { hasIPv6: boolean; hold: PortHolder },
-  held: HeldPort[],
+  { hasIPv6, hold }: { hasIPv6: boolean; hold: PortHolder<Held> },
+  held: Held[],
 ): PublishedPort[] {
   const hostIps = request.hostIp !== "" ? [request.hostIp] : hasIPv6 ? ["0.0.0.0", "::"] : ["0.0.0.0"];
   const wanted = hostIps.flatMap((hostIp) => portFor(target, request, hostIp) ?? []);
@@ -118,8 +118,8 @@ function portFor({ containerId, address, address6 }: Target, request: PortReques
   return { protocol, hostIp, hostPort, containerId, containerIp, containerPort };
 }
 
-function takeAll(db: Database, ports: PublishedPort[], hold: PortHolder, held: HeldPort[]): NetworkError | undefined {
-  const own: HeldPort[] = [];
+function takeAll<Held extends HeldPort>(db: Database, ports: PublishedPort[], hold: PortHolder<Held>, held: Held[]): NetworkError | undefined {
+  const own: Held[] = [];
   for (const port of ports) {
     const failure = findPort(db, port) ? "port is already allocated" : take(port, hold, own);
     if (failure === undefined) continue;
@@ -133,7 +133,7 @@ function takeAll(db: Database, ports: PublishedPort[], hold: PortHolder, held: H
 }
 
 // Why it cannot be had.
-function take(port: PublishedPort, hold: PortHolder, held: HeldPort[]): string | undefined {
+function take<Held extends HeldPort>(port: PublishedPort, hold: PortHolder<Held>, held: Held[]): string | undefined {
   try {
     const taken = hold(port);
     if (taken) held.push(taken);

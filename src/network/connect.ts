@@ -1,7 +1,9 @@
 /** Gives a container that starts what it is to have of the network: addresses, links, published ports. */
 
 import type { Database } from "bun:sqlite";
+import type { OwnedFd } from "../../ffi/fd.ts";
 import { writeFileSync } from "../../ffi/files.ts";
+import { bindPort } from "../../ffi/inet.ts";
 import { reasonOf } from "../../ffi/libc.ts";
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, mount } from "../../ffi/mount.ts";
 import { inNetworkOf } from "../../ffi/namespace.ts";
@@ -9,22 +11,24 @@ import { type Link, type Route, RouteSocket, route } from "../../ffi/netlink/rou
 import { type Message, NetlinkError } from "../../ffi/netlink/socket.ts";
 import { join } from "../../ffi/path.ts";
 import { randomBytes } from "../../ffi/random.ts";
-import { bindPort } from "../../ffi/socket.ts";
 import { getContainer } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";
 import { ENDPOINT_SYSCTLS, type Endpoint, endpointsOf, type PortRequest, type PublishedPort } from "../store/networks.ts";
 import { type Address, isIPv6, parseAddress, subnetOf } from "./address.ts";
-import { allot, type HeldPort, publish, type Target } from "./allocate.ts";
+import { allot, publish, type Target } from "./allocate.ts";
 import { ensureBridge, hasIPv6, hasIPv6Settings, setIPv6 } from "./bridge.ts";
 import { disconnectContainer } from "./disconnect.ts";
 import { NetworkError } from "./errors.ts";
 import { Firewall } from "./firewall.ts";
+import type { Relay } from "./relay.ts";
 
 /** What came of it. */
 export interface Connected {
   endpoints: Endpoint[];
   /** What was changed on the host, in words. */
   warnings: string[];
+  /** Of the host: this process holds them until it ends, so that nobody else has them. */
+  ports: (OwnedFd | Relay)[];
 }
 
 const VETH_PREFIX = "veth";
@@ -42,14 +46,13 @@ export interface Insider {
 }
 
 /**
- * Connects a container. It gives back what it took where it fails; else this process holds
- * the host's ports until it ends, so that nobody else has them.
+ * Connects a container. It gives back what it took where it fails.
  *
  * @throws {NetworkError}
  */
 export function connectContainer(db: Database, data: string, id: string, { pid, inside }: Insider, ports: PortRequest[]): Connected {
   const warnings: string[] = [];
-  const held: HeldPort[] = [];
+  const held: Connected["ports"] = [];
   try {
     using routes = new RouteSocket();
     using firewall = new Firewall(db, data);
@@ -62,7 +65,7 @@ export function connectContainer(db: Database, data: string, id: string, { pid, 
     const links = endpoints.map((endpoint, i) => plug(routes, endpoint, bridges.get(endpoint.network.id) as Link, i, pid));
     // Nothing leads anywhere there yet.
     inNetworkOf(pid, () => configure(endpoints, links, [], inside));
-    return { endpoints, warnings: [...new Set(warnings)] };
+    return { endpoints, warnings: [...new Set(warnings)], ports: held };
   } catch (error) {
     for (const port of held) port.close();
     disconnectContainer(db, data, id);
@@ -80,12 +83,12 @@ function asNetworkError(error: unknown): unknown {
 const loadRelay = () => require("./relay.ts") as typeof import("./relay.ts");
 
 // On a network past the host, ports are open already.
-function publishAll(db: Database, endpoints: Endpoint[], ports: PortRequest[], hasFirewall: boolean, held: HeldPort[]): PublishedPort[] {
+function publishAll(db: Database, endpoints: Endpoint[], ports: PortRequest[], hasFirewall: boolean, held: Connected["ports"]): PublishedPort[] {
   const main = endpoints.find(({ network }) => network.config.driver === "bridge");
   if (main?.address === undefined || ports.length === 0) return [];
   const target: Target = { containerId: main.containerId, address: main.address, address6: main.address6 };
   const hold = (port: PublishedPort) =>
-    needsRelay(port, hasFirewall) ? loadRelay().relay(port) : bindPort(port.protocol, parseAddress(port.hostIp) as Address, port.hostPort);
+    needsRelay(port, hasFirewall) ? loadRelay().makeRelay(port) : bindPort(port.protocol, parseAddress(port.hostIp) as Address, port.hostPort);
   const how = { hasIPv6: hasIPv6(), hold };
   return ports.flatMap((request) => publish(db, target, request, how, held));
 }

@@ -4,36 +4,72 @@
  * addresses where there is no nf_tables.
  */
 import type { Socket, udp } from "bun";
+import { adoptSocket } from "../../ffi/adopt-socket.ts";
+import { onArrival } from "../../ffi/arrivals.ts";
+import type { OwnedFd } from "../../ffi/fd.ts";
+import { acceptWaiting, listenOn, receiveWaiting, sendBack } from "../../ffi/inet.ts";
 import type { PublishedPort } from "../store/networks.ts";
-import { isIPv6 } from "./address.ts";
+import { type Address, isIPv6, parseAddress } from "./address.ts";
 
 /** Of one port: who is not heard of for so many milliseconds is forgotten, and of more clients the one that came first. */
 const UDP_IDLE = 90_000;
 const MAX_UDP_CLIENTS = 1024;
 const MAX_WAITING = 16;
-const UDP_IPV6_ONLY = 8; // LIBUS_SOCKET_IPV6_ONLY, as node:dgram passes it
+const MAX_DATAGRAM = 1 << 16; // bytes
 
-/** Listens until it is closed. Throws where the port is somebody else's. */
-export function relay(port: PublishedPort): { close(): void } {
-  return port.protocol === "udp" ? relayDatagrams(port) : relayConnections(port);
+/** Who listens on a port of the host, until it is closed. */
+export interface Relay {
+  readonly port: PublishedPort;
+  readonly socket: OwnedFd;
+  /** Whether nobody is connected, or was heard of a while ago. */
+  readonly isIdle: boolean;
+  close(): void;
 }
 
-function relayConnections({ hostIp, hostPort, containerIp, containerPort }: PublishedPort): { close(): void } {
-  const open = (socket: Socket<End>) => {
-    const [client, container] = End.pair();
+/** Throws where the port is somebody else's. */
+export function makeRelay(port: PublishedPort): Relay {
+  return goOnRelaying(port, listenOn(port.protocol === "udp" ? "udp" : "tcp", parseAddress(port.hostIp) as Address, port.hostPort));
+}
+
+/** @param socket what a relay of before listened on */
+export function goOnRelaying(port: PublishedPort, socket: OwnedFd): Relay {
+  return port.protocol === "udp" ? new DatagramRelay(port, socket) : new ConnectionRelay(port, socket);
+}
+
+class ConnectionRelay implements Relay {
+  readonly port: PublishedPort;
+  readonly socket: OwnedFd;
+  readonly #stop: () => void;
+  #connections = 0;
+
+  constructor(port: PublishedPort, socket: OwnedFd) {
+    this.port = port;
+    this.socket = socket;
+    this.#stop = onArrival(socket, () => {
+      for (let client = acceptWaiting(socket); client; client = acceptWaiting(socket)) void this.#pass(client);
+    });
+  }
+
+  get isIdle(): boolean {
+    return this.#connections === 0;
+  }
+
+  close(): void {
+    this.#stop();
+    this.socket.close();
+  }
+
+  async #pass(fd: OwnedFd): Promise<void> {
+    const { containerIp, containerPort } = this.port;
+    const [client, container] = End.pair(() => this.#connections--);
+    this.#connections++;
+    const socket = await adoptSocket(fd, { data: client, allowHalfOpen: true, socket: HANDLERS });
     client.attach(socket);
     const handlers = { ...HANDLERS, open: (other: Socket<End>) => container.attach(other) };
-    Bun.connect<End>({ hostname: containerIp, port: containerPort, allowHalfOpen: true, socket: handlers }).catch(() => socket.terminate());
-  };
-  const options: Bun.TCPSocketListenOptions<End> & { ipv6Only: boolean } = {
-    hostname: hostIp,
-    port: hostPort,
-    ipv6Only: isIPv6(hostIp), // IPv4 has a row of its own
-    allowHalfOpen: true,
-    socket: { ...HANDLERS, open },
-  };
-  const listener = Bun.listen<End>(options);
-  return { close: () => listener.stop(true) };
+    Bun.connect<End>({ hostname: containerIp, port: containerPort, allowHalfOpen: true, data: container, socket: handlers }).catch(() =>
+      socket.terminate(),
+    );
+  }
 }
 
 interface UdpClient {
@@ -43,69 +79,86 @@ interface UdpClient {
   lastHeard: number;
 }
 
-function relayDatagrams({ hostIp, hostPort, containerIp, containerPort }: PublishedPort): { close(): void } {
-  const clients = new Map<string, UdpClient>();
-  let sweep: Timer | undefined;
-  const forget = (key: string) => {
-    clients.get(key)?.socket?.close();
-    clients.delete(key);
-  };
-  const forgetIdle = () => {
-    for (const [key, { lastHeard }] of clients) if (performance.now() - lastHeard > UDP_IDLE) forget(key);
-    if (clients.size > 0) return;
-    clearInterval(sweep);
-    sweep = undefined;
-  };
-  const welcome = (key: string, answer: (data: Buffer) => void): UdpClient => {
-    const [first] = clients.keys();
-    if (clients.size >= MAX_UDP_CLIENTS && first !== undefined) forget(first);
+class DatagramRelay implements Relay {
+  readonly port: PublishedPort;
+  readonly socket: OwnedFd;
+  readonly #stop: () => void;
+  /** By their addresses. */
+  readonly #clients = new Map<string, UdpClient>();
+  #sweep: Timer | undefined;
+
+  constructor(port: PublishedPort, socket: OwnedFd) {
+    this.port = port;
+    this.socket = socket;
+    this.#stop = onArrival(socket, () => {
+      const memory = Buffer.allocUnsafeSlow(MAX_DATAGRAM);
+      for (let message = receiveWaiting(socket, memory); message; message = receiveWaiting(socket, memory)) this.#pass(message.data, message.from);
+    });
+  }
+
+  get isIdle(): boolean {
+    return this.#clients.size === 0;
+  }
+
+  close(): void {
+    this.#stop();
+    this.socket.close();
+  }
+
+  #pass(data: Buffer, from: Buffer): void {
+    const key = from.toString("latin1");
+    const client = this.#clients.get(key) ?? this.#welcome(key, from);
+    client.lastHeard = performance.now();
+    if (client.socket) client.socket.send(data);
+    else if (client.waiting.length < MAX_WAITING) client.waiting.push(Buffer.from(data));
+  }
+
+  #welcome(key: string, from: Buffer): UdpClient {
+    const { containerIp, containerPort } = this.port;
+    const [first] = this.#clients.keys();
+    if (this.#clients.size >= MAX_UDP_CLIENTS && first !== undefined) this.#forget(first);
     const client: UdpClient = { socket: undefined, waiting: [], lastHeard: 0 };
-    clients.set(key, client);
-    sweep ??= setInterval(forgetIdle, UDP_IDLE / 3);
+    this.#clients.set(key, client);
+    this.#sweep ??= setInterval(() => this.#forgetIdle(), UDP_IDLE / 3);
     Bun.udpSocket({
       hostname: isIPv6(containerIp) ? "::" : "0.0.0.0",
       connect: { hostname: containerIp, port: containerPort },
       socket: {
-        data(_, data) {
+        data: (_, data) => {
           client.lastHeard = performance.now();
-          answer(data);
+          sendBack(this.socket, data, from);
         },
         error() {}, // nobody listens there
       },
     }).then(
       (socket) => {
-        if (clients.get(key) !== client) return socket.close(); // forgotten meanwhile
+        if (this.#clients.get(key) !== client) return socket.close(); // forgotten meanwhile
         client.socket = socket;
         for (const data of client.waiting.splice(0)) socket.send(data);
       },
-      () => forget(key),
+      () => this.#forget(key),
     );
     return client;
-  };
-  const options: udp.SocketOptions<"buffer"> & { flags: number } = {
-    hostname: hostIp,
-    port: hostPort,
-    flags: isIPv6(hostIp) ? UDP_IPV6_ONLY : 0,
-    socket: {
-      data(socket, data, port, address) {
-        const key = `${address} ${port}`;
-        const client = clients.get(key) ?? welcome(key, (reply) => socket.send(reply, port, address));
-        client.lastHeard = performance.now();
-        if (client.socket) client.socket.send(data);
-        else if (client.waiting.length < MAX_WAITING) client.waiting.push(Buffer.from(data));
-      },
-      error() {},
-    },
-  };
-  const listener = Bun.udpSocket(options); // it binds at once, or throws
-  return { close: () => void listener.then((socket) => socket.close()) };
+  }
+
+  #forget(key: string): void {
+    this.#clients.get(key)?.socket?.close();
+    this.#clients.delete(key);
+  }
+
+  #forgetIdle(): void {
+    for (const [key, { lastHeard }] of this.#clients) if (performance.now() - lastHeard > UDP_IDLE) this.#forget(key);
+    if (this.#clients.size > 0) return;
+    clearInterval(this.#sweep);
+    this.#sweep = undefined;
+  }
 }
 
 const HANDLERS = {
   data: (socket: Socket<End>, chunk: Buffer) => socket.data.other.send(chunk, socket),
   drain: (socket: Socket<End>) => socket.data.flush(),
   end: (socket: Socket<End>) => socket.data.other.finish(),
-  close: (socket: Socket<End>) => socket.data.other.close(),
+  close: (socket: Socket<End>) => socket.data.gone(),
   error: (socket: Socket<End>) => socket.data.other.close(),
 };
 
@@ -118,9 +171,15 @@ class End {
   #source: Socket<End> | undefined;
   #isFinished = false;
   #isClosed = false;
+  readonly #ended: () => void;
 
-  static pair(): [End, End] {
-    const [a, b] = [new End(), new End()];
+  constructor(ended: () => void) {
+    this.#ended = ended;
+  }
+
+  /** @param ended called when the first of them, which is the client's, is gone */
+  static pair(ended: () => void): [End, End] {
+    const [a, b] = [new End(ended), new End(() => {})];
     a.other = b;
     b.other = a;
     return [a, b];
@@ -144,6 +203,12 @@ class End {
   finish(): void {
     this.#isFinished = true;
     this.flush();
+  }
+
+  /** This end is gone. */
+  gone(): void {
+    this.#ended();
+    this.other.close();
   }
 
   /** The other end is gone: so is this one, when it has what came before. */

@@ -3,13 +3,18 @@
  * for neighbours out of the store, for others with what the host's own resolvers say.
  */
 import type { Database } from "bun:sqlite";
+import type { SocketHandler } from "bun";
+import { adoptSocket } from "../../ffi/adopt-socket.ts";
+import { onArrival } from "../../ffi/arrivals.ts";
+import type { OwnedFd } from "../../ffi/fd.ts";
 import { readFileSync } from "../../ffi/files.ts";
+import { acceptWaiting, listenOn, localPort, receiveWaiting, sendBack } from "../../ffi/inet.ts";
 import { inNetworkOf } from "../../ffi/namespace.ts";
 import { expr, REG_1, REG_2 } from "../../ffi/netlink/nft-expressions.ts";
 import { NFPROTO_IPV4, Nftable, NftSocket } from "../../ffi/netlink/nftables.ts";
 import { randomBelow } from "../../ffi/random.ts";
 import { addressesOfNeighbour, endpointsOf, nameOfNeighbour, type Protocol } from "../store/networks.ts";
-import { isIPv6, parseAddress } from "./address.ts";
+import { type Address, isIPv6, parseAddress } from "./address.ts";
 import { buildAnswer, encodeDomain, parseQuery, type Question, RCODE, reversedAddress, TYPE } from "./dns-message.ts";
 import { RESOLVER_ADDRESS } from "./files.ts";
 import { DESTINATION_PORT, IPV4, PROTOCOLS } from "./ruleset.ts";
@@ -19,6 +24,7 @@ const MAX_PORTS = 20;
 /** Questions to others under way at once; more are turned away. */
 const MAX_FORWARDED = 256;
 const MAX_CONNECTIONS = 32;
+const MAX_QUERY = 1 << 16; // bytes
 /** Milliseconds before the next resolver is asked. */
 const PATIENCE = 2000;
 
@@ -33,55 +39,42 @@ export interface ResolverOptions {
 
 type Reply = (message: Buffer) => void;
 
+/** What it listens on, in the container's network namespace. */
+export interface ResolverSockets {
+  udp: OwnedFd;
+  tcp: OwnedFd;
+}
+
 /** Starts it; it ends with this process. Throws where its ports are taken. */
-export function startResolver(options: ResolverOptions): void {
-  const resolver = new Resolver(options);
-  inNetworkOf(options.pid, () => {
+export function startResolver(options: ResolverOptions): Resolver {
+  const sockets = inNetworkOf(options.pid, () => {
     using firewall = NftSocket.open();
-    if (firewall) redirect(firewall, listenAnywhere(resolver));
-    else listen(resolver, DNS_PORT);
+    if (!firewall) return listen(DNS_PORT);
+    const anywhere = listenAnywhere();
+    redirect(firewall, localPort(anywhere.tcp));
+    return anywhere;
   });
+  return new Resolver(options, sockets);
 }
 
 // A port that is free for both; a container that runs may have some of its own.
-function listenAnywhere(resolver: Resolver): number {
+function listenAnywhere(): ResolverSockets {
   for (let attempt = 0; ; attempt++) {
     try {
-      return listen(resolver, 0);
+      return listen(0);
     } catch (error) {
       if (attempt === MAX_PORTS) throw error;
     }
   }
 }
 
-function listen(resolver: Resolver, wanted: number): number {
-  let connections = 0;
-  const listener = Bun.listen<MessageStream>({
-    hostname: RESOLVER_ADDRESS,
-    port: wanted,
-    socket: {
-      open(socket) {
-        socket.data = new MessageStream((message) => void resolver.answer(message, "tcp", (reply) => socket.write(withLength(reply))));
-        if (++connections > MAX_CONNECTIONS) socket.end();
-      },
-      close() {
-        connections--;
-      },
-      data: (socket, chunk) => socket.data.receive(chunk),
-    },
-  });
+function listen(wanted: number): ResolverSockets {
+  const address = parseAddress(RESOLVER_ADDRESS) as Address;
+  const tcp = listenOn("tcp", address, wanted);
   try {
-    // It binds at once, or throws.
-    void Bun.udpSocket({
-      hostname: RESOLVER_ADDRESS,
-      port: listener.port,
-      socket: {
-        data: (socket, message, port, address) => void resolver.answer(Buffer.from(message), "udp", (reply) => socket.send(reply, port, address)),
-      },
-    });
-    return listener.port;
+    return { tcp, udp: listenOn("udp", address, localPort(tcp)) };
   } catch (error) {
-    listener.stop(true);
+    tcp.close();
     throw error;
   }
 }
@@ -107,16 +100,51 @@ function redirect(socket: NftSocket, port: number): void {
   socket.transaction([table.add(), table.chain("output", { type: "nat", hook: "output", priority: -100 }), rule("udp"), rule("tcp")]);
 }
 
-class Resolver {
-  readonly #options: ResolverOptions;
+export class Resolver {
+  readonly #options: Omit<ResolverOptions, "pid">;
+  readonly sockets: ResolverSockets;
   #forwarded = 0;
+  #connections = 0;
 
-  constructor(options: ResolverOptions) {
+  /** @param sockets that nobody else answers on any more */
+  constructor(options: Omit<ResolverOptions, "pid">, sockets: ResolverSockets) {
     this.#options = options;
+    this.sockets = sockets;
+    const { udp, tcp } = sockets;
+    onArrival(tcp, () => {
+      for (let asker = acceptWaiting(tcp); asker; asker = acceptWaiting(tcp)) void this.#listenTo(asker);
+    });
+    onArrival(udp, () => {
+      const memory = Buffer.allocUnsafeSlow(MAX_QUERY);
+      for (let query = receiveWaiting(udp, memory); query; query = receiveWaiting(udp, memory)) {
+        const { from } = query;
+        void this.#answer(Buffer.from(query.data), "udp", (reply) => sendBack(udp, reply, from));
+      }
+    });
   }
 
-  /** Answers one message; what is no query gets no answer. */
-  async answer(message: Buffer, protocol: "udp" | "tcp", reply: Reply): Promise<void> {
+  /** Whether nobody waits for an answer. */
+  get isIdle(): boolean {
+    return this.#forwarded + this.#connections === 0;
+  }
+
+  async #listenTo(asker: OwnedFd): Promise<void> {
+    this.#connections++;
+    const handlers: SocketHandler<MessageStream | undefined> = {
+      data: (socket, chunk) => {
+        socket.data ??= new MessageStream((message) => void this.#answer(message, "tcp", (reply) => socket.write(withLength(reply))));
+        socket.data.receive(chunk);
+      },
+      close: () => {
+        this.#connections--;
+      },
+    };
+    const socket = await adoptSocket(asker, { data: undefined, allowHalfOpen: false, socket: handlers });
+    if (this.#connections > MAX_CONNECTIONS) socket.end();
+  }
+
+  // One message; what is no query gets no answer.
+  async #answer(message: Buffer, protocol: "udp" | "tcp", reply: Reply): Promise<void> {
     const question = parseQuery(message);
     if (!question) return;
     try {

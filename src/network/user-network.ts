@@ -6,10 +6,11 @@
 import type { Database } from "bun:sqlite";
 import { pipe, readExactly, writeAll } from "../../ffi/fd.ts";
 import { readFileSync, unlinkSync } from "../../ffi/files.ts";
+import { bindPort } from "../../ffi/inet.ts";
 import { call } from "../../ffi/libc.ts";
 import { onExit } from "../../ffi/process.ts";
 import { kill } from "../../ffi/signal.ts";
-import { bindPort, connectUnix } from "../../ffi/socket.ts";
+import { connectUnix } from "../../ffi/socket.ts";
 import { writeTransaction } from "../store/database.ts";
 import type { PortRequest, PublishedPort, UserNetwork } from "../store/networks.ts";
 import { type Address, parseAddress } from "./address.ts";

@@ -65,6 +65,11 @@ export class ContainerNetwork {
     return { state: { files: [...this.#files], relays, hasResolver: this.#resolver !== undefined }, listening, bound: this.#bound };
   }
 
+  /** Lets go of the host's ports: somebody else may want them as soon as they are told that the container has ended. */
+  releasePorts(): void {
+    for (const port of [...this.#relays, ...this.#bound]) port.close();
+  }
+
   /** Whether nobody is served by this process. */
   get isIdle(): boolean {
     return this.#resolver?.isIdle !== false && this.#relays.every(({ isIdle }) => isIdle);

@@ -286,6 +286,7 @@ export class Monitor {
     const db = await whenThereIsRoom(() => this.#store.database, tellBefore);
     // What stays may be started again at once. Not under the write lock: all that was written to its root goes to the disk first.
     if (!this.#request.autoRemove && !getContainer(db, id)?.autoRemove) this.#mounts?.close();
+    this.#releasePorts();
     const end = { exitCode, oomKilled, error: error || output.failure };
     const { delay, removed } = await whenThereIsRoom(() => this.#writeEnd(db, end), tellBefore);
     const takeAway = removed ? putContainerAside(db, this.#layout, id) : undefined;
@@ -414,6 +415,12 @@ export class Monitor {
     } catch {
       // the container is just ending, or has all ports of its name server itself: it goes on without
     }
+  }
+
+  // Who is told of the end may want them.
+  #releasePorts(): void {
+    this.#network?.releasePorts();
+    for (const port of this.#heldNetwork?.bound ?? []) port.close();
   }
 
   #releaseCgroup(): void {

@@ -29,7 +29,9 @@ function random(seed: number): () => number {
 
 /** Containers of which the store says something else than /proc. */
 async function untruths(engine: TestEngine, ids: string[]): Promise<string[]> {
-  const said = await Promise.all(ids.map((id) => engine.inspect(id, "{{.State.Status}} {{.State.Pid}} {{.State.Restarting}}")));
+  // Nothing of what is gone meanwhile.
+  const state = "{{.State.Status}} {{.State.Pid}} {{.State.Restarting}}";
+  const said = await Promise.all(ids.map(async (id) => (await engine.run("inspect", "-f", state, id)).stdout.trim()));
   const found = new Map<string, number[]>();
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name)))
     try {
@@ -172,7 +174,7 @@ test(
       expect(db.query("PRAGMA foreign_key_check").all()).toEqual([]);
       db.close();
 
-      if (ids.length > 0) await engine.ok("rm", "-f", ...ids);
+      await engine.removeContainers();
       await engine.ok("system", "prune", "-a", "-f", "--volumes");
       await engine.ok("volume", "prune", "-a", "-f");
       await until("nothing is left", async () => (await engine.leftovers()).filter((left) => !left.includes("berth-chaos ")).length === 0, 20);
@@ -183,8 +185,7 @@ test(
       await engine.run("network", "prune", "-f");
     } finally {
       const engine = TestEngine.empty(disk);
-      const ids = (await engine.run("ps", "-aq")).stdout.split("\n").filter(Boolean);
-      if (ids.length > 0) await engine.run("rm", "-f", ...ids);
+      await engine.removeContainers().catch(() => {});
       Bun.spawnSync(["umount", "-l", disk]);
       rmSync(root, { recursive: true, force: true });
     }

@@ -43,7 +43,7 @@ describe("a terminal", () => {
     await Bun.sleep(500);
     terminal.key("C-c");
     terminal.type("exit 6");
-    await terminal.shows(/^host>$/m);
+    await terminal.prompts();
     terminal.type("echo left with $?");
     await terminal.shows(/^left with 6$/m);
     await isRestored(terminal);
@@ -62,7 +62,7 @@ describe("a terminal", () => {
     await Bun.sleep(500);
     terminal.key("C-c");
     terminal.type("exit 4");
-    await terminal.shows(/^host>$/m);
+    await terminal.prompts();
     terminal.type("echo left with $?");
     await terminal.shows(/^left with 4$/m);
     await isRestored(terminal);
@@ -74,12 +74,12 @@ describe("a terminal", () => {
     terminal.type(`${BERTH} run --rm --name killed -it -e PS1='in> ' bb sh`);
     await terminal.shows(/^in>/m);
     await engine.ok("kill", "killed");
-    await terminal.shows(/host>$/m);
+    await terminal.prompts();
     await isRestored(terminal);
     terminal.type(`${BERTH} run --rm --name hung -it bb sh -c 'trap "exit 5" HUP; echo is up; while :; do sleep 0.1; done'`);
     await terminal.shows(/^is up$/m);
     Bun.spawnSync(["pkill", "-HUP", "-f", `${BERTH} run --rm --name hung`]);
-    await terminal.shows(/^host>$/m);
+    await terminal.prompts();
     expect(await engine.leftovers()).toEqual([]);
     await isRestored(terminal);
   });
@@ -91,7 +91,7 @@ describe("a terminal", () => {
     await terminal.shows(/^in>/m);
     terminal.type("stty size; exit 2");
     await terminal.shows(/^30 100$/m);
-    await terminal.shows(/^host>$/m);
+    await terminal.prompts();
     terminal.type("echo left with $?");
     await terminal.shows(/^left with 2$/m);
     await engine.ok("rm", "again");

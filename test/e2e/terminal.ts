@@ -52,6 +52,11 @@ export class Terminal implements Disposable {
     });
   }
 
+  /** Once the shell waits: its last prompt, and nothing behind it; the first one may stand below what was typed before it was there. */
+  async prompts(): Promise<void> {
+    await this.shows(/host>\s*$/);
+  }
+
   [Symbol.dispose](): void {
     this.#tmux("kill-server");
     rmSync(this.#folder, { recursive: true, force: true });

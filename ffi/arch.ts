@@ -99,6 +99,8 @@ const NUMBERS = {
   seccomp: [317, 277],
   keyctl: [250, 219],
   ioprio_set: [251, 30],
+  timerfd_create: [283, 85],
+  timerfd_settime: [286, 86],
   sched_setattr: [314, 274],
   sched_setaffinity: [203, 122],
   sched_getaffinity: [204, 123],

@@ -379,7 +379,7 @@ static int begins_with(const char *text, const char *start) {
 // Whether its container is for the background (`-d`, alone or among other flags, as in `-dp80:80`), and leaves its monitor no
 // rest (src/monitor/resting.ts), as far as the words tell: what is taken for a flag and is none costs memory, or time.
 static int will_wait(uint64_t *stack) {
-  static const char restless[][16] = {"--health-", "--interactive", "--tty"};
+  static const char restless[][16] = {"--interactive", "--tty"};
   char **argv = arguments_of(stack);
   int is_detached = 0, is_restless = 0;
   for (uint64_t i = 2; i < stack[0]; i++) {
@@ -503,28 +503,27 @@ static void use_snapshot(uint64_t *stack, uint64_t connection, const uint64_t st
 
 // A monitor whose container neither writes nor ends: src/monitor/resting.ts, which blocked its signals, and knows these
 // descriptors. Returns when there is something to do; the word that brought it here then says whether a command wants it to
-// look. Gives whether it is for output alone, which can wait for a while.
+// look. Gives whether it is for output or a probe alone, which can wait for a while.
 #define LISTENING (FIRST_BOUND_DESCRIPTOR - FIRST_LISTENING_DESCRIPTOR)
-enum { STATE = FIRST_RESTING_DESCRIPTOR, STANDARD_OUTPUT, STANDARD_ERROR, END };
+enum { STATE = FIRST_RESTING_DESCRIPTOR, STANDARD_OUTPUT, STANDARD_ERROR, END, MOUNTS, ALARM };
 static int rest(char *word) {
   enum { SIGHUP = 1, SIGINT = 2, SIGQUIT = 3, SIGUSR2 = 12, SIGTERM = 15, SIGURG = 23, POLLIN = 1, POLLNVAL = 32, PR_SET_NAME = 15, O_NONBLOCK = 04000, EINTR = 4 };
   static const char ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGUSR2, SIGTERM};
   uint64_t told = 1ul << (SIGUSR2 - 1) | 1ul << (SIGURG - 1), by_ignoring[4] = {1 /* SIG_IGN */}, no_signals = 0;
   int signals = call(NR_signalfd4, -1, &told, 8, O_CLOEXEC | O_NONBLOCK);
-  struct { int fd; short events, got; } polled[4 + LISTENING];
-  for (int i = 0; i < 4 + LISTENING; i++) {
-    polled[i].fd = i == 0 ? STANDARD_OUTPUT : i == 1 ? STANDARD_ERROR : i == 2 ? END : i == 3 ? signals : FIRST_LISTENING_DESCRIPTOR + i - 4;
-    polled[i].events = POLLIN;
-  }
+  enum { PATIENT = 3, OWN = PATIENT + 2 };
+  int own[OWN] = {STANDARD_OUTPUT, STANDARD_ERROR, ALARM, END, signals};
+  struct { int fd; short events, got; } polled[OWN + LISTENING];
+  for (int i = 0; i < OWN + LISTENING; i++) polled[i].fd = i < OWN ? own[i] : FIRST_LISTENING_DESCRIPTOR + i - OWN, polled[i].events = POLLIN;
   call(NR_prctl, PR_SET_NAME, MONITOR_NAME, 0, 0);
-  int by_output = 0, by_others = 0;
-  while (!by_output && !by_others) {
-    long ready = syscall6(NR_ppoll, (long)polled, 4 + LISTENING, 0, 0, 8, 0);
+  int by_patient = 0, by_others = 0;
+  while (!by_patient && !by_others) {
+    long ready = syscall6(NR_ppoll, (long)polled, OWN + LISTENING, 0, 0, 8, 0);
     if (ready == -EINTR) continue;
     if (ready < 0) break;
-    for (int i = 0; i < 4 + LISTENING; i++) {
+    for (int i = 0; i < OWN + LISTENING; i++) {
       if (polled[i].got & POLLNVAL) polled[i].fd = -1; // it has none
-      else if (i < 2) by_output |= polled[i].got;
+      else if (i < PATIENT) by_patient |= polled[i].got;
       else by_others |= polled[i].got;
     }
   }

@@ -1,6 +1,6 @@
 /** A container's networks, as its monitor makes and tends them. Loaded for containers that have some. */
 import { OwnedFd } from "../../ffi/fd.ts";
-import { connectContainer, linkedAddresses } from "../network/connect.ts";
+import { type Connected, connectContainer, holdAgain, linkedAddresses } from "../network/connect.ts";
 import { rewriteNetworkFiles, writeNetworkFiles } from "../network/files.ts";
 import type { Relay } from "../network/relay.ts";
 import type { Resolver } from "../network/resolver.ts";
@@ -86,12 +86,23 @@ export class ContainerNetwork {
   connect(pid: number, inside: Inside | undefined): string[] {
     const { id, networking } = this.#request;
     const { endpoints, warnings, ports } = connectContainer(this.#store.database, this.#layout.data, id, { pid, inside }, networking.ports);
-    this.#relays = ports.filter((port) => "isIdle" in port);
-    this.#bound = ports.filter((port) => port instanceof OwnedFd);
+    this.#keep(ports);
     this.#resolve(pid, endpoints);
     if (networking.bandwidth) loadBandwidth().setBandwidth(pid, networking.bandwidth);
     this.#files = writeNetworkFiles(this.#layout.container(id), this.#contents(endpoints));
     return warnings;
+  }
+
+  #keep(ports: Connected["ports"]): void {
+    this.#relays = ports.filter((port) => "isIdle" in port);
+    this.#bound = ports.filter((port) => port instanceof OwnedFd);
+  }
+
+  /** In the place of a process that is no more. */
+  takeOver(pid: number): void {
+    const { id } = this.#request;
+    if (!this.#request.userNetwork) this.#keep(holdAgain(this.#store.database, this.#layout.data, id));
+    this.refresh(pid);
   }
 
   /** After the container joined or left a network. */

@@ -6,7 +6,7 @@ import { openCgroup } from "../runtime/cgroup/open.ts";
 import { joinContainer } from "../runtime/init/join.ts";
 import { prepareProcess, type RunningProcess } from "../runtime/spawn.ts";
 import { getContainer } from "../store/containers.ts";
-import { type Health, type Probe, putHealth } from "../store/health.ts";
+import { getHealth, type Health, type Probe, putHealth } from "../store/health.ts";
 import type { KeptStore } from "../store/kept-store.ts";
 import type { HealthRequest, StartRequest } from "./protocol.ts";
 
@@ -19,24 +19,48 @@ export interface ProbedProcess {
   startTime: number;
 }
 
+/** What whoever goes on has to know besides the store; milliseconds since 1970. */
+export interface Rhythm {
+  startedAt: number;
+  /** When it is to be probed next. */
+  due: number;
+}
+
+/** A rest before a probe that comes sooner is not worth it; milliseconds. */
+const SOON = 1000;
+
 /** Probes until it is stopped; what it finds is in the store. */
 export class HealthMonitor {
   readonly #store: KeptStore;
   readonly #request: StartRequest;
   readonly #health: HealthRequest;
   readonly #container: ProbedProcess;
-  readonly #startedAt = Date.now();
+  readonly #startedAt: number;
   #state: Health = { status: "starting", failingStreak: 0, log: [] };
+  #due = 0;
   #timer: Timer | undefined;
   #isStopped = false;
 
-  constructor(store: KeptStore, request: StartRequest, health: HealthRequest, container: ProbedProcess) {
+  /** @param before of whoever this one goes on for */
+  constructor(store: KeptStore, request: StartRequest, health: HealthRequest, container: ProbedProcess, before?: Rhythm) {
     this.#store = store;
     this.#request = request;
     this.#health = health;
     this.#container = container;
-    putHealth(store.database, request.id, this.#state);
-    this.#wait();
+    this.#startedAt = before?.startedAt ?? Date.now();
+    const found = before && getHealth(store.database, request.id);
+    if (found) this.#state = found;
+    else putHealth(store.database, request.id, this.#state);
+    this.#wait(before?.due);
+  }
+
+  /** Whether nothing is to be done here soon. */
+  get isIdle(): boolean {
+    return this.#due - Date.now() > SOON;
+  }
+
+  get rhythm(): Rhythm {
+    return { startedAt: this.#startedAt, due: this.#due };
   }
 
   stop(): void {
@@ -48,9 +72,13 @@ export class HealthMonitor {
     return this.#state.status === "starting" && Date.now() - this.#startedAt < this.#health.check.startPeriod;
   }
 
-  #wait(): void {
+  #wait(due?: number): void {
     const { interval, startInterval } = this.#health.check;
-    this.#timer = setTimeout(() => void this.#next(), this.#isStarting ? startInterval : interval);
+    const pause = this.#isStarting ? startInterval : interval;
+    // The clock may have been set meanwhile.
+    const left = due === undefined ? pause : Math.min(pause, Math.max(0, due - Date.now()));
+    this.#due = Date.now() + left;
+    this.#timer = setTimeout(() => void this.#next(), left);
   }
 
   async #next(): Promise<void> {

@@ -39,7 +39,7 @@ import { endpointsOf } from "../store/networks.ts";
 import type { ProcessIdentity } from "../store/process-identity.ts";
 import { Audience } from "./audience.ts";
 import type { ContainerNetwork, HeldNetwork } from "./container-network.ts";
-import type { HealthMonitor } from "./health.ts";
+import type { HealthMonitor, Rhythm } from "./health.ts";
 import { ContainerLog } from "./log/container-log.ts";
 import { type Brief, Output } from "./output.ts";
 import { loadNetwork } from "./prepare-ahead.ts";
@@ -92,6 +92,7 @@ export class Monitor {
   readonly #audience: Audience;
   #cgroup: Cgroup | undefined;
   #network: ContainerNetwork | undefined;
+  #health: HealthMonitor | undefined;
   #process: { pid: number; startTime: number } | undefined;
   /** Its mount namespace. */
   #mounts: OwnedFd | undefined;
@@ -102,6 +103,7 @@ export class Monitor {
   readonly #visitors: Visitors;
   /** What it had of the network before it rested. */
   #heldNetwork: HeldNetwork | undefined;
+  #rhythm: Rhythm | undefined;
   /** While it waits to start the container again. */
   readonly #woken = Promise.withResolvers<void>();
 
@@ -163,6 +165,7 @@ export class Monitor {
     const { pid, startTime, child: childPid, patience, since } = state;
     this.#patience = nextPatience(patience, Date.now() - since);
     this.#heldNetwork = state.network && { state: state.network, listening, bound };
+    this.#rhythm = state.rhythm;
     if (listening.length > 0) this.#network = await this.#makeNetwork();
     this.#cgroup = openCgroup(this.#request.spec.linux.cgroupsPath ?? "");
     const log = await ContainerLog.open(this.#request.log, !this.#request.autoRemove);
@@ -186,7 +189,12 @@ export class Monitor {
       mayRest: running.child !== undefined && canRest(this.#request),
       patience: this.#patience,
       quietFor: () => output.quietFor,
-      isIdle: () => this.#audience.isEmpty && this.#visitors.count + this.#changes === 0 && log.isIdle && this.#network?.isIdle !== false,
+      isIdle: () =>
+        this.#audience.isEmpty &&
+        this.#visitors.count + this.#changes === 0 &&
+        log.isIdle &&
+        this.#network?.isIdle !== false &&
+        this.#health?.isIdle !== false,
       collect: () => this.#collect(),
       rest: (patience) => this.#rest(running, patience),
     });
@@ -202,7 +210,7 @@ export class Monitor {
     const { becomeResting, lasting } = require("./resting.ts") as typeof import("./resting.ts");
     const isOpen = this.#store.rest(this.#request.id);
     const { state: network, listening = [], bound = [] } = this.#network?.held ?? this.#heldNetwork ?? {};
-    const state = { request: lasting(this.#request), pid, startTime, child, patience, since: Date.now(), network };
+    const state = { request: lasting(this.#request), pid, startTime, child, patience, since: Date.now(), network, rhythm: this.#health?.rhythm };
     const held = { stdout: this.#stdio.output("stdout"), stderr: this.#stdio.output("stderr"), mounts: this.#mounts, listening, bound };
     becomeResting(state, held, isOpen ? this.#layout.database : undefined);
   }
@@ -256,14 +264,14 @@ export class Monitor {
     this.#cgroup = openCgroup(spec.linux.cgroupsPath ?? "");
     const log = await ContainerLog.open(this.#request.log, !this.#request.autoRemove);
     this.#process = { pid, startTime };
-    await this.#networksChanged();
+    await this.#lookAtNetworks((network) => network.takeOver(pid));
     await this.#supervise(log, { pid, startTime, ended: awaitOrphan(pid, startTime) });
   }
 
   async #supervise(log: ContainerLog, running: Supervised): Promise<void> {
     const { id, health: check } = this.#request;
     this.#process = running;
-    const health = check && (await this.#probe(check, running));
+    this.#health = check && (await this.#probe(check, running));
     const receive: OutputReceiver = (stream, chunk) => {
       log.add(stream, chunk);
       return this.#audience.deliver(stream, chunk) as Promise<void> | undefined;
@@ -274,7 +282,7 @@ export class Monitor {
     const { exitCode, error } = await running.ended;
     mark("wait for the end");
     resting[Symbol.dispose]();
-    health?.stop();
+    this.#health?.stop();
     const oomKilled = (this.#cgroup?.oomKills() ?? 0) > 0;
     // With a PID namespace of its own everything in it is dead already.
     this.#releaseCgroup();
@@ -318,7 +326,7 @@ export class Monitor {
 
   async #probe(health: HealthRequest, { pid, startTime }: Supervised): Promise<HealthMonitor> {
     const { HealthMonitor } = await import("./health.ts");
-    return new HealthMonitor(this.#store, this.#request, health, { pid, startTime });
+    return new HealthMonitor(this.#store, this.#request, health, { pid, startTime }, this.#rhythm);
   }
 
   // With a monitor of its own; this one ends. Somebody may want otherwise meanwhile, and says so in the record.
@@ -401,17 +409,17 @@ export class Monitor {
       if (this.#process) await this.#visitors.callBack(this.#process);
       const record = await whenThereIsRoom(() => getContainer(this.#store.database, this.#request.id));
       if (!record?.process) this.#woken.resolve();
-      else await this.#networksChanged();
+      else await this.#lookAtNetworks((network, pid) => network.refresh(pid));
     } finally {
       this.#changes--;
     }
   }
 
-  async #networksChanged(): Promise<void> {
+  async #lookAtNetworks(look: (network: ContainerNetwork, pid: number) => void): Promise<void> {
     if (!this.#process) return; // a start finds them as they are
     try {
       this.#network ??= await this.#makeNetwork();
-      this.#network.refresh(this.#process.pid);
+      look(this.#network, this.#process.pid);
     } catch {
       // the container is just ending, or has all ports of its name server itself: it goes on without
     }

@@ -77,10 +77,10 @@ export interface StartRequest {
   attach: boolean;
 }
 
-/** Whether a container leaves its monitor a rest, see resting.ts: no terminal, no input, no checks, and no ordinary user's. */
-export function canRest({ spec, stdin, health, userNetwork }: StartRequest): boolean {
+/** Whether a container leaves its monitor a rest, see resting.ts: no terminal, no input, and no ordinary user's. */
+export function canRest({ spec, stdin, userNetwork }: StartRequest): boolean {
   if (userNetwork !== undefined || process.env[ROOTLESS_ALIVE] !== undefined) return false;
-  return spec.process.terminal !== true && stdin === "none" && health === undefined;
+  return spec.process.terminal !== true && stdin === "none";
 }
 
 /** How a container is probed. */

@@ -4,6 +4,8 @@
  * of its record; what has to be known later stands in a file in memory. When the container writes or ends, or a command wants
  * something, it becomes a monitor again.
  */
+
+import { alarmAfter } from "../../ffi/alarm.ts";
 import { closeOnExecFrom, dup2, OwnedFd, position, readExactly, writeAll } from "../../ffi/fd.ts";
 import { readdirSync, readFileSync, readlinkSync } from "../../ffi/files.ts";
 import { call, SyscallError, tryCall } from "../../ffi/libc.ts";
@@ -17,11 +19,12 @@ import {
   MONITOR_NAME,
   RESTING,
 } from "./environment.ts";
+import type { Rhythm } from "./health.ts";
 import type { StartRequest } from "./protocol.ts";
 
 /** Descriptors of one that rests. `rest` in ffi/loader.c waits for some of them, and closes all below when it goes on. */
 const STATE = FIRST_RESTING_DESCRIPTOR;
-const [STDOUT, STDERR, MOUNTS] = [STATE + 1, STATE + 2, STATE + 4];
+const [STDOUT, STDERR, MOUNTS, ALARM] = [STATE + 1, STATE + 2, STATE + 4, STATE + 5];
 const MAX_LISTENING = FIRST_BOUND_DESCRIPTOR - FIRST_LISTENING_DESCRIPTOR;
 const MAX_BOUND = BEHIND_RESTING_DESCRIPTORS - FIRST_BOUND_DESCRIPTOR;
 
@@ -36,6 +39,8 @@ export interface RestingState {
   /** Milliseconds since 1970. */
   since: number;
   network: HeldNetwork["state"] | undefined;
+  /** Of its health's probes. */
+  rhythm: Rhythm | undefined;
 }
 
 /** What a monitor holds besides. */
@@ -52,7 +57,8 @@ export interface Held {
 /** What of a request is of use once the container runs. */
 export function lasting(request: StartRequest): StartRequest {
   const { process, linux } = request.spec;
-  const spec = { process: { terminal: process.terminal }, linux: { cgroupsPath: linux.cgroupsPath } } as StartRequest["spec"];
+  const seccomp = request.health && linux.seccomp; // its probes have that, too
+  const spec = { process: { terminal: process.terminal }, linux: { cgroupsPath: linux.cgroupsPath, seccomp } } as StartRequest["spec"];
   return { ...request, spec, attach: false };
 }
 
@@ -75,11 +81,12 @@ export function becomeResting(state: RestingState, { stdout, stderr, mounts, lis
   };
   try {
     using end = new OwnedFd(call("pidfd_open", state.child, 0));
+    using alarm = state.rhythm && alarmAfter(state.rhythm.due - Date.now());
     using memory = new OwnedFd(call("memfd_create", "berth-resting", 0));
     writeAll(memory.fd, Buffer.from(JSON.stringify(state)));
     const environment = readFileSync("/proc/self/environ", "latin1").split("\0").filter(Boolean);
     closeOnExecFrom(3, toList);
-    keep(FIRST_RESTING_DESCRIPTOR, [memory, stdout, stderr, end, mounts]);
+    keep(FIRST_RESTING_DESCRIPTOR, [memory, stdout, stderr, end, mounts, alarm]);
     keep(FIRST_LISTENING_DESCRIPTOR, listening);
     keep(FIRST_BOUND_DESCRIPTOR, bound);
     // Under their own numbers: whoever closes one of several for a file has no lock on it any more (fcntl(2)).
@@ -119,6 +126,7 @@ export function takeUp(): { state: RestingState; held: Held } {
       return undefined; // it had none
     }
   };
+  owned(ALARM)?.close();
   const allFrom = (first: number, behind: number): OwnedFd[] => {
     const file = first < behind ? owned(first) : undefined;
     return file ? [file, ...allFrom(first + 1, behind)] : [];

@@ -4,7 +4,7 @@ import type { Database } from "bun:sqlite";
 import type { OwnedFd } from "../../ffi/fd.ts";
 import { writeFileSync } from "../../ffi/files.ts";
 import { bindPort } from "../../ffi/inet.ts";
-import { reasonOf } from "../../ffi/libc.ts";
+import { hasCode, reasonOf } from "../../ffi/libc.ts";
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, mount } from "../../ffi/mount.ts";
 import { inNetworkOf } from "../../ffi/namespace.ts";
 import { type Link, type Route, RouteSocket, route } from "../../ffi/netlink/route.ts";
@@ -13,7 +13,7 @@ import { join } from "../../ffi/path.ts";
 import { randomBytes } from "../../ffi/random.ts";
 import { getContainer } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";
-import { ENDPOINT_SYSCTLS, type Endpoint, endpointsOf, type PortRequest, type PublishedPort } from "../store/networks.ts";
+import { ENDPOINT_SYSCTLS, type Endpoint, endpointsOf, type PortRequest, type PublishedPort, portsOf } from "../store/networks.ts";
 import { type Address, isIPv6, parseAddress, subnetOf } from "./address.ts";
 import { allot, publish, type Target } from "./allocate.ts";
 import { ensureBridge, hasIPv6, hasIPv6Settings, setIPv6 } from "./bridge.ts";
@@ -87,10 +87,25 @@ function publishAll(db: Database, endpoints: Endpoint[], ports: PortRequest[], h
   const main = endpoints.find(({ network }) => network.config.driver === "bridge");
   if (main?.address === undefined || ports.length === 0) return [];
   const target: Target = { containerId: main.containerId, address: main.address, address6: main.address6 };
-  const hold = (port: PublishedPort) =>
-    needsRelay(port, hasFirewall) ? loadRelay().makeRelay(port) : bindPort(port.protocol, parseAddress(port.hostIp) as Address, port.hostPort);
-  const how = { hasIPv6: hasIPv6(), hold };
+  const how = { hasIPv6: hasIPv6(), hold: (port: PublishedPort) => hold(port, hasFirewall) };
   return ports.flatMap((request) => publish(db, target, request, how, held));
+}
+
+function hold(port: PublishedPort, hasFirewall: boolean): OwnedFd | Relay | undefined {
+  return needsRelay(port, hasFirewall) ? loadRelay().makeRelay(port) : bindPort(port.protocol, parseAddress(port.hostIp) as Address, port.hostPort);
+}
+
+/** Ports of the host that a process held for a container which is no more; those that somebody else has by now are left out. */
+export function holdAgain(db: Database, data: string, id: string): Connected["ports"] {
+  using firewall = new Firewall(db, data);
+  return portsOf(db, id).flatMap((port) => {
+    try {
+      return hold(port, firewall.isThere) ?? [];
+    } catch (error) {
+      if (!hasCode(error, "EADDRINUSE", "EADDRNOTAVAIL")) throw error;
+      return [];
+    }
+  });
 }
 
 function needsRelay({ hostIp, containerIp, protocol }: PublishedPort, hasFirewall: boolean): boolean {

@@ -97,7 +97,15 @@ function redirect(socket: NftSocket, port: number): void {
       expr.immediate(REG_2, Buffer.from([port >> 8, port & 0xff])),
       expr.dnat(NFPROTO_IPV4, REG_1, REG_2),
     );
-  socket.transaction([table.add(), table.chain("output", { type: "nat", hook: "output", priority: -100 }), rule("udp"), rule("tcp")]);
+  // Instead of what one that is no more had there.
+  socket.transaction([
+    table.add(),
+    table.delete(),
+    table.add(),
+    table.chain("output", { type: "nat", hook: "output", priority: -100 }),
+    rule("udp"),
+    rule("tcp"),
+  ]);
 }
 
 export class Resolver {

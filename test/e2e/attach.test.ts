@@ -1,6 +1,6 @@
 /** Attaching to containers, leaving them, and readers that do not read. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { BERTH, TestEngine, until } from "./engine.ts";
 import { Terminal } from "./terminal.ts";
@@ -152,11 +152,7 @@ test("what cannot be attached to", async () => {
 });
 
 describe("a monitor that was killed", () => {
-  const monitorOf = async (name: string) => {
-    const pid = await engine.inspect(name, "{{.State.Pid}}");
-    return Number(readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ")[1]);
-  };
-  const killMonitor = async (name: string) => process.kill(await monitorOf(name), "SIGKILL");
+  const killMonitor = async (name: string) => process.kill(await engine.monitorOf(name), "SIGKILL");
 
   test("another one takes over: output, exit code, attach, names of the end", async () => {
     const script = "n=0; while [ ! -e /end ]; do n=$((n+1)); echo line $n; sleep 0.02; done; echo lines $n; exit 7";

@@ -128,6 +128,12 @@ export class TestEngine implements AsyncDisposable {
     }
   }
 
+  /** The process that is its init's parent. */
+  async monitorOf(container: string): Promise<number> {
+    const status = readFileSync(`/proc/${await this.inspect(container, "{{.State.Pid}}")}/stat`, "utf8");
+    return Number(status.split(") ")[1]?.split(" ")[1]);
+  }
+
   /** All of them; each must go. */
   async removeContainers(): Promise<void> {
     const ids = (await this.ok("ps", "-aq")).split("\n").filter(Boolean);

@@ -67,8 +67,7 @@ test("shares, cpuset, reservation and swap reach the kernel", async () => {
 test.each(["none", "bridge"])("an idle monitor that cannot rest holds some 4 MB of its own, network %s", async (network) => {
   await engine.ok("run", "-di", "--name", "idle", "--network", network, "bb", "sleep", "1000");
   await Bun.sleep(1500);
-  const pid = await engine.inspect("idle", "{{.State.Pid}}");
-  const monitor = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ")[1];
+  const monitor = await engine.monitorOf("idle");
   // Anonymous memory only: pages of the executable are in the cache for everybody.
   let anonymous = 0;
   let isFile = false;
@@ -86,13 +85,8 @@ test("of many idle monitors eight keep the store open, and the others know how t
   for (const name of names)
     await engine.ok("run", "-d", "--name", name, "--network", "none", "bb", "sh", "-c", "trap 'exit 7' TERM; sleep 1000 & wait");
   await Bun.sleep(3500); // until they rest
-  const monitors = await Promise.all(
-    names.map(async (name) => {
-      const pid = await engine.inspect(name, "{{.State.Pid}}");
-      return readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ")[1];
-    }),
-  );
-  const hasStore = (monitor: string | undefined) =>
+  const monitors = await Promise.all(names.map((name) => engine.monitorOf(name)));
+  const hasStore = (monitor: number) =>
     readdirSync(`/proc/${monitor}/fd`).some((fd) => readlinkSync(`/proc/${monitor}/fd/${fd}`).endsWith("berth.db"));
   expect(monitors.map(hasStore)).toEqual(names.map((_, i) => i < 8));
   await engine.ok("stop", ...names);

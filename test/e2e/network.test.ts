@@ -112,6 +112,24 @@ describe("the default network", () => {
     expect(rules()).not.toContain("8080");
   });
 
+  test("a monitor that is killed has a successor, which holds the ports, passes on, and tells names", async () => {
+    await engine.ok("network", "create", "named");
+    await host.web("web", "-p", "8080:80", "--network", "named");
+    await engine.ok("run", "-d", "--name", "neighbour", "--network", "named", "bb", "sleep", "1000");
+    process.kill(await engine.monitorOf("web"), "SIGKILL");
+    await until("its successor", async () => {
+      await engine.ok("ps");
+      return (await engine.inspect("web", "{{.State.TakenOverAt}}")) !== "0001-01-01T00:00:00Z";
+    });
+    for (const address of ["127.0.0.1", "[::1]"])
+      await until(`a page by ${address}`, () => sh(`${fetchPage} http://${address}:8080/index.html`).out === "hello");
+    for (const hostname of ["0.0.0.0", "::"]) expect(() => Bun.listen({ hostname, port: 8080, socket: { data() {} } })).toThrow("Failed to listen");
+    const address = await engine.inspect("neighbour", "{{.NetworkSettings.Networks.named.IPAddress}}");
+    expect((await engine.run("exec", "web", "nslookup", "-type=a", "neighbour", "127.0.0.11")).stdout).toContain(address);
+    await engine.ok("rm", "-f", "web", "neighbour");
+    await engine.ok("network", "rm", "named");
+  });
+
   test("what is killed leaves no rule, address, port or link", async () => {
     await host.web("web", "-p", "8080:80");
     const [monitor] = engine.processes();

@@ -13,15 +13,9 @@ afterAll(() => engine[Symbol.asyncDispose]());
 afterEach(() => engine.removeContainers());
 
 const start = (name: string, flags: string[], ...command: string[]) => engine.ok("run", "-d", "--name", name, ...flags, "bb", ...command);
-const monitorOf = async (name: string) =>
-  Number(
-    readFileSync(`/proc/${await engine.inspect(name, "{{.State.Pid}}")}/stat`, "utf8")
-      .split(") ")[1]
-      ?.split(" ")[1],
-  );
 const isResting = (monitor: number) => readFileSync(`/proc/${monitor}/cmdline`, "utf8") === "berth-monitor\0monitor\0resting\0";
 async function rested(name: string): Promise<number> {
-  const monitor = await monitorOf(name);
+  const monitor = await engine.monitorOf(name);
   await until(`the monitor of ${name} rests`, () => isResting(monitor));
   return monitor;
 }
@@ -67,7 +61,7 @@ test("what its container writes is in the log, all of it and once; then it rests
 
 test("a line that is not ended keeps it up, and is lost by no rest", async () => {
   await start("asks", N, "sh", "-c", "printf 'name: '; sleep 3.5; echo nobody; sleep 1000");
-  const monitor = await monitorOf("asks");
+  const monitor = await engine.monitorOf("asks");
   await Bun.sleep(3000);
   expect(isResting(monitor)).toBe(false);
   await until("the line", async () => (await engine.ok("logs", "asks")) === "name: nobody");
@@ -213,16 +207,32 @@ test("names of a network of one's own are told by one that rests, also new ones;
   await engine.ok("network", "rm", "named", "other");
 });
 
+test("one that rests is up for its container's probes, and knows of those before", async () => {
+  const check = ["--health-interval", "6s", "--health-retries", "2", "--health-cmd"];
+  const failing = 'echo "probe $(wc -l < /count)"; echo >> /count; false';
+  await start("checked", [...check, failing], "sh", "-c", "touch /count; exec sleep 1000");
+  const health = async () =>
+    (await engine.inspect("checked", "{{.State.Health.Status}} {{.State.Health.FailingStreak}} {{len .State.Health.Log}}")).trim();
+  await rested("checked");
+  expect(await health()).toBe("starting 0 0");
+  await until("the first probe", async () => (await health()) === "starting 1 1");
+  await rested("checked");
+  await until("the second one", async () => (await health()) === "unhealthy 2 2");
+  const log = JSON.parse(await engine.inspect("checked", "{{json .State.Health.Log}}")) as { Start: string; Output: string }[];
+  expect(log.map(({ Output }) => Output)).toEqual(["probe 0\n", "probe 1\n"]);
+  const [first = 0, second = 0] = log.map(({ Start }) => Date.parse(Start));
+  expect(second - first).toBeGreaterThan(5900);
+});
+
 test("a container that leaves it no rest: it stays, and needs no more than 4 MB", async () => {
   const flags = {
-    checked: ["--health-cmd", "true"],
     input: ["-i"],
     terminal: ["-t"],
   };
   await Promise.all(Object.entries(flags).map(([name, own]) => start(name, own, "sleep", "1000")));
   await Bun.sleep(3000);
-  for (const name of Object.keys(flags)) expect({ name, isResting: isResting(await monitorOf(name)) }).toEqual({ name, isResting: false });
+  for (const name of Object.keys(flags)) expect({ name, isResting: isResting(await engine.monitorOf(name)) }).toEqual({ name, isResting: false });
   const anonymous = async (name: string) =>
-    Number(/^Anonymous: +(\d+)/m.exec(readFileSync(`/proc/${await monitorOf(name)}/smaps_rollup`, "utf8"))?.[1]);
+    Number(/^Anonymous: +(\d+)/m.exec(readFileSync(`/proc/${await engine.monitorOf(name)}/smaps_rollup`, "utf8"))?.[1]);
   for (const name of ["input", "terminal"]) expect(await anonymous(name)).toBeLessThan(4600);
 });

@@ -171,7 +171,7 @@ test("memory that was given back is zeros again", () => {
 test("a container in the background that leaves its monitor no rest has one that started by itself: it needs less memory", () => {
   const out = inOwnRun(`
     $B run --rm bb true; made command; made monitor
-    for flags in -dt -itd "--detach --interactive" "-d --health-cmd true"; do
+    for flags in -dt -itd "--detach --interactive" "-d --tty"; do
       $B run $flags --name a bb sleep 100 > /dev/null
       M=$(awk '{print $4}' /proc/$($B inspect -f '{{.State.Pid}}' a)/stat)
       grep -c $S/ /proc/$M/maps || true

@@ -1,6 +1,6 @@
 /** `events`: what happened, and what happens. */
-import { FileWatch, IN_MODIFY } from "../../ffi/inotify.ts";
 import { eventsAfter, lastSequence, type StoredEvent } from "../store/events.ts";
+import { StoreWatch } from "../store/store-watch.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
 import { type FilterTest, testOfFilters } from "./filters.ts";
@@ -21,9 +21,8 @@ const TYPES = ["container", "image", "network", "pod", "volume", "daemon", "plug
 export function followEvents(engine: Engine, { since, until, filters }: EventOptions, receive: (event: StoredEvent) => void): void {
   const { db, layout } = engine;
   const test = testOfFilters(filters, testOf);
-  // Before it is asked for the first time: what happens then wakes it.
-  using watch = new FileWatch();
-  watch.add(`${layout.database}-wal`, IN_MODIFY);
+  // Before it is asked for the first time: what happens then wakes it. Whoever asks for the past need not wait for a watch's end.
+  using watch = until === undefined || until > Date.now() ? new StoreWatch(layout.database) : undefined;
   let last = since === undefined ? lastSequence(db) : 0;
   for (;;) {
     const isOver = until !== undefined && Date.now() > until;
@@ -33,7 +32,8 @@ export function followEvents(engine: Engine, { since, until, filters }: EventOpt
       if ((since === undefined || time >= since) && (until === undefined || time <= until) && test(event)) receive(event);
     }
     if (isOver) return;
-    watch.wait(until === undefined ? -1 : Math.max(0, until - Date.now() + 1));
+    if (watch) watch.wait(until === undefined ? -1 : Math.max(0, until - Date.now() + 1));
+    else Bun.sleepSync(1);
   }
 }
 

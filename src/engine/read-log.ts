@@ -1,12 +1,13 @@
 /** `logs`: reads a container's log through all its files, from the end where only that is asked for, and follows it. */
 import { closeSync, fstatSync, openSync, readdirSync, readSync, statIfThere } from "../../ffi/files.ts";
-import { FileWatch, IN_CREATE, IN_MODIFY, IN_MOVED_TO } from "../../ffi/inotify.ts";
+import { IN_CREATE, IN_MODIFY, IN_MOVED_TO } from "../../ffi/inotify.ts";
 import { hasCode } from "../../ffi/libc.ts";
 import { basename, dirname, join } from "../../ffi/path.ts";
 import { ProcessHandle } from "../../ffi/process-handle.ts";
 import { originalInode } from "../monitor/log/inode-tag.ts";
 import { type ContainerRecord, getContainer } from "../store/containers.ts";
 import { isAlive } from "../store/process-identity.ts";
+import { StoreWatch } from "../store/store-watch.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
 import { joinJson, type LogEntry, parseCri, parseJson } from "./log-entries.ts";
@@ -46,18 +47,19 @@ export async function readLog(engine: Engine, record: ContainerRecord, options: 
   const isJoined = options.joined && options.since === undefined && options.until === undefined;
   const parseRecords: Parse = isJoined ? (records) => joinJson(records) ?? parseJson(records) : parseJson;
   const reader = new LogReader(path, settings.driver === "json-file" ? parseRecords : parseCri, within);
+  // Asked before reading, too.
+  const isLive = options.follow && findRunning(engine, record.id) !== undefined;
   try {
     await reader.readAll(options.tail);
-    if (options.follow) await follow(engine, record, reader, path, options.until);
+    if (isLive) await follow(engine, record, reader, path, options.until);
   } finally {
     reader.close();
   }
 }
 
 async function follow(engine: Engine, { id }: ContainerRecord, reader: LogReader, path: string, until: number | undefined): Promise<void> {
-  using watch = new FileWatch();
+  using watch = new StoreWatch(engine.layout.database); // the container's end
   watch.add(engine.layout.container(id), IN_MODIFY | IN_CREATE | IN_MOVED_TO);
-  watch.add(`${engine.layout.database}-wal`, IN_MODIFY); // the container's end
   for (;;) {
     // Asked before reading: what was written by then is read below.
     const running = findRunning(engine, id);

@@ -1,7 +1,7 @@
 /** `wait`: blocks until a container is in a state. */
-import { FileWatch, IN_MODIFY } from "../../ffi/inotify.ts";
 import { type ContainerRecord, findExit, getContainer, isRestarting } from "../store/containers.ts";
 import { getHealth } from "../store/health.ts";
+import { StoreWatch } from "../store/store-watch.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
 import { reconcile } from "./reconcile.ts";
@@ -31,15 +31,21 @@ export function waitContainer(engine: Engine, text: string, conditions: Conditio
   const { id } = first;
   if (conditions.every((condition) => condition === "healthy" || condition === "unhealthy") && !first.config.healthcheck)
     throw new EngineError(`container ${text} has no health check`);
-  using watch = new FileWatch();
-  watch.add(`${engine.layout.database}-wal`, IN_MODIFY);
-  for (;;) {
+  const look = () => {
     const stored = getContainer(engine.db, id);
     const record = stored && reconcile(engine, stored);
     if (!record) return goneCode(engine, text, id, conditions);
     if (conditions.some((condition) => holds(engine, record, condition, first))) return record.exitCode;
     if (record.status === "exited" && !record.restarting && conditions.every((condition) => NEEDS_LIFE.includes(condition)))
       throw new EngineError(`container ${text} ended before it was ${conditions.join(" or ")}`);
+    return undefined;
+  };
+  const code = look();
+  if (code !== undefined) return code;
+  using watch = new StoreWatch(engine.layout.database);
+  for (;;) {
+    const later = look();
+    if (later !== undefined) return later;
     watch.wait(LOOK_INTERVAL);
   }
 }

@@ -84,6 +84,19 @@ describe("a container in the background", () => {
     await engine.ok("rm", "k");
   });
 
+  // It looks by itself twice a second, and must not need that.
+  test("wait is told of the end", async () => {
+    let late = 0;
+    for (let i = 0; i < 30; i++) {
+      await engine.ok("run", "-d", "--name", "brief", "--network", "none", "bb", "sleep", "0.1");
+      const start = performance.now();
+      await engine.ok("wait", "brief");
+      if (performance.now() - start > 450) late++;
+      await engine.ok("rm", "brief");
+    }
+    expect(late).toBeLessThan(4);
+  });
+
   test("wait gives exit codes, also of what removes itself", async () => {
     await engine.ok("run", "-d", "--name", "w1", "bb", "sh", "-c", "exit 5");
     await engine.ok("run", "-d", "--rm", "--name", "w2", "bb", "sh", "-c", "sleep 2; exit 6");

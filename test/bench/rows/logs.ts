@@ -3,7 +3,7 @@ import type { Row } from "../row.ts";
 import { sh } from "../sh.ts";
 import { type Engines, IMAGE } from "./engines.ts";
 
-const RUNS = 3;
+const RUNS = 5;
 const LINE = "x".repeat(99);
 const WRITER = `sh -c "yes ${LINE} | head -c 200000000"`;
 

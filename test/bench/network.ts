@@ -76,7 +76,10 @@ function inTurn(engines: Engine[], measureOne: (engine: Engine) => number): Reco
 // The mounts of podman's network namespaces are this process's own.
 sh(`mount --make-rprivate /; mkdir -p /run/netns; mount -t tmpfs t /run/netns
   ip link set lo up; ip link add out0 type veth peer name out1; ip addr add ${HOST}/24 dev out0; ip link set out0 up; ip link set out1 up
-  ip route add default via 198.51.100.2; echo 1 > /proc/sys/net/ipv4/ip_forward`);
+  ip route add default via 198.51.100.2; echo 1 > /proc/sys/net/ipv4/ip_forward
+  # A connection for each request: else the ports of those before run out.
+  echo 1 > /proc/sys/net/ipv4/tcp_tw_reuse; echo "1024 65535" > /proc/sys/net/ipv4/ip_local_port_range
+  modprobe -q nf_conntrack || true; echo 1 > /proc/sys/net/netfilter/nf_conntrack_tcp_timeout_time_wait || true`);
 const dockerd = await startDockerd(join(folder, "network-docker"), ["--bip", "172.29.0.1/16"]);
 try {
   const podman = podmanPeer(join(folder, "np")); // a longer runroot is refused;

@@ -78,9 +78,10 @@ sh(`mount --make-rprivate /; mkdir -p /run/netns; mount -t tmpfs t /run/netns
   ip link set lo up; ip link add out0 type veth peer name out1; ip addr add ${HOST}/24 dev out0; ip link set out0 up; ip link set out1 up
   ip route add default via 198.51.100.2; echo 1 > /proc/sys/net/ipv4/ip_forward
   # A connection for each request: else the ports of those before run out.
-  echo 1 > /proc/sys/net/ipv4/tcp_tw_reuse; echo "1024 65535" > /proc/sys/net/ipv4/ip_local_port_range
+  echo 1 > /proc/sys/net/ipv4/tcp_tw_reuse
   modprobe -q nf_conntrack || true; echo 1 > /proc/sys/net/netfilter/nf_conntrack_tcp_timeout_time_wait || true`);
 const dockerd = await startDockerd(join(folder, "network-docker"), ["--bip", "172.29.0.1/16"]);
+let started: Engine[] = [];
 try {
   const podman = podmanPeer(join(folder, "np")); // a longer runroot is refused;
   podman.command.push("--network-config-dir", join(folder, "np", "networks"));
@@ -89,6 +90,7 @@ try {
     makeEngine("docker", dockerd, 1),
     makeEngine("podman", podman, 2),
   ];
+  started = all;
   const image = makeImage();
   const engines = all.filter(({ name, call, iperf, web }) => {
     try {
@@ -141,7 +143,7 @@ try {
   keep("run -d with a published port beside so many", "ms", { berth: [last] });
   keep("host to container right before them", "Gbit/s", { berth: before });
   keep("host to container behind them", "Gbit/s", { berth: after });
-  for (const { call } of engines) call("rm", "-f", ...must(call, "ps", "-aq").split("\n"));
 } finally {
+  for (const { call } of started) call("rm", "-f", ...call("ps", "-aq").out.split("\n"));
   await dockerd.stop();
 }

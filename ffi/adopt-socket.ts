@@ -7,8 +7,8 @@ import type { OwnedFd } from "./fd.ts";
  * @param options.data what the handlers find with the socket
  * @param options.allowHalfOpen whether it stays open when the other side has sent its last
  */
-export async function adoptSocket<T>(fd: OwnedFd, options: { data: T; allowHalfOpen: boolean; socket: SocketHandler<T> }): Promise<Socket<T>> {
+export function adoptSocket<T>(fd: OwnedFd, options: { data: T; allowHalfOpen: boolean; socket: SocketHandler<T> }): Promise<Socket<T>> {
   // Not among Bun's types.
   const { connect } = Bun as unknown as { connect(options: object): Promise<Socket<T>> };
-  return await connect({ ...options, fd: fd.release() });
+  return connect({ ...options, fd: fd.release() });
 }

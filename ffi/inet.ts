@@ -21,17 +21,14 @@ const BACKLOG = 4096;
 const SOCKADDR_IN = 16;
 const SOCKADDR_IN6 = 28;
 
-/** A port of this machine that nobody else can have while the socket is open. */
-export type BoundPort = OwnedFd;
-
 /**
- * Binds a port without listening on it; one of IPv6 leaves that of IPv4 alone.
+ * Binds a port without listening on it, so that nobody else can have it; one of IPv6 leaves that of IPv4 alone.
  *
  * @param address 4 or 16 bytes
  * @returns undefined where the kernel does not know the protocol
  * @throws {SyscallError} where it cannot be bound
  */
-export function bindPort(protocol: "tcp" | "udp" | "sctp", address: Uint8Array, port: number): BoundPort | undefined {
+export function bindPort(protocol: "tcp" | "udp" | "sctp", address: Uint8Array, port: number): OwnedFd | undefined {
   const [type, number] = protocol === "udp" ? [SOCK_DGRAM, 0] : [SOCK_STREAM, protocol === "sctp" ? IPPROTO_SCTP : 0];
   const fd = tryCall("socket", address.length === 16 ? AF_INET6 : AF_INET, type | SOCK_CLOEXEC, number);
   if (fd < 0) return undefined;

@@ -1,5 +1,7 @@
 /** What a monitor and the command that started it say to each other: typed frames over a stream socket. */
-import type { Socket } from "bun";
+import type { Socket, SocketHandler } from "bun";
+import { adoptSocket } from "../../ffi/adopt-socket.ts";
+import { ARRIVAL } from "../../ffi/arrivals.ts";
 import { type OwnedFd, readExactly, writeAll } from "../../ffi/fd.ts";
 import { utf8 } from "../../ffi/libc.ts";
 import type { UserNetworkHelper } from "../network/user-network.ts";
@@ -43,8 +45,8 @@ export const CONTAINER_CHANGED = "SIGUSR2";
 /** What is sent to a terminal's or service's whole group is for the container's own stop signal to answer. */
 export const NOT_FOR_MONITORS = ["SIGHUP", "SIGINT", "SIGTERM", "SIGQUIT"] as const;
 
-/** Wakes a monitor that rests, see resting.ts; nobody else minds it. */
-export const WAKE = "SIGURG";
+/** Wakes a monitor that rests, see resting.ts; another one looks who has come, as ever. */
+export const WAKE = ARRIVAL;
 
 /** All that a monitor has handlers for, which end with its program, and what wakes it then. */
 export const OF_MONITORS = [CONTAINER_CHANGED, ...NOT_FOR_MONITORS, WAKE];
@@ -166,16 +168,14 @@ export class FrameSocket {
 
   /** Takes over a connected stream socket. */
   static async over(fd: OwnedFd, handler: FrameHandler): Promise<FrameSocket> {
-    const self = new FrameSocket(handler, fd.release());
-    self.#socket = (await Bun.connect({
-      fd: self.#descriptor,
-      socket: {
-        data: (_socket: Socket<undefined>, chunk: Buffer) => self.#receive(chunk),
-        drain: () => self.#flush(),
-        close: () => self.#ended(),
-        error: () => self.#ended(),
-      },
-    } as unknown as Parameters<typeof Bun.connect>[0])) as unknown as Socket<undefined>;
+    const self = new FrameSocket(handler, fd.fd);
+    const handlers: SocketHandler<undefined> = {
+      data: (_socket, chunk) => self.#receive(chunk),
+      drain: () => self.#flush(),
+      close: () => self.#ended(),
+      error: () => self.#ended(),
+    };
+    self.#socket = await adoptSocket(fd, { data: undefined, allowHalfOpen: false, socket: handlers });
     return self;
   }
 

@@ -63,15 +63,38 @@ export function listenOn(protocol: "tcp" | "udp", address: Uint8Array, port: num
   }
 }
 
-function bind(socket: OwnedFd, address: Uint8Array, port: number): OwnedFd {
+/**
+ * A socket of UDP that sends to one address.
+ *
+ * @param address 4 or 16 bytes
+ * @throws {SyscallError} ENETUNREACH and others, where there is no way there
+ */
+export function connectUdp(address: Uint8Array, port: number): OwnedFd {
+  const socket = new OwnedFd(call("socket", address.length === 16 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const name = socketAddress(address, port);
+  try {
+    call("connect", socket.fd, name, name.length);
+    return socket;
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+}
+
+// struct sockaddr_in: family, port, address; struct sockaddr_in6: family, port, flow, address, scope
+function socketAddress(address: Uint8Array, port: number): Buffer {
   const isV6 = address.length === 16;
-  // struct sockaddr_in: family, port, address; struct sockaddr_in6: family, port, flow, address, scope
   const name = Buffer.alloc(isV6 ? SOCKADDR_IN6 : SOCKADDR_IN);
   name.writeUInt16LE(isV6 ? AF_INET6 : AF_INET, 0);
   name.writeUInt16BE(port, 2);
   name.set(address, isV6 ? 8 : 4);
+  return name;
+}
+
+function bind(socket: OwnedFd, address: Uint8Array, port: number): OwnedFd {
+  const name = socketAddress(address, port);
   try {
-    if (isV6) call("setsockopt", socket.fd, SOL_IPV6, IPV6_V6ONLY, new Int32Array([1]), 4);
+    if (address.length === 16) call("setsockopt", socket.fd, SOL_IPV6, IPV6_V6ONLY, new Int32Array([1]), 4);
     call("bind", socket.fd, name, name.length);
     return socket;
   } catch (error) {

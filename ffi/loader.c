@@ -330,10 +330,6 @@ static void ask_for_huge_pages(void) {
   }
 }
 
-// What goes on from a snapshot has pages of its own for more than it needs: three megabytes more for a monitor, which is not
-// for one that may wait for days and cannot rest.
-#define NO_SNAPSHOT "BERTH_SNAPSHOT=off"
-
 static int ends_with(const char *text, const char *end) {
   size_t size = length(text), skip = length(end);
   return size >= skip && equal(text + size - skip, end);
@@ -371,37 +367,13 @@ static _Noreturn void become(const char *const *argv, const char *const *environ
   end(1);
 }
 
-static int begins_with(const char *text, const char *start) {
-  while (*start && *text == *start) text++, start++;
-  return !*start;
-}
-
-// Whether its container is for the background (`-d`, alone or among other flags, as in `-dp80:80`), and leaves its monitor no
-// rest (src/monitor/resting.ts), as far as the words tell: what is taken for a flag and is none costs memory, or time.
-static int will_wait(uint64_t *stack) {
-  static const char restless[][16] = {"--interactive", "--tty"};
-  char **argv = arguments_of(stack);
-  int is_detached = 0, is_restless = 0;
-  for (uint64_t i = 2; i < stack[0]; i++) {
-    const char *c = argv[i];
-    if (equal(c, "--detach")) is_detached = 1;
-    for (size_t n = 0; n < sizeof restless / sizeof *restless; n++) is_restless |= begins_with(c, restless[n]);
-    if (*c++ != '-') continue;
-    for (; *c == 'i' || *c == 't' || *c == 'd'; c++)
-      if (*c == 'd') is_detached = 1;
-      else is_restless = 1;
-  }
-  return is_detached && is_restless;
-}
-
 // As launchMonitor in src/engine/launch-monitor.ts, whose connection stays with it as descriptor 3.
 static _Noreturn void become_monitor(uint64_t *stack, int connection) {
   const char *const argv[] = {MONITOR_NAME, "monitor", 0};
   const char *environment[] = {MONITOR_ENVIRONMENT, 0, 0, 0, 0};
   const char **next = environment;
   while (*next) next++;
-  const char *given[] = {find_variable(stack, "BERTH_TRACE="), find_variable(stack, "BERTH_ROOT="),
-    will_wait(stack) ? NO_SNAPSHOT : find_variable(stack, "BERTH_SNAPSHOT=")};
+  const char *given[] = {find_variable(stack, "BERTH_TRACE="), find_variable(stack, "BERTH_ROOT="), find_variable(stack, "BERTH_SNAPSHOT=")};
   for (size_t i = 0; i < sizeof given / sizeof *given; i++)
     if (given[i]) *next++ = given[i];
   become(argv, environment, connection);
@@ -534,7 +506,6 @@ static int rest(char *word) {
   // What comes before Bun has handlers is found by looking.
   for (size_t i = 0; i < sizeof ignored; i++) call(NR_rt_sigaction, ignored[i], by_ignoring, 0, 8);
   call(NR_rt_sigprocmask, 2 /* SIG_SETMASK */, &no_signals, 0, 8);
-  call(NR_close, END, 0, 0, 0);
   for (int fd = 3; fd < FIRST_RESTING_DESCRIPTOR; fd++)
     if (call(NR_close_range, fd, FIRST_RESTING_DESCRIPTOR - 1, 0, 0) == 0) break;
     else call(NR_close, fd, 0, 0, 0);

@@ -29,6 +29,16 @@ export class ProcessHandle implements Disposable {
     return new ProcessHandle(pid, openat(AT_FDCWD, `/proc/${pid}`, O_RDONLY | O_DIRECTORY), false);
   }
 
+  /** @param pidfd of the process, which is this one's from now on */
+  static of(pidfd: OwnedFd): ProcessHandle {
+    return new ProcessHandle(0, pidfd, true);
+  }
+
+  /** Undefined on an old kernel. */
+  get pidfd(): OwnedFd | undefined {
+    return this.#isPidfd ? this.#fd : undefined;
+  }
+
   /** What poll(2) finds readable once it has ended: none on an old kernel. */
   get descriptors(): number[] {
     return this.#isPidfd ? [this.#fd.fd] : [];

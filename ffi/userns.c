@@ -10,7 +10,8 @@
 //                     then its mappings are written), becomes root in it and runs EXE
 //                     with ARG...; FLAGS of p: in a new PID namespace, whose first
 //                     process's number it tells on SYNC (4 bytes); c: as a sibling of
-//                     its own, and ends; else stays to end as that did
+//                     its own, and ends; else stays to end as that did; k: and keeps the
+//                     descriptor behind EXE open meanwhile
 //   join USERNS EXE ARG...
 //                     joins the one that descriptor USERNS is, and runs EXE
 //   enter USERNS EXE ARG...
@@ -106,7 +107,7 @@ __attribute__((used)) static _Noreturn void run(long *stack) {
     stay(argc > 2 ? argv[2] : 0);
   }
   if (argc < 6) end(22);
-  int sync = number(argv[2]), exe = number(argv[3]);
+  int sync = number(argv[2]), exe = number(argv[3]), kept = has(argv[4], 'k') ? exe + 1 : -1;
   check(call(NR_write, sync, &byte, 1, 0));
   if (call(NR_read, sync, &byte, 1, 0) != 1) end(32); // whoever started this is gone
   become_root();
@@ -119,13 +120,15 @@ __attribute__((used)) static _Noreturn void run(long *stack) {
   check(child);
   if (child == 0) {
     call(NR_close, sync, 0, 0, 0);
+    if (kept >= 0) call(NR_close, kept, 0, 0, 0);
     execute(exe, argv + 5, envp);
   }
   int pid = child, status;
   check(call(NR_write, sync, &pid, sizeof pid, 0));
   if (has(argv[4], 'c')) end(0);
   // Nothing of the container's is to be held open by this.
-  for (int fd = 0; fd < 64; fd++) call(NR_close, fd, 0, 0, 0);
+  for (int fd = 0; fd < 64; fd++)
+    if (fd != kept) call(NR_close, fd, 0, 0, 0);
   while (call(NR_wait4, child, &status, 0, 0) != child) {
   }
   end(status & 0x7f ? 128 + (status & 0x7f) : (status >> 8) & 0xff);

@@ -16,6 +16,9 @@ const PACKAGES: Record<string, string> = {
   "/usr/sbin/iptables": "iptables",
   "/usr/sbin/nft": "nftables",
   "/usr/sbin/ip": "iproute2",
+  "/usr/bin/newuidmap": "uidmap",
+  "/usr/bin/slirp4netns": "slirp4netns",
+  "/usr/bin/pasta": "passt",
 };
 const PEER_PACKAGES: Record<string, string> = {
   "/usr/sbin/dockerd": "docker.io",

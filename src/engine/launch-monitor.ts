@@ -6,9 +6,8 @@ import { traceEnvironment } from "../../ffi/trace.ts";
 import { MONITOR_ENVIRONMENT, MONITOR_NAME } from "../monitor/environment.ts";
 import { ROOTLESS_ALIVE, ROOTLESS_UID } from "../store/layout.ts";
 
-// One that may wait for days and cannot rest has less memory of its own without: see NO_SNAPSHOT in ffi/loader.c.
-function snapshotEnvironment(waits: boolean): Record<string, string> {
-  const { BERTH_SNAPSHOT = waits ? "off" : undefined } = process.env;
+function snapshotEnvironment(): Record<string, string> {
+  const { BERTH_SNAPSHOT } = process.env;
   return BERTH_SNAPSHOT === undefined ? {} : { BERTH_SNAPSHOT };
 }
 
@@ -22,17 +21,15 @@ function rootlessEnvironment(): Record<string, string> {
  * Launches a monitor, which waits on the connection given back for what it is to do, and
  * ends with it. It takes a while to start up: whoever knows early that there will be a
  * container launches it before making that.
- *
- * @param waits whether its container is for the background, and leaves it no rest
  */
-export function launchMonitor({ job, waits = false }: { job?: "take-over"; waits?: boolean } = {}): OwnedFd {
+export function launchMonitor({ job }: { job?: "take-over" } = {}): OwnedFd {
   const [ours, theirs] = socketPair();
   using executable = openat(AT_FDCWD, "/proc/self/exe", O_RDONLY);
   using nothing = openat(AT_FDCWD, "/dev/null", O_RDWR);
   startProgram({
     executable,
     args: [MONITOR_NAME, "monitor", ...(job === undefined ? [] : [job])],
-    environment: { ...MONITOR_ENVIRONMENT, ...rootlessEnvironment(), ...traceEnvironment(), ...snapshotEnvironment(waits) },
+    environment: { ...MONITOR_ENVIRONMENT, ...rootlessEnvironment(), ...traceEnvironment(), ...snapshotEnvironment() },
     descriptors: [nothing.fd, nothing.fd, nothing.fd, theirs.fd],
     newSession: true,
     ours,

@@ -3,7 +3,7 @@
 import type { OwnedFd } from "../../ffi/fd.ts";
 import { findProgram } from "../../ffi/host.ts";
 import { mark } from "../../ffi/trace.ts";
-import { canRest, FrameType, type StartRequest, writeFrame } from "../monitor/protocol.ts";
+import { FrameType, type StartRequest, writeFrame } from "../monitor/protocol.ts";
 import { IS_RESTART } from "../monitor/restart.ts";
 import type { ContainerConfig, NetworkSettings } from "../store/container-config.ts";
 import type { ContainerRecord } from "../store/containers.ts";
@@ -107,7 +107,7 @@ export async function startContainer(engine: Engine, record: ContainerRecord, op
   if (record.podId !== undefined && !record.config.isInfra) await startInfra(engine, record.podId, options.warn);
   const request = startRequest(engine, record, options);
   mark("describe it");
-  const monitor = options.monitor ?? loadLauncher().launchMonitor({ waits: !options.attach && !canRest(request) });
+  const monitor = options.monitor ?? loadLauncher().launchMonitor();
   try {
     // It has begun before there is more of a connection.
     writeFrame(monitor.fd, FrameType.start, request);

@@ -24,7 +24,7 @@ export function takeOver(engine: Engine, record: ContainerRecord): void {
   } catch {
     return; // what it was started with is not there any more: it ends without a monitor
   }
-  using monitor = launchMonitor({ job: "take-over", waits: true });
+  using monitor = launchMonitor({ job: "take-over" });
   writeFrame(monitor.fd, FrameType.start, request);
   const deadline = performance.now() + TIMEOUT;
   while (performance.now() < deadline) {

@@ -5,7 +5,7 @@ import { Child, listenForEnds } from "../../ffi/child.ts";
 import { AT_FDCWD, O_RDONLY, type OwnedFd, openat } from "../../ffi/fd.ts";
 import { mkdirSync, writeFileSync } from "../../ffi/files.ts";
 import { join } from "../../ffi/path.ts";
-import { exitNow } from "../../ffi/process.ts";
+import { exitNow, processStartTime } from "../../ffi/process.ts";
 import { mark } from "../../ffi/trace.ts";
 import { disconnectContainer } from "../network/disconnect.ts";
 import { SLIRP_RESOLVER, writeNetworkFiles } from "../network/files.ts";
@@ -43,17 +43,19 @@ import type { HealthMonitor, Rhythm } from "./health.ts";
 import { ContainerLog } from "./log/container-log.ts";
 import { type Brief, Output } from "./output.ts";
 import { loadNetwork } from "./prepare-ahead.ts";
-import { canRest, FrameSocket, FrameType, type HealthRequest, parseFrame, type Resize, type Started, type StartRequest } from "./protocol.ts";
+import { FrameSocket, FrameType, type HealthRequest, parseFrame, type Resize, type Started, type StartRequest } from "./protocol.ts";
 import { HEARING, nextPatience, PATIENCE, restWhenQuiet } from "./quiet.ts";
 import { restartDelay, startAgain } from "./restart.ts";
 import type { Held, RestingState } from "./resting.ts";
+import { keepNamespace } from "./user-namespace.ts";
 import { Visitors } from "./visitors.ts";
 
 // Seldom needed.
 const loadHooks = () => require("../runtime/hooks.ts") as typeof import("../runtime/hooks.ts");
+const loadUserNetwork = () => require("../network/user-network.ts") as typeof import("../network/user-network.ts");
 
 /** Gives back what is not needed any more: milliseconds, and megabytes. */
-export function collectGarbage(): void {
+function collectGarbage(): void {
   Bun.gc(true);
   Bun.shrink();
 }
@@ -66,6 +68,21 @@ function holdMounts(pid: number): OwnedFd | undefined {
   } catch {
     return undefined; // it takes a little longer
   }
+}
+
+interface Ending {
+  hasEnded(): boolean;
+  ended: Supervised["ended"];
+}
+
+const endOfChild = (child: Child): Ending => ({
+  hasEnded: () => child.hasEnded(),
+  ended: child.exited.then((exitCode) => ({ exitCode, error: "" })),
+});
+
+function endOfOrphan(pid: number, startTime: number, pidfd?: OwnedFd): Ending {
+  const { awaitOrphan } = require("./orphan.ts") as typeof import("./orphan.ts");
+  return { hasEnded: () => processStartTime(pid) !== startTime, ended: awaitOrphan(pid, startTime, pidfd) };
 }
 
 /** A container's process, however it came to this monitor. */
@@ -92,6 +109,8 @@ export class Monitor {
   readonly #audience: Audience;
   #cgroup: Cgroup | undefined;
   #network: ContainerNetwork | undefined;
+  /** What its helper's life hangs on. */
+  #userNetwork: OwnedFd | undefined;
   #health: HealthMonitor | undefined;
   #process: { pid: number; startTime: number } | undefined;
   /** Its mount namespace. */
@@ -119,10 +138,11 @@ export class Monitor {
     this.#store = new KeptStore(this.#layout.database, database);
     const fifos = this.#layout.container(request.id);
     const terminal = request.spec.process.terminal === true;
-    if (rested) this.#stdio = ContainerStdio.goOn(rested);
+    if (rested) this.#stdio = ContainerStdio.goOn(rested, terminal);
     else if (request.takesOver) this.#stdio = ContainerStdio.takeOver(fifos);
     else this.#stdio = new ContainerStdio({ terminal, stdin: request.stdin !== "none", fifos });
     this.#mounts = rested?.mounts;
+    this.#userNetwork = rested?.userNetwork;
     this.#audience = new Audience(terminal);
     this.#visitors = new Visitors(this.#layout.callbacks, request.id, this.#audience, (...frame) => this.receive(...frame));
   }
@@ -161,23 +181,24 @@ export class Monitor {
    *
    * @param isChanged whether a command wants it to look at the record
    */
-  async goOn(state: RestingState, { listening, bound }: Held, isChanged: boolean): Promise<void> {
-    const { pid, startTime, child: childPid, patience, since } = state;
+  async goOn(state: RestingState, { listening, bound, logSocket, end }: Held, isChanged: boolean): Promise<void> {
+    const { pid, startTime, child, patience, since } = state;
     this.#patience = nextPatience(patience, Date.now() - since);
     this.#heldNetwork = state.network && { state: state.network, listening, bound };
     this.#rhythm = state.rhythm;
     if (listening.length > 0) this.#network = await this.#makeNetwork();
-    this.#cgroup = openCgroup(this.#request.spec.linux.cgroupsPath ?? "");
-    const log = await ContainerLog.open(this.#request.log, !this.#request.autoRemove);
+    const { userNetwork, spec, autoRemove } = this.#request;
+    if (userNetwork && this.#userNetwork) loadUserNetwork().holdUserNetwork(userNetwork, this.#userNetwork);
+    this.#cgroup = openCgroup(spec.linux.cgroupsPath ?? "");
+    const log = await ContainerLog.open(this.#request.log, !autoRemove, { begun: state.begun, socket: logSocket });
     listenForEnds();
-    const child = new Child(childPid);
-    const ended = child.exited.then((exitCode) => ({ exitCode, error: "" }));
-    const supervision = this.#supervise(log, { pid, startTime, ended, child: childPid });
+    const { hasEnded, ended } = child === undefined ? endOfOrphan(pid, startTime, end) : endOfChild(new Child(child));
+    const supervision = this.#supervise(log, { pid, startTime, ended, ...(child !== undefined && { child }) });
     // Also what one wanted before there was a handler.
-    if (isChanged && !child.hasEnded()) await this.changed();
-    else if (!child.hasEnded()) {
+    if (isChanged && !hasEnded()) await this.changed();
+    else if (!hasEnded()) {
       const later = setTimeout(() => void this.changed(), HEARING);
-      void child.exited.then(() => clearTimeout(later));
+      void ended.then(() => clearTimeout(later));
     }
     await supervision;
     this.#store.end();
@@ -186,17 +207,17 @@ export class Monitor {
   // A container that lives on leaves its monitor nothing to do for long: it gives back memory, or rests.
   #restWhenQuiet(log: ContainerLog, output: Output, running: Supervised): Disposable {
     return restWhenQuiet({
-      mayRest: running.child !== undefined && canRest(this.#request),
       patience: this.#patience,
       quietFor: () => output.quietFor,
       isIdle: () =>
         this.#audience.isEmpty &&
         this.#visitors.count + this.#changes === 0 &&
+        this.#stdio.isIdle &&
         log.isIdle &&
         this.#network?.isIdle !== false &&
         this.#health?.isIdle !== false,
       collect: () => this.#collect(),
-      rest: (patience) => this.#rest(running, patience),
+      rest: (patience) => this.#rest(log, running, patience),
     });
   }
 
@@ -206,12 +227,14 @@ export class Monitor {
   }
 
   // Returns where it cannot.
-  #rest({ pid, startTime, child = pid }: Supervised, patience: number): void {
+  #rest(log: ContainerLog, { pid, startTime, child }: Supervised, patience: number): void {
     const { becomeResting, lasting } = require("./resting.ts") as typeof import("./resting.ts");
     const isOpen = this.#store.rest(this.#request.id);
     const { state: network, listening = [], bound = [] } = this.#network?.held ?? this.#heldNetwork ?? {};
-    const state = { request: lasting(this.#request), pid, startTime, child, patience, since: Date.now(), network, rhythm: this.#health?.rhythm };
-    const held = { stdout: this.#stdio.output("stdout"), stderr: this.#stdio.output("stderr"), mounts: this.#mounts, listening, bound };
+    const { begun, socket: logSocket } = log.held;
+    const request = lasting(this.#request);
+    const state = { request, pid, startTime, child, patience, since: Date.now(), begun, network, rhythm: this.#health?.rhythm };
+    const held = { ...this.#stdio.held, mounts: this.#mounts, userNetwork: this.#userNetwork, logSocket, listening, bound };
     becomeResting(state, held, isOpen ? this.#layout.database : undefined);
   }
 
@@ -253,19 +276,18 @@ export class Monitor {
     client.sendJson(FrameType.started, { pid, startTime, warnings: this.#warnings } satisfies Started);
     if (attach || stdin === "once") this.#audience.add({ socket: client, stdout: attach, stderr: attach, isWaitedFor: true });
     else client.close();
-    const ended = child.exited.then((exitCode) => ({ exitCode, error: "" }));
+    const { ended } = endOfChild(child);
     const brief = attach && stdin === "none" ? { child, others: [client.descriptor] } : undefined;
     await this.#supervise(log, { pid, startTime, ended, child: child.pid, ...(brief && { brief }) });
   }
 
   async #takeOver({ pid, startTime }: ProcessIdentity): Promise<void> {
     const { spec } = this.#request;
-    const { awaitOrphan } = await import("./orphan.ts");
     this.#cgroup = openCgroup(spec.linux.cgroupsPath ?? "");
     const log = await ContainerLog.open(this.#request.log, !this.#request.autoRemove);
     this.#process = { pid, startTime };
     await this.#lookAtNetworks((network) => network.takeOver(pid));
-    await this.#supervise(log, { pid, startTime, ended: awaitOrphan(pid, startTime) });
+    await this.#supervise(log, { pid, startTime, ended: endOfOrphan(pid, startTime).ended });
   }
 
   async #supervise(log: ContainerLog, running: Supervised): Promise<void> {
@@ -343,11 +365,13 @@ export class Monitor {
     const network = this.#network;
     const { userNetwork } = this.#request;
     mkdirSync(this.#layout.mountPoint, { recursive: true, mode: 0o711 });
+    using alive = keepNamespace();
     const pending: PendingProcess = prepareProcess(
       buildContainer,
       { type: "create", spec, root, namedUser, reap, mountPoint: this.#layout.mountPoint, ...(spec.hooks && { state: this.#hookState() }) },
       {
         stdio: this.#stdio.forInit,
+        kept: alive,
         onSpawned: (pid) => {
           const { cgroup, files } = enterCgroup(spec.linux.cgroupsPath ?? "", spec, pid);
           this.#cgroup = cgroup;
@@ -383,9 +407,9 @@ export class Monitor {
   }
 
   #startUserNetwork(db: Database, pid: number, helper: UserNetworkHelper): void {
-    const { startUserNetwork } = require("../network/user-network.ts") as typeof import("../network/user-network.ts");
     const { id, networking } = this.#request;
-    startUserNetwork(helper, { db, containerId: id, pid, ports: networking.ports, file: join(this.#layout.run, `${id.slice(0, 12)}.net`) });
+    const file = join(this.#layout.run, `${id.slice(0, 12)}.net`);
+    this.#userNetwork = loadUserNetwork().startUserNetwork(helper, { db, containerId: id, pid, ports: networking.ports, file });
   }
 
   // Hooks of CDI specifications find the root by the bundle's config.json.

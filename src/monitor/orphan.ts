@@ -1,5 +1,6 @@
 /** The end of a container that another monitor started: not our child, so nobody tells us. */
 import { exitCodeOf } from "../../ffi/child.ts";
+import type { OwnedFd } from "../../ffi/fd.ts";
 import { readFileSync } from "../../ffi/files.ts";
 import { hasCode } from "../../ffi/libc.ts";
 import { processStartTime } from "../../ffi/process.ts";
@@ -18,11 +19,15 @@ export interface OrphanEnd {
   error: string;
 }
 
-/** Resolves when a process has ended that is not our child. */
-export async function awaitOrphan(pid: number, startTime: number): Promise<OrphanEnd> {
+/**
+ * Resolves when a process has ended that is not our child.
+ *
+ * @param pidfd of it, where another program of this process had one, which may be all that still knows how it ended
+ */
+export async function awaitOrphan(pid: number, startTime: number, pidfd?: OwnedFd): Promise<OrphanEnd> {
   const unknown = { exitCode: UNKNOWN, error: "its monitor was killed, and this kernel tells nobody else how it ended" };
   try {
-    using process = ProcessHandle.open(pid);
+    using process = pidfd ? ProcessHandle.of(pidfd) : ProcessHandle.open(pid);
     while (processStartTime(pid) === startTime) await Bun.sleep(LOOK_INTERVAL);
     const deadline = performance.now() + REAPED_WITHIN;
     do {

@@ -10,7 +10,6 @@ import type { FailureKind } from "../runtime/errors.ts";
 import type { Root } from "../runtime/rootfs/root.ts";
 import type { Process, Spec } from "../runtime/spec.ts";
 import type { Healthcheck, NetworkSettings } from "../store/container-config.ts";
-import { ROOTLESS_ALIVE } from "../store/layout.ts";
 import type { LogRequest } from "./log/container-log.ts";
 
 /** Frame: type (1 byte), length of the payload (4 bytes, little-endian), payload. */
@@ -77,12 +76,6 @@ export interface StartRequest {
   stdin: "none" | "open" | "once";
   /** Whether the output is to be sent over this connection. */
   attach: boolean;
-}
-
-/** Whether a container leaves its monitor a rest, see resting.ts: no terminal, no input, and no ordinary user's. */
-export function canRest({ spec, stdin, userNetwork }: StartRequest): boolean {
-  if (userNetwork !== undefined || process.env[ROOTLESS_ALIVE] !== undefined) return false;
-  return spec.process.terminal !== true && stdin === "none";
 }
 
 /** How a container is probed. */

@@ -15,8 +15,6 @@ const WORTH_IT = 10;
 
 /** What is asked and told while a container runs. */
 export interface Quiet {
-  /** Whether it may ever rest. */
-  mayRest: boolean;
   /** Milliseconds of quiet before it does. */
   patience: number;
   /** Milliseconds since the container wrote. */
@@ -68,8 +66,8 @@ export function restWhenQuiet(quiet: Quiet): Disposable {
     else look();
   };
   // One that rests soon need not be made small before.
-  const collecting = quiet.mayRest && patience === PATIENCE ? undefined : setTimeout(collectOnce, COLLECT_AFTER);
-  let later = quiet.mayRest ? setTimeout(look, patience) : undefined;
+  const collecting = patience === PATIENCE ? undefined : setTimeout(collectOnce, COLLECT_AFTER);
+  let later = setTimeout(look, patience);
   return {
     [Symbol.dispose]() {
       isOver = true;

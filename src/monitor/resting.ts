@@ -10,6 +10,7 @@ import { closeOnExecFrom, dup2, OwnedFd, position, readExactly, writeAll } from 
 import { readdirSync, readFileSync, readlinkSync } from "../../ffi/files.ts";
 import { call, SyscallError, tryCall } from "../../ffi/libc.ts";
 import { execve } from "../../ffi/process.ts";
+import type { HeldStdio } from "../runtime/stdio.ts";
 import type { HeldNetwork } from "./container-network.ts";
 import {
   BEHIND_RESTING_DESCRIPTORS,
@@ -20,11 +21,14 @@ import {
   RESTING,
 } from "./environment.ts";
 import type { Rhythm } from "./health.ts";
+import type { HeldLog } from "./log/container-log.ts";
 import type { StartRequest } from "./protocol.ts";
+import { keepNamespace } from "./user-namespace.ts";
 
 /** Descriptors of one that rests. `rest` in ffi/loader.c waits for some of them, and closes all below when it goes on. */
 const STATE = FIRST_RESTING_DESCRIPTOR;
-const [STDOUT, STDERR, MOUNTS, ALARM] = [STATE + 1, STATE + 2, STATE + 4, STATE + 5];
+const [STDOUT, STDERR, END, MOUNTS, ALARM, INPUT] = [STATE + 1, STATE + 2, STATE + 3, STATE + 4, STATE + 5, STATE + 6];
+const [LOG_SOCKET, USER_NETWORK, ALIVE] = [STATE + 7, STATE + 8, STATE + 9];
 const MAX_LISTENING = FIRST_BOUND_DESCRIPTOR - FIRST_LISTENING_DESCRIPTOR;
 const MAX_BOUND = BEHIND_RESTING_DESCRIPTORS - FIRST_BOUND_DESCRIPTOR;
 
@@ -32,23 +36,28 @@ export interface RestingState {
   request: StartRequest;
   pid: number;
   startTime: number;
-  /** Ours, which ends with it. */
-  child: number;
+  /** Ours, which ends with it; undefined where another monitor was its parent. */
+  child: number | undefined;
   /** Milliseconds of quiet before it rested. */
   patience: number;
   /** Milliseconds since 1970. */
   since: number;
+  /** Lines of its log, see {@link HeldLog}. */
+  begun: HeldLog["begun"];
   network: HeldNetwork["state"] | undefined;
   /** Of its health's probes. */
   rhythm: Rhythm | undefined;
 }
 
 /** What a monitor holds besides. */
-export interface Held {
-  stdout: OwnedFd | undefined;
-  stderr: OwnedFd | undefined;
+export interface Held extends HeldStdio {
   /** The container's mount namespace. */
   mounts: OwnedFd | undefined;
+  /** See `startUserNetwork`. */
+  userNetwork: OwnedFd | undefined;
+  logSocket: OwnedFd | undefined;
+  /** After a rest, where it is not our child: a pidfd of it. */
+  end?: OwnedFd | undefined;
   /** Of its network, see {@link HeldNetwork}. */
   listening: OwnedFd[];
   bound: OwnedFd[];
@@ -68,7 +77,8 @@ export function lasting(request: StartRequest): StartRequest {
  *
  * @param store path of a store that stays open, if it is: its locks are this process's, and tell others that it is in use
  */
-export function becomeResting(state: RestingState, { stdout, stderr, mounts, listening, bound }: Held, store: string | undefined): void {
+export function becomeResting(state: RestingState, held: Held, store: string | undefined): void {
+  const { stdout, stderr, mounts, input, logSocket, userNetwork, listening, bound } = held;
   if (listening.length > MAX_LISTENING || bound.length > MAX_BOUND) return;
   const toList = () => readdirSync("/proc/self/fd").map(Number);
   const copies: number[] = [];
@@ -80,13 +90,14 @@ export function becomeResting(state: RestingState, { stdout, stderr, mounts, lis
     }
   };
   try {
-    using end = new OwnedFd(call("pidfd_open", state.child, 0));
+    using end = new OwnedFd(call("pidfd_open", state.child ?? state.pid, 0));
     using alarm = state.rhythm && alarmAfter(state.rhythm.due - Date.now());
+    using alive = keepNamespace();
     using memory = new OwnedFd(call("memfd_create", "berth-resting", 0));
     writeAll(memory.fd, Buffer.from(JSON.stringify(state)));
     const environment = readFileSync("/proc/self/environ", "latin1").split("\0").filter(Boolean);
     closeOnExecFrom(3, toList);
-    keep(FIRST_RESTING_DESCRIPTOR, [memory, stdout, stderr, end, mounts, alarm]);
+    keep(FIRST_RESTING_DESCRIPTOR, [memory, stdout, stderr, end, mounts, alarm, input, logSocket, userNetwork, alive]);
     keep(FIRST_LISTENING_DESCRIPTOR, listening);
     keep(FIRST_BOUND_DESCRIPTOR, bound);
     // Under their own numbers: whoever closes one of several for a file has no lock on it any more (fcntl(2)).
@@ -127,6 +138,9 @@ export function takeUp(): { state: RestingState; held: Held } {
     }
   };
   owned(ALARM)?.close();
+  owned(ALIVE); // stays open
+  const end = owned(END);
+  if (state.child !== undefined) end?.close();
   const allFrom = (first: number, behind: number): OwnedFd[] => {
     const file = first < behind ? owned(first) : undefined;
     return file ? [file, ...allFrom(first + 1, behind)] : [];
@@ -136,7 +150,11 @@ export function takeUp(): { state: RestingState; held: Held } {
     held: {
       stdout: owned(STDOUT),
       stderr: owned(STDERR),
+      input: owned(INPUT),
       mounts: owned(MOUNTS),
+      userNetwork: owned(USER_NETWORK),
+      logSocket: owned(LOG_SOCKET),
+      end: state.child === undefined ? end : undefined,
       listening: allFrom(FIRST_LISTENING_DESCRIPTOR, FIRST_BOUND_DESCRIPTOR),
       bound: allFrom(FIRST_BOUND_DESCRIPTOR, BEHIND_RESTING_DESCRIPTORS),
     },

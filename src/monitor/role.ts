@@ -1,14 +1,14 @@
 /** The monitor role: one process for each running container. */
-import { AT_FDCWD, O_NONBLOCK, O_WRONLY, OwnedFd, openat, POLLIN, poll } from "../../ffi/fd.ts";
+import { OwnedFd, POLLIN, poll } from "../../ffi/fd.ts";
 import { writeFileSync } from "../../ffi/files.ts";
 import { exitNow } from "../../ffi/process.ts";
 import { mark } from "../../ffi/trace.ts";
 import { startEarly } from "../runtime/spawn/here.ts";
-import { ROOTLESS_ALIVE } from "../store/layout.ts";
 import { CHANGED, MONITOR_NAME, RESUMED } from "./environment.ts";
-import { collectGarbage, Monitor } from "./monitor.ts";
+import { Monitor } from "./monitor.ts";
 import { loadResting, prepareAhead } from "./prepare-ahead.ts";
-import { CONTAINER_CHANGED, canRest, NOT_FOR_MONITORS, parseFrame, readFrame, type StartRequest } from "./protocol.ts";
+import { CONTAINER_CHANGED, NOT_FOR_MONITORS, parseFrame, readFrame, type StartRequest } from "./protocol.ts";
+import { keepNamespace } from "./user-namespace.ts";
 
 /** The descriptor on which a monitor talks to whoever started it. */
 const MONITOR_CONNECTION_FD = 3;
@@ -44,9 +44,7 @@ function prepareProcess(monitor: () => Monitor | undefined): void {
 export async function serveOne(takesOver: boolean): Promise<void> {
   let monitor: Monitor | undefined;
   prepareProcess(() => monitor);
-  // A user's namespace stays as long as somebody has this open.
-  const alive = process.env[ROOTLESS_ALIVE];
-  if (alive !== undefined) openat(AT_FDCWD, alive, O_WRONLY | O_NONBLOCK);
+  keepNamespace();
   // While whoever started it makes the container.
   if (!takesOver) startEarly();
   const connection = new OwnedFd(MONITOR_CONNECTION_FD);
@@ -55,9 +53,6 @@ export async function serveOne(takesOver: boolean): Promise<void> {
   const frame = readFrame(connection.fd);
   if (!frame) exitNow(0); // the command line was killed before it could say what it wanted
   mark("wait for the request");
-  const request = parseFrame<StartRequest>(frame.payload);
-  // What is in the background may live for long; what loading left behind, a start would leave its own beside.
-  if (!request.attach && !canRest(request)) collectGarbage();
-  monitor = new Monitor(request, connection, store);
+  monitor = new Monitor(parseFrame<StartRequest>(frame.payload), connection, store);
   await monitor.run();
 }

@@ -4,12 +4,12 @@
  * one is installed.
  */
 import type { Database } from "bun:sqlite";
-import { pipe, readExactly, writeAll } from "../../ffi/fd.ts";
+import { type OwnedFd, pipe, readExactly, writeAll } from "../../ffi/fd.ts";
 import { readFileSync, unlinkSync } from "../../ffi/files.ts";
 import { bindPort } from "../../ffi/inet.ts";
 import { call } from "../../ffi/libc.ts";
 import { onExit } from "../../ffi/process.ts";
-import { kill } from "../../ffi/signal.ts";
+import { ProcessHandle } from "../../ffi/process-handle.ts";
 import { connectUnix } from "../../ffi/socket.ts";
 import { writeTransaction } from "../store/database.ts";
 import type { PortRequest, PublishedPort, UserNetwork } from "../store/networks.ts";
@@ -33,13 +33,31 @@ export interface UserNetworkOptions {
   file: string;
 }
 
+const SIGTERM = 15;
 const SLIRP_ADDRESS = "10.0.2.100";
 const MAX_SAID = 4096; // bytes
 
-/** Gives a container its network; the helper ends with this process (pasta not where that is killed). Throws {@link NetworkError}. */
-export function startUserNetwork({ kind, program }: UserNetworkHelper, options: UserNetworkOptions): void {
-  if (kind === "pasta") startPasta(program, options);
-  else startSlirp(program, options);
+/**
+ * Gives a container its network; the helper ends with this process (pasta not where that is killed).
+ *
+ * @returns what the helper's life hangs on, to be held where this process becomes another program; undefined where it cannot
+ * @throws {NetworkError}
+ */
+export function startUserNetwork({ kind, program }: UserNetworkHelper, options: UserNetworkOptions): OwnedFd | undefined {
+  return kind === "pasta" ? startPasta(program, options) : startSlirp(program, options);
+}
+
+/** After another program of this process. */
+export function holdUserNetwork({ kind }: UserNetworkHelper, held: OwnedFd): void {
+  if (kind === "pasta") endWithUs(ProcessHandle.of(held));
+}
+
+function endWithUs(pasta: ProcessHandle): void {
+  onExit(() => {
+    try {
+      pasta.signal(SIGTERM);
+    } catch {} // it has ended
+  });
 }
 
 function publishAll(
@@ -54,7 +72,7 @@ function publishAll(
 }
 
 // It listens by itself: ports are kept until right before.
-function startPasta(program: string, options: UserNetworkOptions): void {
+function startPasta(program: string, options: UserNetworkOptions): OwnedFd | undefined {
   const hold: PortHolder = ({ protocol, hostIp, hostPort }) => bindPort(protocol, parseAddress(hostIp) as Address, hostPort);
   const { published, held } = publishAll(options, "127.0.0.1", hold);
   for (const port of held) port.close();
@@ -78,27 +96,29 @@ function startPasta(program: string, options: UserNetworkOptions): void {
   ];
   const { exitCode, stderr } = Bun.spawnSync([program, "--pid", options.file, ...args], { env: process.env, stderr: "pipe" });
   if (exitCode !== 0) throw new NetworkError(`pasta failed: ${stderr.toString().trim().replaceAll("\n", "; ")}`);
-  const pid = Number(readFileSync(options.file, "latin1"));
+  const pasta = ProcessHandle.open(Number(readFileSync(options.file, "latin1")));
   unlinkSync(options.file);
-  onExit(() => kill(pid, 15));
+  endWithUs(pasta);
+  return pasta.pidfd;
 }
 
-function startSlirp(program: string, options: UserNetworkOptions): void {
+function startSlirp(program: string, options: UserNetworkOptions): OwnedFd {
   const [ready, exit, said] = [pipe(), pipe(), pipe()];
   const api = options.ports.length > 0 ? [`--api-socket=${options.file}`] : [];
   const args = ["--configure", "--mtu=65520", "--disable-host-loopback", ...api, "--ready-fd=3", "--exit-fd=4", String(options.pid), "tap0"];
   const child = Bun.spawn([program, ...args], { env: process.env, stdio: ["ignore", "ignore", said.write.fd, ready.write.fd, exit.read.fd] });
   child.unref();
   for (const end of [said.write, ready.write, exit.read]) end.close();
-  exit.write.release(); // it ends when this is closed, with us
   const isReady = readExactly(ready.read.fd, 1).length === 1;
   const why = isReady ? "" : readExactly(said.read.fd, MAX_SAID).toString().trim().replaceAll("\n", "; ");
   ready.read.close();
   said.read.close();
   if (!isReady) throw new NetworkError(`slirp4netns failed: ${why}`);
-  if (options.ports.length === 0) return;
-  publishAll(options, SLIRP_ADDRESS, (port) => forwardBySlirp(options.file, port));
-  unlinkSync(options.file);
+  if (options.ports.length > 0) {
+    publishAll(options, SLIRP_ADDRESS, (port) => forwardBySlirp(options.file, port));
+    unlinkSync(options.file);
+  }
+  return exit.write; // it ends when this is closed, with us
 }
 
 // slirp4netns(1), "API SOCKET": one request a connection.

@@ -15,6 +15,8 @@ export type Stdio = [input: number, output: number, error: number];
 
 export interface SpawnOptions {
   stdio: Stdio;
+  /** Stays open until the container's end, where that has a user and a PID namespace of its own. */
+  kept?: OwnedFd | undefined;
   /** Called while init still starts up: puts it into its cgroup, see `Cgroup.join`. */
   onSpawned(pid: number): string[];
   /**

@@ -16,7 +16,7 @@ import {
   setNonblocking,
   setPipeSize,
 } from "../../ffi/fd.ts";
-import { readSync, rmSync } from "../../ffi/files.ts";
+import { readSync, rmSync, writeSync } from "../../ffi/files.ts";
 import { hasCode } from "../../ffi/libc.ts";
 import { join } from "../../ffi/path.ts";
 import { ProcessHandle } from "../../ffi/process-handle.ts";
@@ -24,6 +24,12 @@ import { setWindowSize } from "../../ffi/tty.ts";
 import type { RunningProcess, Stdio } from "./spawn.ts";
 
 export type StreamName = "stdout" | "stderr";
+
+/** Of one whose process becomes another program: outputs that are not at their ends, and the end of its input that is written to. */
+export interface HeldStdio extends Record<StreamName, OwnedFd | undefined> {
+  /** Of a terminal the same file as its output. */
+  input: OwnedFd | undefined;
+}
 
 /** Called for each piece of output; reading stops until the promise resolves. */
 export type OutputReceiver = (stream: StreamName, chunk: Buffer) => Promise<void> | undefined;
@@ -53,6 +59,8 @@ const LARGE_PIPE = 1 << 20;
 /** Milliseconds that he has for it, and for how long there is nothing else to do here. */
 const PAUSE = 1;
 const TURN = 10;
+/** Milliseconds between attempts to type into a terminal that has no room, at most. */
+const MOST_PAUSE = 100;
 // Above this much unwritten input the sender is asked to wait.
 const INPUT_LIMIT = 1 << 20;
 
@@ -62,6 +70,8 @@ export class ContainerStdio {
   readonly #theirs: OwnedFd[] = [];
   #input: OwnedFd | undefined;
   #inputWriter: Bun.FileSink | undefined;
+  /** Those under way, and their bytes. */
+  #inputWrites = 0;
   #inputPending = 0;
   #inputChain: Promise<unknown> = Promise.resolve();
   readonly #outputs: [StreamName, OwnedFd][] = [];
@@ -111,28 +121,40 @@ export class ContainerStdio {
     return stdio;
   }
 
-  /** The output of a container whose monitor, this process, rested: of it what was not at its end. */
-  static goOn(outputs: Record<StreamName, OwnedFd | undefined>): ContainerStdio {
+  /** Those of a container whose monitor, this process, rested. */
+  static goOn(held: HeldStdio, terminal: boolean): ContainerStdio {
     const stdio = new ContainerStdio({ terminal: true, stdin: false });
     stdio.close();
-    for (const stream of ["stdout", "stderr"] as const) if (outputs[stream]) stdio.#outputs.push([stream, outputs[stream]]);
+    for (const stream of ["stdout", "stderr"] as const) if (held[stream]) stdio.#outputs.push([stream, held[stream]]);
+    stdio.#input = held.input;
+    if (terminal && held.input) stdio.#takeTerminal(held.input);
     return stdio;
   }
 
-  /** Where there is output to read. */
-  output(wanted: StreamName): OwnedFd | undefined {
-    return this.#outputs.find(([stream]) => stream === wanted)?.[1];
+  /** What is to be held where this process becomes another program, and goes on with it. */
+  get held(): HeldStdio {
+    const output = (wanted: StreamName) => this.#outputs.find(([stream]) => stream === wanted)?.[1];
+    return { stdout: output("stdout"), stderr: output("stderr"), input: this.#input };
+  }
+
+  /** Whether the container's input has all that was written to it. */
+  get isIdle(): boolean {
+    return this.#inputWrites === 0;
   }
 
   /** Lets go of the container's ends, once it has them, and takes the terminal's master. */
   started(process: RunningProcess): void {
     for (const fd of this.#theirs.splice(0)) fd.close();
     if (!process.terminal) return;
-    this.#terminal = process.terminal;
+    this.#takeTerminal(process.terminal);
     this.#outputs.push(["stdout", process.terminal]);
-    // Bun polls only terminals that do not block. Nobody else has this end.
-    setNonblocking(process.terminal.fd, true);
     this.#input = process.terminal;
+  }
+
+  // Bun polls only terminals that do not block. Nobody else has this end.
+  #takeTerminal(master: OwnedFd): void {
+    this.#terminal = master;
+    setNonblocking(master.fd, true);
   }
 
   /** The terminal's master, where it has one and runs. */
@@ -219,15 +241,18 @@ export class ContainerStdio {
    * @returns a promise where so much waits already that the sender should stop until it resolves
    */
   write(bytes: Buffer): Promise<unknown> | undefined {
-    if (!this.#input) return undefined;
-    this.#inputWriter ??= Bun.file(this.#input.fd).writer();
-    const writer = this.#inputWriter;
+    const { fd } = this.#input ?? {};
+    if (fd === undefined) return undefined;
     this.#inputPending += bytes.length;
     const copy = Buffer.from(bytes);
-    this.#inputChain = this.#inputChain.then(async () => {
+    this.#afterInput(async () => {
       try {
-        writer.write(copy);
-        await writer.flush();
+        if (this.#terminal) await typeInto(fd, copy);
+        else {
+          this.#inputWriter ??= Bun.file(fd).writer();
+          this.#inputWriter.write(copy);
+          await this.#inputWriter.flush();
+        }
       } catch {
         // The container closed its end; what is sent to it has nowhere to go.
       }
@@ -240,7 +265,7 @@ export class ContainerStdio {
   endInput(): void {
     if (this.#terminal || !this.#input) return;
     const input = this.#input;
-    this.#inputChain = this.#inputChain.then(async () => {
+    this.#afterInput(async () => {
       this.#input = undefined;
       // The writer has a descriptor of its own.
       await this.#inputWriter?.end();
@@ -248,8 +273,29 @@ export class ContainerStdio {
     });
   }
 
+  // In order.
+  #afterInput(action: () => Promise<void>): void {
+    this.#inputWrites++;
+    this.#inputChain = this.#inputChain.then(action).finally(() => this.#inputWrites--);
+  }
+
   resize(size: { rows: number; columns: number }): void {
     if (this.#terminal) setWindowSize(this.#terminal.fd, size);
+  }
+}
+
+// Bun's writer makes a terminal one that blocks, for its reader, too: somebody types more than is read there, and all waits.
+async function typeInto(terminal: number, bytes: Buffer): Promise<void> {
+  let pause = 1;
+  for (let rest = bytes; rest.length > 0; ) {
+    try {
+      rest = rest.subarray(writeSync(terminal, rest));
+      pause = 1;
+    } catch (error) {
+      if (!hasCode(error, "EAGAIN")) throw error;
+      await Bun.sleep(pause);
+      pause = Math.min(pause * 2, MOST_PAUSE);
+    }
   }
 }
 

@@ -17,6 +17,9 @@ afterEach(async () => {
   expect(existsSync(join(engine.root, "run/callbacks")) ? readdirSync(join(engine.root, "run/callbacks")) : []).toEqual([]);
 });
 
+/** As somebody at a terminal would. */
+const attachTerminal = (name: string) =>
+  Bun.spawn(["script", "-qec", `${BERTH} attach ${name}`, "/dev/null"], { env: engine.env, stdin: "pipe", stdout: "ignore", stderr: "ignore" });
 const attachPipe = (...args: string[]) => Bun.spawn([BERTH, "attach", ...args], { env: engine.env, stdin: "pipe", stdout: "pipe", stderr: "pipe" });
 
 describe("at a terminal", () => {
@@ -55,6 +58,20 @@ describe("at a terminal", () => {
     await two.shows(/code 9/);
     const log = await engine.ok("logs", "c");
     for (const text of ["one-2", "hello-5", "22 77", "21 66", "exit 9"]) expect(log).toContain(text);
+  });
+
+  test("typing more than the container reads holds up nobody", async () => {
+    await engine.ok("run", "-dit", "--name", "c", ...N, "bb", "sh", "-c", "stty raw -echo; while sleep 0.1; do echo tick; done");
+    const attached = attachTerminal("c");
+    attached.stdin.write("x".repeat(300_000));
+    await attached.stdin.flush();
+    await Bun.sleep(1000);
+    const ticks = async () => (await engine.ok("logs", "c")).split("tick").length;
+    const before = await ticks();
+    await until("it goes on", async () => (await ticks()) > before + 5);
+    attached.kill("SIGKILL");
+    await attached.exited;
+    await engine.ok("rm", "-f", "c");
   });
 
   test("keys of one's own, from exec too, whose process goes on; start -ai", async () => {

@@ -129,6 +129,23 @@ describe("drivers", () => {
     expect(await engine.fails(1, "logs", "c")).toContain("does not support reading");
   });
 
+  test("syslog over the network: an address, a name, and a name that nobody has", async () => {
+    const lines: string[] = [];
+    const server = await Bun.udpSocket({ hostname: "::", socket: { data: (_, data) => void lines.push(data.toString()) } });
+    try {
+      for (const host of ["127.0.0.1", "localhost"]) {
+        await run(["--log-driver", "syslog", ...opts(`syslog-address=udp://${host}:${server.port}`, "tag=t")], "echo", host);
+        await until("it is there", () => lines.at(-1)?.endsWith(`: ${host}`) === true);
+        await engine.ok("rm", "c");
+      }
+    } finally {
+      server.close();
+    }
+    const refused = ["run", "--name", "c", ...N, "--log-driver", "syslog", ...opts("syslog-address=udp://nobody.invalid:514"), "bb", "true"];
+    expect(await engine.fails(125, ...refused)).toContain("failed to initialize logging driver: lookup nobody.invalid: no such host");
+    await engine.ok("rm", "c");
+  });
+
   test("journald: an entry a line, with the container's fields", async () => {
     // A /run of its own, into which the test reaches.
     const holder = Bun.spawn(["unshare", "-m", "sh", "-c", "mount -t tmpfs t /run && mkdir -p /run/systemd/journal && echo ready && exec cat"], {

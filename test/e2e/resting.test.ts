@@ -1,7 +1,9 @@
 /** Monitors that rest: small, and there again when their container writes or ends, or a command wants something. */
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { TestEngine, until } from "./engine.ts";
+import { Datagrams } from "../fixtures/datagrams.ts";
+import { BERTH, TestEngine, until } from "./engine.ts";
+import { Terminal } from "./terminal.ts";
 
 let engine: TestEngine;
 const N = ["--network", "none"];
@@ -59,12 +61,14 @@ test("what its container writes is in the log, all of it and once; then it rests
   expect(await rested("writes")).toBe(monitor);
 });
 
-test("a line that is not ended keeps it up, and is lost by no rest", async () => {
-  await start("asks", N, "sh", "-c", "printf 'name: '; sleep 3.5; echo nobody; sleep 1000");
-  const monitor = await engine.monitorOf("asks");
-  await Bun.sleep(3000);
-  expect(isResting(monitor)).toBe(false);
+test("a line that is not ended has its rest after the monitor's", async () => {
+  await start("asks", N, "sh", "-c", "printf 'name: '; printf 'häl' >&2; sleep 3.5; printf no; sleep 3; echo body; echo f >&2; sleep 1000");
+  await rested("asks");
+  expect(await engine.run("logs", "asks")).toEqual({ stdout: "", stderr: "", exitCode: 0 });
+  await until("it goes on", async () => !isResting(await engine.monitorOf("asks")));
+  await rested("asks");
   await until("the line", async () => (await engine.ok("logs", "asks")) === "name: nobody");
+  expect((await engine.run("logs", "asks")).stderr).toBe("hälf\n");
 });
 
 test("an end: its code, what was written last, --rm, and restarts", async () => {
@@ -124,16 +128,23 @@ test("signals to its group are not for it", async () => {
   expect(await engine.inspect("session", "{{.State.Status}}")).toBe("running");
 });
 
-test("killed, it has a successor", async () => {
-  await start("orphan", N, "sh", "-c", "sleep 3; echo later; sleep 1000");
+test("killed, it has a successor, which rests, too", async () => {
+  await start("orphan", ["--rm", ...N], "sh", "-c", "sleep 3; echo later; sleep 4; exit 5");
   const monitor = await rested("orphan");
   process.kill(monitor, "SIGKILL");
+  const takenOver = async () => (await engine.inspect("orphan", "{{.State.TakenOverAt}}")) !== "0001-01-01T00:00:00Z";
   await until("another one", async () => {
     await engine.ok("ps");
-    return (await engine.inspect("orphan", "{{.State.TakenOverAt}}")) !== "0001-01-01T00:00:00Z";
+    return takenOver();
   });
   await until("the log", async () => (await engine.ok("logs", "orphan")) === "later");
-  await engine.ok("rm", "-f", "orphan");
+  const successors = () => engine.processes().filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").startsWith("berth-monitor\0"));
+  expect(successors()).toHaveLength(1);
+  const [successor = 0] = successors();
+  await until("it rests", () => isResting(successor));
+  expect(memoryOf(successor)).toBeLessThan(256);
+  expect(["5", "255"]).toContain(await engine.ok("wait", "orphan")); // as far as the kernel tells it
+  await until("it is removed", async () => (await engine.run("inspect", "orphan")).exitCode !== 0);
 });
 
 test("a log that is rotated goes on where it was", async () => {
@@ -224,15 +235,65 @@ test("one that rests is up for its container's probes, and knows of those before
   expect(second - first).toBeGreaterThan(5900);
 });
 
-test("a container that leaves it no rest: it stays, and needs no more than 4 MB", async () => {
-  const flags = {
-    input: ["-i"],
-    terminal: ["-t"],
+test("a terminal, and the prompt in it: who attaches after a rest types there; its size stays", async () => {
+  using terminal = new Terminal(engine.env);
+  await start("shell", ["-it", ...N], "sh");
+  const monitor = await rested("shell");
+  expect(memoryOf(monitor)).toBeLessThan(256);
+  // What is known of a terminal has to be known after the next rest, too.
+  for (const round of [1, 2]) {
+    await rested("shell");
+    await terminal.prompts();
+    terminal.type(`${BERTH} attach shell; echo code-${round} $?`);
+    await until("it is up", () => !isResting(monitor));
+    await until("a shell answers", () => {
+      terminal.type(`echo round-$((${round}+10)); stty size`);
+      return new RegExp(`round-${round + 10}\\s+30 100`).test(terminal.screen());
+    });
+    terminal.key("C-p");
+    terminal.key("C-q");
+    await terminal.shows(new RegExp(`read escape sequence\\s+code-${round} 1`));
+  }
+  await rested("shell");
+  terminal.type(`${BERTH} attach shell; echo code $?`);
+  await until("it is up", () => !isResting(monitor));
+  terminal.type("exit 9");
+  await terminal.shows(/code 9/);
+  const log = (await engine.ok("logs", "shell")).replaceAll("\r", "");
+  for (const text of ["round-11\n30 100\n", "round-12\n", "exit 9"]) expect(log).toContain(text);
+}, 90_000);
+
+test("an input: what is written to it after a rest, and its end", async () => {
+  await start("reads", ["-i", ...N], "sh", "-c", "read a; echo $a; read b; echo $b; exit 7");
+  const monitor = await rested("reads");
+  expect(memoryOf(monitor)).toBeLessThan(256);
+  const writes = async (line: string) => {
+    const attached = Bun.spawn([BERTH, "attach", "reads"], { env: engine.env, stdin: "pipe", stdout: "pipe" });
+    attached.stdin.write(`${line}\n`);
+    await attached.stdin.flush();
+    await until("it is read", async () => (await engine.ok("logs", "reads")).split("\n").includes(line));
+    attached.kill("SIGKILL");
+    await attached.exited;
   };
-  await Promise.all(Object.entries(flags).map(([name, own]) => start(name, own, "sleep", "1000")));
-  await Bun.sleep(3000);
-  for (const name of Object.keys(flags)) expect({ name, isResting: isResting(await engine.monitorOf(name)) }).toEqual({ name, isResting: false });
-  const anonymous = async (name: string) =>
-    Number(/^Anonymous: +(\d+)/m.exec(readFileSync(`/proc/${await engine.monitorOf(name)}/smaps_rollup`, "utf8"))?.[1]);
-  for (const name of ["input", "terminal"]) expect(await anonymous(name)).toBeLessThan(4600);
+  await writes("first");
+  expect(await rested("reads")).toBe(monitor);
+  await writes("second");
+  expect(await engine.ok("wait", "reads")).toBe("7");
+  // One that ended before.
+  await engine.ok("create", "-i", "--name", "ends", ...N, "bb", "sh", "-c", "cat > /got; touch /end; sleep 3; wc -c < /got; sleep 1000");
+  const started = Bun.spawn([BERTH, "start", "-a", "-i", "ends"], { env: engine.env, stdin: new Blob(["x".repeat(200_000)]) });
+  await until("it ended", async () => (await engine.run("exec", "ends", "test", "-e", "/end")).exitCode === 0);
+  started.kill("SIGKILL");
+  await rested("ends");
+  await until("all of it", async () => (await engine.ok("logs", "ends")) === "200000");
+});
+
+test("a service of the system that has the log has it after a rest, too", async () => {
+  const path = `${engine.root}/syslog.sock`;
+  using socket = new Datagrams(path);
+  await start("tells", ["--log-driver", "syslog", "--log-opt", `syslog-address=unixgram://${path}`, ...N], "sh", "-c", "echo one; sleep 3; echo two");
+  expect(socket.next().toString()).toEndWith(": one");
+  await rested("tells");
+  await engine.ok("wait", "tells");
+  expect(socket.next().toString()).toEndWith(": two");
 });

@@ -11,6 +11,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -97,6 +98,67 @@ test.skipIf(!canMakeNamespaces)("in the background: exec, logs, stop; nobody but
   ok("rmi", "kept");
   await until("the holder's end", () => processes().length === 0);
 });
+
+test.skipIf(!canMakeNamespaces)("the only one is started again; its monitor rests, and the namespace stays", async () => {
+  ok("run", "-dit", "--name", "again", "--network", "none", "--restart", "on-failure:1", "bb", "sh", "-c", "echo life; sleep 3; exit 4");
+  const monitors = () => processes().filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8") === "berth-monitor\0monitor\0resting\0");
+  const state = () => ok("inspect", "-f", "{{.RestartCount}} {{.State.Status}} {{.State.ExitCode}}", "again");
+  for (const expected of ["0 running 0", "1 running 0"]) {
+    await until("it rests", () => monitors().length === 1);
+    expect(state()).toBe(expected);
+    expect(ok("exec", "again", "id", "-u")).toBe("0");
+    await until("this life's end", () => state() !== expected && (expected.startsWith("1") || state() === "1 running 0"));
+  }
+  expect(state()).toBe("1 exited 4");
+  expect(ok("logs", "again").replaceAll("\r", "")).toBe("life\nlife");
+  ok("rm", "again");
+  await until("the holder's end", () => processes().length === 0);
+});
+
+test.skipIf(!canMakeNamespaces)("the only one's monitor is killed: the namespace stays, and commands reach it", async () => {
+  ok("run", "-d", "--name", "left", "--network", "none", "bb", "sh", "-c", "trap 'exit 6' TERM; sleep 100 & wait");
+  const monitors = processes().filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").startsWith("berth-monitor\0"));
+  expect(monitors).toHaveLength(1);
+  process.kill(Number(monitors[0]), "SIGKILL");
+  await until("its end", () => !processes().includes(String(monitors[0])));
+  expect(ok("ps", "--format", "{{.Names}}")).toBe("left");
+  expect(ok("exec", "left", "id", "-u")).toBe("0");
+  ok("stop", "left");
+  ok("rm", "left");
+  await until("the holder's end", () => processes().length === 0);
+});
+
+test.skipIf(!canMakeNamespaces || !existsSync("/dev/net/tun")).each(["slirp4netns", "pasta"])(
+  "with %s: a network, also after its monitor's rest, and no helper once it has ended",
+  (helper) => {
+    const tools = join(folder, helper);
+    mkdirSync(tools);
+    for (const name of [helper, "busybox", ...(helper === "pasta" ? ["passt"] : [])]) symlinkSync(`/usr/bin/${name}`, join(tools, name));
+    const script = `
+      cd /; B=${berth}
+      monitor() { busybox tr '\\0' ' ' < /proc/$M/cmdline; }
+      page() { busybox wget -q -O - http://127.0.0.1:18493/index.html; }
+      $B run -d --name net -p 18493:80 bb sh -c 'echo hello > /index.html; exec httpd -f -h /' > /dev/null
+      P=$(busybox awk '{print $4}' /proc/$($B inspect -f '{{.State.Pid}}' net)/stat); M=$(busybox awk '{print $4}' /proc/$P/stat)
+      for i in $(busybox seq 50); do [ "$(monitor)" = "berth-monitor monitor resting " ] && break; busybox sleep 0.1; done
+      monitor; page; busybox kill -s URG $M; page; monitor
+      for i in $(busybox seq 100); do [ "$(monitor)" = "berth-monitor monitor resting " ] && break; busybox sleep 0.1; done
+      monitor; page; $B rm -f net`;
+    const host = `ip link set lo up; ip link add out0 type veth peer name out1; ip addr add 192.0.2.2/24 dev out0
+      for i in 0 1; do ip link set out$i up; done; ip route add default via 192.0.2.1
+      exec setpriv --reuid=${UID} --regid=${UID} --clear-groups env PATH=${tools} busybox sh -c "$0"`;
+    const { stdout, stderr } = Bun.spawnSync(["unshare", "-n", "sh", "-c", host, script], {
+      env: { HOME: folder, XDG_RUNTIME_DIR: join(folder, "run"), PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
+      timeout: 50_000,
+    });
+    const resting = "berth-monitor monitor resting ";
+    expect({ out: stdout.toString(), err: stderr.toString() }).toEqual({
+      out: `${resting}hello\nhello\nberth-monitor monitor resumed ${resting}hello\nnet\n`,
+      err: "",
+    });
+    return until("the helper's and the holder's end", () => processes().length === 0);
+  },
+);
 
 test.skipIf(!canMakeNamespaces)("archives with other owners, devices and whiteouts", () => {
   const source = join(folder, "layers");

@@ -168,23 +168,7 @@ test("memory that was given back is zeros again", () => {
   expect(out.trim()).toBe("25 2200000");
 });
 
-test("a container in the background that leaves its monitor no rest has one that started by itself: it needs less memory", () => {
-  const out = inOwnRun(`
-    $B run --rm bb true; made command; made monitor
-    for flags in -dt -itd "--detach --interactive" "-d --tty"; do
-      $B run $flags --name a bb sleep 100 > /dev/null
-      M=$(awk '{print $4}' /proc/$($B inspect -f '{{.State.Pid}}' a)/stat)
-      grep -c $S/ /proc/$M/maps || true
-      $B restart -t 0 a > /dev/null
-      M=$(awk '{print $4}' /proc/$($B inspect -f '{{.State.Pid}}' a)/stat)
-      grep -c $S/ /proc/$M/maps || true
-      $B rm -f a > /dev/null
-    done
-  `);
-  expect(out).toBe(Array(8).fill("0").join("\n"));
-});
-
-test("any other one has a monitor that goes on from a snapshot, and after its rest again", () => {
+test("a monitor goes on from a snapshot, and after its rest again", () => {
   const out = inOwnRun(`
     $B run --rm bb true; made command; made monitor
     uses() { if grep -q $S/ /proc/$M/maps; then echo yes; else echo no; fi; }

@@ -1,4 +1,5 @@
 /** A container's log: a file, a service of the system, both, or none. */
+import type { OwnedFd } from "../../../ffi/fd.ts";
 import type { StreamName } from "../../runtime/stdio.ts";
 import type { DatagramLog, DatagramLogSettings } from "./datagram-log.ts";
 import { Lines } from "./lines.ts";
@@ -9,27 +10,38 @@ export interface LogRequest {
   datagrams?: DatagramLogSettings;
 }
 
+/** Of one whose process becomes another program. */
+export interface HeldLog {
+  /** Lines that wait for their rest, base64. */
+  begun: Record<StreamName, string>;
+  /** To the service of the system. */
+  socket: OwnedFd | undefined;
+}
+
 export class ContainerLog {
   readonly #file: LogFile | undefined;
   readonly #lines: Lines;
-  readonly #hasDatagrams: boolean;
+  readonly #datagrams: DatagramLog | undefined;
 
-  private constructor(file: LogFile | undefined, datagrams: DatagramLog | undefined) {
+  private constructor(file: LogFile | undefined, datagrams: DatagramLog | undefined, begun?: HeldLog["begun"]) {
     this.#file = file;
-    this.#hasDatagrams = datagrams !== undefined;
-    this.#lines = new Lines((stream, bytes) => {
+    this.#datagrams = datagrams;
+    const bytes = (stream: StreamName) => Buffer.from(begun?.[stream] ?? "", "base64");
+    const write = (stream: StreamName, bytes: Buffer) => {
       file?.add(stream, bytes);
       datagrams?.add(stream, bytes);
-    });
+    };
+    this.#lines = new Lines(write, { stdout: bytes("stdout"), stderr: bytes("stderr") });
   }
 
   /**
    * @param isAwaited see {@link LogFile}
+   * @param before what another program of this process had of it
    * @throws {RuntimeFailure} where it cannot be written
    */
-  static async open({ file, datagrams }: LogRequest, isAwaited: boolean): Promise<ContainerLog> {
-    const opened = datagrams && (await (await import("./datagram-log.ts")).DatagramLog.open(datagrams));
-    return new ContainerLog(file && new LogFile(file, isAwaited), opened);
+  static async open({ file, datagrams }: LogRequest, isAwaited: boolean, before?: HeldLog): Promise<ContainerLog> {
+    const opened = datagrams && (await (await import("./datagram-log.ts")).DatagramLog.open(datagrams, before?.socket));
+    return new ContainerLog(file && new LogFile(file, isAwaited), opened, before?.begun);
   }
 
   add(stream: StreamName, chunk: Buffer): void {
@@ -38,7 +50,13 @@ export class ContainerLog {
 
   /** Whether all that came is where another one, opened anew, goes on. */
   get isIdle(): boolean {
-    return !this.#hasDatagrams && this.#lines.isIdle && this.#file?.isIdle !== false;
+    return this.#file?.isIdle !== false;
+  }
+
+  /** What is to be held where this process becomes another program, and goes on with it. */
+  get held(): HeldLog {
+    const { stdout, stderr } = this.#lines.begun;
+    return { begun: { stdout: stdout.toString("base64"), stderr: stderr.toString("base64") }, socket: this.#datagrams?.socket };
   }
 
   async close(): Promise<void> {

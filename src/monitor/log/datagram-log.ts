@@ -1,7 +1,9 @@
 /** Logs of the system that take a datagram a line: journald and syslog. */
 import type { OwnedFd } from "../../../ffi/fd.ts";
+import { connectUdp } from "../../../ffi/inet.ts";
 import { hasCode } from "../../../ffi/libc.ts";
 import { connectUnix, sendDatagram } from "../../../ffi/socket.ts";
+import { type Address, parseAddress } from "../../network/address.ts";
 import { RuntimeFailure } from "../../runtime/errors.ts";
 import type { StreamName } from "../../runtime/stdio.ts";
 import { pieces } from "./records.ts";
@@ -33,29 +35,19 @@ const severity = (stream: StreamName) => (stream === "stdout" ? INFORMATIONAL : 
 
 export class DatagramLog {
   readonly #settings: DatagramLogSettings;
-  readonly #send: (datagram: Buffer) => void;
+  readonly socket: OwnedFd;
 
-  private constructor(settings: DatagramLogSettings, send: (datagram: Buffer) => void) {
+  private constructor(settings: DatagramLogSettings, socket: OwnedFd) {
     this.#settings = settings;
-    this.#send = send;
+    this.socket = socket;
   }
 
-  /** @throws {RuntimeFailure} where nobody takes them */
-  static async open(settings: DatagramLogSettings): Promise<DatagramLog> {
-    const address = settings.driver === "journald" ? { path: JOURNAL_SOCKET } : settings.address;
-    if (!("path" in address)) {
-      const socket = await Bun.udpSocket({ connect: address });
-      return new DatagramLog(settings, (datagram) => void socket.send(datagram));
-    }
-    let socket: OwnedFd;
-    try {
-      socket = connectUnix(address.path, "datagram");
-    } catch (error) {
-      if (!hasCode(error, "ENOENT", "ECONNREFUSED", "EPROTOTYPE", "ENOTSOCK")) throw error;
-      const reason = settings.driver === "journald" ? "journald is not enabled on this host" : `no syslog listens on ${address.path}`;
-      throw new RuntimeFailure(`failed to initialize logging driver: ${reason}`);
-    }
-    return new DatagramLog(settings, (datagram) => sendDatagram(socket.fd, datagram));
+  /**
+   * @param before connected already
+   * @throws {RuntimeFailure} where nobody takes them
+   */
+  static async open(settings: DatagramLogSettings, before?: OwnedFd): Promise<DatagramLog> {
+    return new DatagramLog(settings, before ?? (await connect(settings)));
   }
 
   /** Adds whole lines, or a piece of one. What the other side does not take is gone. */
@@ -63,13 +55,33 @@ export class DatagramLog {
     for (const piece of pieces(bytes)) {
       const isWhole = piece.at(-1) === NEWLINE;
       const line = isWhole ? piece.subarray(0, -1) : piece;
-      this.#send(
+      sendDatagram(
+        this.socket.fd,
         this.#settings.driver === "journald"
           ? journalEntry(this.#settings.fields, stream, line, isWhole)
           : syslogMessage(this.#settings, stream, line),
       );
     }
   }
+}
+
+async function connect(settings: DatagramLogSettings): Promise<OwnedFd> {
+  const address = settings.driver === "journald" ? { path: JOURNAL_SOCKET } : settings.address;
+  if (!("path" in address)) return connectUdp(await resolve(address.hostname), address.port);
+  try {
+    return connectUnix(address.path, "datagram");
+  } catch (error) {
+    if (!hasCode(error, "ENOENT", "ECONNREFUSED", "EPROTOTYPE", "ENOTSOCK")) throw error;
+    const reason = settings.driver === "journald" ? "journald is not enabled on this host" : `no syslog listens on ${address.path}`;
+    throw new RuntimeFailure(`failed to initialize logging driver: ${reason}`);
+  }
+}
+
+async function resolve(hostname: string): Promise<Address> {
+  const [first] = await Bun.dns.lookup(hostname).catch(() => []);
+  const address = first && parseAddress(first.address);
+  if (!address) throw new RuntimeFailure(`failed to initialize logging driver: lookup ${hostname}: no such host`);
+  return address;
 }
 
 function journalEntry(fields: Record<string, string>, stream: StreamName, line: Buffer, isWhole: boolean): Buffer {

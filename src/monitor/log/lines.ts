@@ -6,12 +6,16 @@ const NEWLINE = 10;
 
 /** Hands on whole lines at once; what follows the last newline waits for the rest of its line. */
 export class Lines {
-  readonly #partial: Record<StreamName, Buffer> = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
+  readonly #partial: Record<StreamName, Buffer>;
   readonly #write: (stream: StreamName, bytes: Buffer) => void;
 
-  /** @param write gets memory that is the reader's: to keep it, copy it */
-  constructor(write: (stream: StreamName, bytes: Buffer) => void) {
+  /**
+   * @param write gets memory that is the reader's: to keep it, copy it
+   * @param begun lines that wait for their rest already
+   */
+  constructor(write: (stream: StreamName, bytes: Buffer) => void, begun?: Readonly<Record<StreamName, Buffer>>) {
     this.#write = write;
+    this.#partial = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0), ...begun };
   }
 
   add(stream: StreamName, chunk: Buffer): void {
@@ -38,9 +42,9 @@ export class Lines {
     this.#partial[stream] = pending;
   }
 
-  /** Whether no line waits for its rest. */
-  get isIdle(): boolean {
-    return this.#partial.stdout.length + this.#partial.stderr.length === 0;
+  /** What waits for the rest of its line. */
+  get begun(): Readonly<Record<StreamName, Buffer>> {
+    return this.#partial;
   }
 
   /** Hands on what is left of lines that never ended. */

@@ -13,7 +13,7 @@ import { mark, traceEnvironment } from "../../../ffi/trace.ts";
 import { Channel } from "../channel.ts";
 import { RuntimeFailure } from "../errors.ts";
 import { usernsProgram, writeMappings } from "../id-mapping.ts";
-import type { PendingProcess, Request, SpawnOptions, Stdio } from "../spawn.ts";
+import type { PendingProcess, Request, SpawnOptions } from "../spawn.ts";
 import type { IdMapping } from "../spec.ts";
 import { hasOtherUserNamespace, pidNamespaceOf } from "./namespaces.ts";
 import { Answers, awaitCommand, cannotStart, nextReport, openFifo, sendWith, setOomScore } from "./parent.ts";
@@ -43,7 +43,7 @@ function openReadOnlySelf(): OwnedFd | undefined {
 }
 /** As `prepareProcess`. */
 export function prepareThere(request: Request, options: SpawnOptions): PendingProcess {
-  const { pid, child, channel } = startInit(request, options.stdio);
+  const { pid, child, channel } = startInit(request, options);
   mark("start init");
   const hasOpenedBinds = request.type === "create" && userNamespaceOf(request) !== undefined && hasMountSetattr();
   const answers = new Answers(request, options, channel, pid, hasOpenedBinds);
@@ -109,7 +109,7 @@ interface StartedInit {
   channel: Channel;
 }
 
-function startInit(request: Request, stdio: Stdio): StartedInit {
+function startInit(request: Request, { stdio, kept }: SpawnOptions): StartedInit {
   const [ours, theirs] = socketPair();
   // Descriptors that are handed on keep their numbers; the channel comes behind them.
   const preserved = Array.from({ length: request.preserveFds ?? 0 }, (_, i) => FIRST_PRESERVED + i);
@@ -119,7 +119,7 @@ function startInit(request: Request, stdio: Stdio): StartedInit {
   const userNamespace = userNamespaceOf(request);
   try {
     using self = openReadOnlySelf() ?? openat(AT_FDCWD, SELF, O_RDONLY);
-    const init = { self, args, descriptors, pidNamespace, ours, theirs };
+    const init = { self, args, descriptors, pidNamespace, ours, theirs, kept };
     const started = userNamespace ? startInUserNamespace(userNamespace, init) : childAlone(execute(self, init));
     return { ...started, channel: new Channel(ours) };
   } catch (error) {
@@ -140,9 +140,10 @@ interface Init {
   pidNamespace: PidNamespace;
   ours: OwnedFd;
   theirs: OwnedFd;
+  kept: OwnedFd | undefined;
 }
 
-function execute(executable: OwnedFd, { self: _, ...init }: Init, folder = "/"): Child {
+function execute(executable: OwnedFd, { self: _, kept: __, ...init }: Init, folder = "/"): Child {
   try {
     // Nothing of a user's or an image's environment runs inside our own process.
     return startProgram({ ...init, executable, environment: traceEnvironment(), folder });
@@ -174,7 +175,7 @@ function userNamespaceOf(request: Request): UserNamespace | undefined {
 }
 
 function startInUserNamespace({ path, uids, gids, newPid, orphan, folder }: UserNamespace, init: Init): { pid: number; child: Child } {
-  const { self, args, descriptors } = init;
+  const { self, args, descriptors, kept } = init;
   using program = usernsProgram();
   const [fd, exe] = [descriptors.length, descriptors.length + 1].map(String) as [string, string];
   if (path !== undefined) {
@@ -184,8 +185,13 @@ function startInUserNamespace({ path, uids, gids, newPid, orphan, folder }: User
   }
   const [ours, theirs] = socketPair();
   try {
-    const flags = `-${newPid ? "p" : ""}${orphan ? "c" : ""}`;
-    const make = { ...init, args: ["berth-userns", "new", fd, exe, flags, ...args], descriptors: [...descriptors, theirs.fd, self.fd] };
+    const keeping = newPid && !orphan && kept ? [kept.fd] : [];
+    const flags = `-${newPid ? "p" : ""}${orphan ? "c" : ""}${keeping.length > 0 ? "k" : ""}`;
+    const make = {
+      ...init,
+      args: ["berth-userns", "new", fd, exe, flags, ...args],
+      descriptors: [...descriptors, theirs.fd, self.fd, ...keeping],
+    };
     const child = execute(program, make, folder);
     theirs.close();
     if (readExactly(ours.fd, 1).length === 0) throw new RuntimeFailure("this kernel or its configuration allows no user namespaces");

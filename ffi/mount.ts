@@ -99,15 +99,24 @@ export function hasMountSetattr(): boolean {
 
 let mountSetattrWorks: boolean | undefined;
 
+const FSOPEN_CLOEXEC = 1;
+const FSMOUNT_CLOEXEC = 1;
+const FSCONFIG_SET_FLAG = 0;
+const FSCONFIG_SET_STRING = 1;
+const FSCONFIG_CMD_CREATE = 6;
+
+/** fsmount(2): a file system's root that is mounted nowhere; it goes with its last descriptor. Linux 5.2. */
+export function mountNowhere(type: string): OwnedFd {
+  using context = new OwnedFd(call("fsopen", type, FSOPEN_CLOEXEC));
+  call("fsconfig", context.fd, FSCONFIG_CMD_CREATE, null, null, 0);
+  return new OwnedFd(call("fsmount", context.fd, FSMOUNT_CLOEXEC, 0));
+}
+
 /**
  * Whether a file system can be made with these options, empty for those without a value: it is, and let go of again,
  * without being mounted anywhere (fsopen(2), fsconfig(2); Linux 5.2, without them true).
  */
 export function canMount(type: string, options: Record<string, string>): boolean {
-  const FSOPEN_CLOEXEC = 1;
-  const FSCONFIG_SET_FLAG = 0;
-  const FSCONFIG_SET_STRING = 1;
-  const FSCONFIG_CMD_CREATE = 6;
   try {
     using context = new OwnedFd(call("fsopen", type, FSOPEN_CLOEXEC));
     for (const [key, value] of Object.entries(options))

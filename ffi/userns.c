@@ -10,8 +10,9 @@
 //                     then its mappings are written), becomes root in it and runs EXE
 //                     with ARG...; FLAGS of p: in a new PID namespace, whose first
 //                     process's number it tells on SYNC (4 bytes); c: as a sibling of
-//                     its own, and ends; else stays to end as that did; k: and keeps the
-//                     descriptor behind EXE open meanwhile
+//                     its own, and ends; else stays to end as that did; u: joins the user
+//                     namespace that the descriptor behind EXE is, instead of making one;
+//                     k: the next descriptor stays open as long as this does
 //   join USERNS EXE ARG...
 //                     joins the one that descriptor USERNS is, and runs EXE
 //   enter USERNS EXE ARG...
@@ -101,13 +102,16 @@ __attribute__((used)) static _Noreturn void run(long *stack) {
     call(NR_close, number(argv[2]), 0, 0, 0);
     execute(number(argv[3]), argv + 4, envp);
   }
-  check(call(NR_unshare, CLONE_NEWUSER, 0, 0, 0));
   if (argv[1][0] == 'h') {
+    check(call(NR_unshare, CLONE_NEWUSER, 0, 0, 0));
     call(NR_write, 1, &byte, 1, 0);
     stay(argc > 2 ? argv[2] : 0);
   }
   if (argc < 6) end(22);
-  int sync = number(argv[2]), exe = number(argv[3]), kept = has(argv[4], 'k') ? exe + 1 : -1;
+  int sync = number(argv[2]), exe = number(argv[3]), next = exe + 1;
+  int user = has(argv[4], 'u') ? next++ : -1, kept = has(argv[4], 'k') ? next : -1;
+  if (user < 0) check(call(NR_unshare, CLONE_NEWUSER, 0, 0, 0));
+  else check(call(NR_setns, user, CLONE_NEWUSER, 0, 0)), call(NR_close, user, 0, 0, 0);
   check(call(NR_write, sync, &byte, 1, 0));
   if (call(NR_read, sync, &byte, 1, 0) != 1) end(32); // whoever started this is gone
   become_root();

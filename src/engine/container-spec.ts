@@ -1,7 +1,7 @@
 /** From a container's record to the OCI configuration that runtime/ takes, with docker's defaults. */
 
 import { type IdExtent, inUserNamespace, ownIdMaps } from "../../ffi/credentials.ts";
-import { mkdirSync } from "../../ffi/files.ts";
+import { existsSync, mkdirSync } from "../../ffi/files.ts";
 import { join } from "../../ffi/path.ts";
 import type { NamedUser } from "../runtime/channel.ts";
 import type { Root } from "../runtime/rootfs/root.ts";
@@ -72,7 +72,10 @@ function buildNamespaces(engine: Engine, config: ContainerConfig): Namespace[] {
     if (mode === "host") return;
     namespaces.push(mode.startsWith("container:") ? { type, path: `/proc/${pidToJoin(engine, type, mode)}/ns/${file}` } : { type });
   };
-  if (config.userns?.startsWith("container:")) namespaces.push({ type: "user", path: `/proc/${pidToJoin(engine, "user", config.userns)}/ns/user` });
+  // In an ordinary user's engine each container has one; who joins another one's namespaces has to be in that, or may not.
+  const shared = [config.pid, config.ipc, config.uts, config.network].find((mode) => mode.startsWith("container:"));
+  const owner = config.userns?.startsWith("container:") ? config.userns : !config.idMappings && inUserNamespace() ? shared : undefined;
+  if (owner) namespaces.push({ type: "user", path: `/proc/${pidToJoin(engine, "user", owner)}/ns/user` });
   else if (config.idMappings || inUserNamespace()) namespaces.push({ type: "user" });
   add("pid", "pid", config.pid);
   add("ipc", "ipc", config.ipc);
@@ -136,8 +139,14 @@ function bindDevices(devices: DeviceRequest[]): Mount[] {
 export function buildContainerMounts(engine: Engine, record: ContainerRecord): Mount[] {
   const { config, id } = record;
   const access = config.privileged ? "rw" : "ro";
+  const queues = hostsOwn("/dev/mqueue", config.ipc, config) ?? {
+    destination: "/dev/mqueue",
+    type: "mqueue",
+    source: "mqueue",
+    options: ["nosuid", "noexec", "nodev"],
+  };
   const mounts: Mount[] = [
-    { destination: "/proc", type: "proc", source: "proc", options: ["nosuid", "noexec", "nodev"] },
+    hostsOwn("/proc", config.pid, config) ?? { destination: "/proc", type: "proc", source: "proc", options: ["nosuid", "noexec", "nodev"] },
     { destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["nosuid", "strictatime", "mode=755", "size=65536k"] },
     {
       destination: "/dev/pts",
@@ -145,11 +154,14 @@ export function buildContainerMounts(engine: Engine, record: ContainerRecord): M
       source: "devpts",
       options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", ...(hasTtyGroup(config) ? ["gid=5"] : [])],
     },
-    config.network === "host" && hasUserNamespace(config)
-      ? { destination: "/sys", type: "bind", source: "/sys", options: ["rbind", "rslave", "nosuid", "noexec", "nodev", "ro"] } // its sysfs is the host's to mount
-      : { destination: "/sys", type: "sysfs", source: "sysfs", options: ["nosuid", "noexec", "nodev", access] },
+    hostsOwn("/sys", config.network, config, "ro") ?? {
+      destination: "/sys",
+      type: "sysfs",
+      source: "sysfs",
+      options: ["nosuid", "noexec", "nodev", access],
+    },
     { destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: [access, "nosuid", "noexec", "nodev"] },
-    { destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: ["nosuid", "noexec", "nodev"] },
+    ...(queues.type === "mqueue" || existsSync(queues.destination) ? [queues] : []),
     sharedMemory(engine, config),
   ];
   // Who shares a network knows the names that belong to it.
@@ -161,6 +173,12 @@ export function buildContainerMounts(engine: Engine, record: ContainerRecord): M
   // What the user mounts takes the place of what everybody gets.
   const replaced = new Set(config.mounts.map((mount) => mount.target.replace(/\/+$/, "")));
   return [...mounts.filter((mount) => !replaced.has(mount.destination)), ...config.mounts.map((mount) => toMount(engine, mount))];
+}
+
+// What belongs to a namespace is for its owner to mount, so the host's is bound in a user namespace.
+function hostsOwn(destination: string, mode: string, config: ContainerConfig, ...more: string[]): Mount | undefined {
+  if (mode !== "host" || !hasUserNamespace(config)) return undefined;
+  return { destination, type: "bind", source: destination, options: ["rbind", "rslave", "nosuid", "noexec", "nodev", ...more] };
 }
 
 // devpts takes no group that its user namespace has not.

@@ -12,8 +12,9 @@ export function pauseContainer(engine: Engine, text: string, on: boolean): void 
   const record = resolveContainer(engine, text);
   const { id, status } = record;
   const cgroup = openCgroup(containerCgroup(record));
-  if (!cgroup) throw new EngineError(`cannot pause container ${text}: this host has no cgroups`);
-  if (record.process && cgroup.paths.length === 0) throw new EngineError(`cannot pause container ${text}: it has no cgroup of its own`);
+  const verb = on ? "pause" : "unpause";
+  if (!cgroup) throw new EngineError(`cannot ${verb} container ${text}: this host has no cgroups`);
+  if (record.process && cgroup.paths.length === 0) throw new EngineError(`cannot ${verb} container ${text}: it has no cgroup of its own`);
   if (on && status === "paused") throw new EngineError(`Container ${text} is already paused`);
   if (status !== "running" && status !== "paused") throw new EngineError(`Container ${text} is not ${on ? "running" : "paused"}`);
   // Killed in between, a pause leaves it frozen without a word of it.

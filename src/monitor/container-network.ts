@@ -4,7 +4,6 @@ import { type Connected, connectContainer, holdAgain, linkedAddresses } from "..
 import { rewriteNetworkFiles, writeNetworkFiles } from "../network/files.ts";
 import type { Relay } from "../network/relay.ts";
 import type { Resolver } from "../network/resolver.ts";
-import type { Inside } from "../runtime/spawn.ts";
 import type { KeptStore } from "../store/kept-store.ts";
 import type { Layout } from "../store/layout.ts";
 import { DEFAULT_NETWORK, type Endpoint, endpointsOf, type PublishedPort } from "../store/networks.ts";
@@ -79,13 +78,12 @@ export class ContainerNetwork {
    * While the container's init waits: its mounts include the files that tell its addresses.
    *
    * @param pid a process in the container's network namespace
-   * @param inside see {@link connectContainer}
    * @returns what was changed on the host for it, in words
    * @throws {NetworkError}
    */
-  connect(pid: number, inside: Inside | undefined): string[] {
+  connect(pid: number): string[] {
     const { id, networking } = this.#request;
-    const { endpoints, warnings, ports } = connectContainer(this.#store.database, this.#layout.data, id, { pid, inside }, networking.ports);
+    const { endpoints, warnings, ports } = connectContainer(this.#store.database, this.#layout.data, id, pid, networking.ports);
     this.#keep(ports);
     this.#resolve(pid, endpoints);
     if (networking.bandwidth) loadBandwidth().setBandwidth(pid, networking.bandwidth);

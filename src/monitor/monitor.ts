@@ -377,8 +377,8 @@ export class Monitor {
           this.#cgroup = cgroup;
           return files;
         },
-        onNamespaces: (pid, inside) => {
-          if (network) this.#warnings = network.connect(pid, inside);
+        onNamespaces: (pid) => {
+          if (network) this.#warnings = network.connect(pid);
           else this.#writeFilesWithoutNetworks();
           if (userNetwork) this.#startUserNetwork(db, pid, userNetwork);
         },

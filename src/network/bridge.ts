@@ -8,7 +8,7 @@ import type { NetworkRecord, Pool } from "../store/networks.ts";
 import { type Address, parseAddress, subnetOf } from "./address.ts";
 import { NetworkError } from "./errors.ts";
 
-const SYSCTL_IPV6 = "/proc/sys/net/ipv6/conf";
+const ipv6Settings = (proc = "/proc") => `${proc}/sys/net/ipv6/conf`;
 
 /** Whether this network namespace has IPv6 at all. */
 export function hasIPv6(): boolean {
@@ -22,14 +22,18 @@ export function hasIPv6(): boolean {
 /** Whether the kernel has IPv6, be it used or not. To look for its settings takes the longer, the more network namespaces there are. */
 export const hasIPv6Settings = (): boolean => existsSync("/proc/net/if_inet6");
 
-/** Sets what the kernel does with IPv6 on a link of the current network namespace: static addresses, or none. */
-export function setIPv6(link: string, isOn: boolean): void {
+/**
+ * Sets what the kernel does with IPv6 on a link of the current network namespace: static addresses, or none.
+ *
+ * @param proc where a proc is that is written to
+ */
+export function setIPv6(link: string, isOn: boolean, proc?: string): void {
   try {
     // Whoever is on the same link must not tell it where to send its packets (CVE-2020-13401).
-    writeFileSync(`${SYSCTL_IPV6}/${link}/accept_ra`, "0");
-    writeFileSync(`${SYSCTL_IPV6}/${link}/disable_ipv6`, isOn ? "0" : "1");
+    writeFileSync(`${ipv6Settings(proc)}/${link}/accept_ra`, "0");
+    writeFileSync(`${ipv6Settings(proc)}/${link}/disable_ipv6`, isOn ? "0" : "1");
   } catch (error) {
-    if (isOn) throw new NetworkError(`the kernel has no IPv6 (${SYSCTL_IPV6}/${link}): ${reasonOf(error)}`);
+    if (isOn) throw new NetworkError(`the kernel has no IPv6 (${ipv6Settings()}/${link}): ${reasonOf(error)}`);
   }
 }
 
@@ -51,7 +55,7 @@ export function ensureBridge(routes: RouteSocket, network: NetworkRecord, hasFir
   // Without walls nothing passes; whatever comes from there ends at this host.
   if (hasFirewall) return link;
   writeFileSync(`/proc/sys/net/ipv4/conf/${config.bridge}/forwarding`, "0");
-  if (config.ipv6) writeFileSync(`${SYSCTL_IPV6}/${config.bridge}/forwarding`, "0");
+  if (config.ipv6) writeFileSync(`${ipv6Settings()}/${config.bridge}/forwarding`, "0");
   if (!config.internal)
     warnings.push(
       "the kernel has no nf_tables: berth itself passes on what comes to published ports, and from containers nothing gets beyond this host",
@@ -118,12 +122,12 @@ function ensureForwarding(warnings: string[]): void {
 }
 
 function ensureForwarding6(warnings: string[]): void {
-  const file = `${SYSCTL_IPV6}/all/forwarding`;
+  const file = `${ipv6Settings()}/all/forwarding`;
   if (readFileSync(file, "latin1").trim() === "1") return;
   // A host that forwards forgets the routes that routers told it, unless it is to listen nevertheless (accept_ra 2).
-  for (const link of readdirSync(SYSCTL_IPV6)) {
+  for (const link of readdirSync(ipv6Settings())) {
     if (["all", "default", "lo"].includes(link)) continue;
-    const acceptRa = `${SYSCTL_IPV6}/${link}/accept_ra`;
+    const acceptRa = `${ipv6Settings()}/${link}/accept_ra`;
     if (readFileSync(acceptRa, "latin1").trim() === "1") writeFileSync(acceptRa, "2");
   }
   switchOn(file, "IPv6");

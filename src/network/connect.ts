@@ -5,7 +5,7 @@ import type { OwnedFd } from "../../ffi/fd.ts";
 import { writeFileSync } from "../../ffi/files.ts";
 import { bindPort } from "../../ffi/inet.ts";
 import { hasCode, reasonOf } from "../../ffi/libc.ts";
-import { MS_NODEV, MS_NOEXEC, MS_NOSUID, mount } from "../../ffi/mount.ts";
+import { mountNowhere } from "../../ffi/mount.ts";
 import { inNetworkOf } from "../../ffi/namespace.ts";
 import { type Link, type Route, RouteSocket, route } from "../../ffi/netlink/route.ts";
 import { type Message, NetlinkError } from "../../ffi/netlink/socket.ts";
@@ -38,19 +38,13 @@ export const LINK_MODES: Record<"macvlan" | "ipvlan", Record<string, number>> = 
   ipvlan: { l2: 0, l3: 1, l3s: 2 },
 };
 
-/** A process in the container's network namespace, whose loopback is up. */
-export interface Insider {
-  pid: number;
-  /** Calls back with system calls that are the process's, which has mounts of its own. */
-  inside: ((action: () => void) => void) | undefined;
-}
-
 /**
  * Connects a container. It gives back what it took where it fails.
  *
+ * @param pid a process in its network namespace, whose loopback is up
  * @throws {NetworkError}
  */
-export function connectContainer(db: Database, data: string, id: string, { pid, inside }: Insider, ports: PortRequest[]): Connected {
+export function connectContainer(db: Database, data: string, id: string, pid: number, ports: PortRequest[]): Connected {
   const warnings: string[] = [];
   const held: Connected["ports"] = [];
   try {
@@ -64,7 +58,7 @@ export function connectContainer(db: Database, data: string, id: string, { pid, 
     });
     const links = endpoints.map((endpoint, i) => plug(routes, endpoint, bridges.get(endpoint.network.id) as Link, i, pid));
     // Nothing leads anywhere there yet.
-    inNetworkOf(pid, () => configure(endpoints, links, [], inside));
+    inNetworkOf(pid, () => configure(endpoints, links, [], openOwnProc()));
     return { endpoints, warnings: [...new Set(warnings)], ports: held };
   } catch (error) {
     for (const port of held) port.close();
@@ -134,18 +128,15 @@ function plug(routes: RouteSocket, { network, mac }: Endpoint, bridge: Link, pos
 }
 
 // In the container's network namespace: addresses, and the way out beside what leads out already.
-function configure(endpoints: Endpoint[], names: string[], existing: Route[], inside?: Insider["inside"]): void {
+function configure(endpoints: Endpoint[], names: string[], existing: Route[], proc?: string): void {
   using routes = new RouteSocket();
-  inside?.(mountOwnProc);
   const indices = new Map<Endpoint, number>();
   const requests = endpoints.flatMap((endpoint, i) => {
     const { network, config, address, address6 } = endpoint;
     const { index, name } = routes.link(names[i] as string) as Link;
     indices.set(endpoint, index);
     const { ipv6, subnet } = network.config;
-    const settle = () => setIPv6(name, ipv6 !== undefined);
-    if (inside) inside(settle);
-    else settle();
+    setIPv6(name, ipv6 !== undefined, proc);
     for (const setting of config.driverOptions?.[ENDPOINT_SYSCTLS]?.split(",") ?? []) setLinkSysctl(name, setting);
     const addresses = [route.addAddress(index, parseAddress(address as string) as Address, subnetOf(subnet).prefix)];
     if (ipv6) addresses.push(route.addAddress(index, parseAddress(address6 as string) as Address, subnetOf(ipv6.subnet).prefix));
@@ -159,11 +150,13 @@ function configure(endpoints: Endpoint[], names: string[], existing: Route[], in
 }
 
 // The kernel compares what is looked for below /proc/sys/net with that of all network namespaces in which it was looked for in
-// the same instance of proc (proc_sys_compare). One of its own goes with the old root.
-function mountOwnProc(): void {
+// the same instance of proc (proc_sys_compare). One of its own goes with this process: its end waits for all processors.
+function openOwnProc(): string | undefined {
   try {
-    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC);
-  } catch {} // it takes a little longer
+    return `/proc/self/fd/${mountNowhere("proc").release()}`;
+  } catch {
+    return undefined; // it takes a little longer
+  }
 }
 
 // `net.ipv4.conf.IFNAME.NAME=VALUE`, of the network namespace this thread is in.

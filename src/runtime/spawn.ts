@@ -19,19 +19,13 @@ export interface SpawnOptions {
   kept?: OwnedFd | undefined;
   /** Called while init still starts up: puts it into its cgroup, see `Cgroup.join`. */
   onSpawned(pid: number): string[];
-  /**
-   * Called while init waits with its namespaces made: the network.
-   *
-   * @param inside calls back with system calls that are init's; only where it has mounts of its own, and can make them
-   */
-  onNamespaces?(pid: number, inside: Inside | undefined): void;
+  /** Called while init waits with its namespaces made: the network. */
+  onNamespaces?(pid: number): void;
   /** Called while init waits with its mounts made, where the configuration has hooks for that. */
   onMounted?(pid: number): void;
   /** Called right before the command starts: limits, so that they are not spent on init. */
   onReady(pid: number): void;
 }
-
-export type Inside = (action: () => void) => void;
 
 /** A command that runs. */
 export interface RunningProcess {

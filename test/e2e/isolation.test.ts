@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create } from "tar";
 import { makeBusyboxRoot } from "../fixtures/busybox.ts";
-import { cgroupFolders, TestEngine } from "./engine.ts";
+import { cgroupFolders, TestEngine, until } from "./engine.ts";
 
 let engine: TestEngine;
 beforeAll(async () => {
@@ -160,6 +160,21 @@ describe("a container sees", () => {
     expect(await engine.ok("run", "--rm", "--read-only", "--tmpfs", "/tmp", "bb", "sh", "-c", "touch /tmp/x && echo ok")).toBe("ok");
     expect(await engine.ok("run", "--rm", "--sysctl", "net.ipv4.ip_forward=1", "bb", "cat", "/proc/sys/net/ipv4/ip_forward")).toBe("1");
     expect(await engine.ok("run", "--rm", "--ulimit", "nofile=100:200", "bb", "sh", "-c", "ulimit -Sn; ulimit -Hn")).toBe("100\n200");
+  });
+
+  // Which had a proc of the container's over the host's while its binds were made.
+  test("one on a network has the host's /proc where that is bound, and another container's shared memory", async () => {
+    const marker = `${process.pid} ${Date.now()}`;
+    await using process_ = Bun.spawn(["sh", "-c", "sleep 50; :", marker]);
+    const seen = await engine.ok("run", "--rm", "-v", "/proc:/hostproc:ro", "bb", "sh", "-c", `tr '\\0' ' ' < /hostproc/${process_.pid}/cmdline`);
+    expect(seen).toContain(marker);
+    process_.kill("SIGKILL");
+    await engine.ok("run", "-d", "--name", "shares", "--ipc", "shareable", "bb", "sh", "-c", "echo shared > /dev/shm/it; sleep 100");
+    await until(
+      "it is there",
+      async () => (await engine.run("run", "--rm", "--ipc", "container:shares", "bb", "cat", "/dev/shm/it")).stdout === "shared\n",
+    );
+    await engine.ok("rm", "-f", "shares");
   });
 
   test("--pid host, --uts host, --ipc host, --network host where asked for", async () => {

@@ -14,7 +14,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { BERTH, busybox, until } from "./engine.ts";
 
@@ -159,6 +159,24 @@ test.skipIf(!canMakeNamespaces || !existsSync("/dev/net/tun")).each(["slirp4netn
     return until("the helper's and the holder's end", () => processes().length === 0);
   },
 );
+
+test.skipIf(!canMakeNamespaces)("namespaces of the host's, of another container, and of a pod", () => {
+  const inside = (flags: string[], script: string) => ok("run", "--rm", ...flags, "bb", "sh", "-c", script);
+  const none = ["--network", "none"];
+  expect(inside([...none, "--pid", "host"], "cat /proc/$PPID/comm; echo $$")).not.toEndWith("\n1");
+  expect(inside([...none, "--ipc", "host", "--uts", "host"], "hostname")).toBe(hostname());
+  ok("run", "-d", "--name", "own", ...none, "--hostname", "there", "--ipc", "shareable", "bb", "sh", "-c", "echo x > /dev/shm/seen; sleep 100");
+  const seen = { pid: "ps | grep -c '[s]leep 100'", ipc: "cat /dev/shm/seen", uts: "hostname" };
+  expect(Object.entries(seen).map(([kind, script]) => inside([...none, `--${kind}`, "container:own"], script))).toEqual(["1", "x", "there"]);
+  expect(inside(["--network", "container:own", "--cap-add", "NET_ADMIN"], "ip addr add 10.1.1.1/32 dev lo && echo added")).toBe("added");
+  expect(ok("exec", "own", "ip", "addr")).toContain("10.1.1.1");
+  ok("pod", "create", "--name", "p", "--network", "none");
+  ok("run", "-d", "--pod", "p", "--name", "member", "bb", "sh", "-c", "nc -l -p 80 -e echo hello");
+  expect(inside(["--pod", "p"], "nc 127.0.0.1 80 < /dev/null; hostname")).toBe("hello\np");
+  ok("pod", "rm", "-f", "p");
+  expect(run("unpause", "own").err).toContain("cannot unpause container own");
+  ok("rm", "-f", "own");
+});
 
 test.skipIf(!canMakeNamespaces)("archives with other owners, devices and whiteouts", () => {
   const source = join(folder, "layers");

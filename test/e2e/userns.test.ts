@@ -161,6 +161,11 @@ test("mappings by hand, of a user's subordinate ids, and of another container", 
   await engine.ok("run", "-d", "--name", "a", "--userns", "auto", "bb", "sleep", "100");
   const shared = ["--userns", "container:a", "--network", "container:a", "--pid", "container:a", "--ipc", "container:a"];
   expect(await engine.ok("run", "--rm", ...shared, "bb", "sh", "-c", "ps | grep -c '[s]leep 100'; cat /proc/1/uid_map")).toMatch(/^1\n/);
+  const map = await engine.ok("exec", "a", "cat", "/proc/1/uid_map");
+  // With a PID namespace of its own, whose proc it may mount only where it belongs to that.
+  expect(await engine.ok("run", "--rm", "--userns", "container:a", "bb", "sh", "-c", "cat /proc/1/uid_map; ps | grep -c '[s]leep'; exit 0")).toBe(
+    `${map}\n0`,
+  );
 });
 
 test("bad input", async () => {

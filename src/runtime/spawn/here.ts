@@ -112,8 +112,7 @@ export function prepareHere<R extends Request>(build: Builder<R>, request: R, op
   const { stub, channel, end, made } = started;
   mark("start init");
   const own = made.length > 0 ? made : ownNamespaces(request);
-  const inside = own.includes("mount") ? (action: () => void) => stub.run(action) : undefined;
-  const answers = new Answers(request, options, channel, stub.pid, false, inside);
+  const answers = new Answers(request, options, channel, stub.pid, false);
   const abandon = () => {
     channel.close();
     answers.terminal?.close();

@@ -14,6 +14,6 @@ export function pidNamespaceOf(request: Request): PidNamespace {
   const { namespaces } = request.spec.linux;
   const namespace = namespaces.find((n) => n.type === "pid");
   // A new user namespace comes first, see there.ts.
-  if (namespace && namespace.path === undefined && namespaces.some((n) => n.type === "user" && n.path === undefined)) return undefined;
+  if (namespace && namespace.path === undefined && namespaces.some((n) => n.type === "user")) return undefined;
   return namespace && (namespace.path === undefined ? "new" : { path: namespace.path });
 }

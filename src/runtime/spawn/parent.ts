@@ -6,7 +6,7 @@ import { mark } from "../../../ffi/trace.ts";
 import type { Channel, InitReport } from "../channel.ts";
 import { RuntimeFailure } from "../errors.ts";
 import { execFailure } from "../process/command.ts";
-import type { Inside, Request, SpawnOptions } from "../spawn.ts";
+import type { Request, SpawnOptions } from "../spawn.ts";
 import { isIdMapped } from "../spec.ts";
 
 /** Answers what init reports, up to the point at which it is ready. */
@@ -19,7 +19,6 @@ export class Answers {
     readonly channel: Channel,
     readonly pid: number,
     readonly hasOpenedBinds: boolean,
-    readonly inside?: Inside,
   ) {}
 
   // Most containers need nothing opened.
@@ -35,7 +34,7 @@ export class Answers {
     const report = nextReport(this.channel);
     const { options, pid, channel } = this;
     if (report.stage === "namespaces") {
-      options.onNamespaces?.(pid, this.inside);
+      options.onNamespaces?.(pid);
       // Files of its own that it mounts are there by now.
       sendWith(channel, { go: true }, this.#opened());
     } else if (report.stage === "mounted") {

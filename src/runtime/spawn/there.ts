@@ -178,24 +178,21 @@ function startInUserNamespace({ path, uids, gids, newPid, orphan, folder }: User
   const { self, args, descriptors, kept } = init;
   using program = usernsProgram();
   const [fd, exe] = [descriptors.length, descriptors.length + 1].map(String) as [string, string];
-  if (path !== undefined) {
-    using namespace = openat(AT_FDCWD, path, O_RDONLY);
+  using namespace = path === undefined ? undefined : openat(AT_FDCWD, path, O_RDONLY);
+  if (namespace && !newPid) {
     const join = { ...init, args: ["berth-userns", "join", fd, exe, ...args], descriptors: [...descriptors, namespace.fd, self.fd] };
     return childAlone(execute(program, join, folder));
   }
   const [ours, theirs] = socketPair();
   try {
-    const keeping = newPid && !orphan && kept ? [kept.fd] : [];
-    const flags = `-${newPid ? "p" : ""}${orphan ? "c" : ""}${keeping.length > 0 ? "k" : ""}`;
-    const make = {
-      ...init,
-      args: ["berth-userns", "new", fd, exe, flags, ...args],
-      descriptors: [...descriptors, theirs.fd, self.fd, ...keeping],
-    };
+    const keeping = newPid && !orphan ? kept : undefined;
+    const flags = `-${newPid ? "p" : ""}${orphan ? "c" : ""}${namespace ? "u" : ""}${keeping ? "k" : ""}`;
+    const more = [theirs, self, namespace, keeping].flatMap((file) => (file ? [file.fd] : []));
+    const make = { ...init, args: ["berth-userns", "new", fd, exe, flags, ...args], descriptors: [...descriptors, ...more] };
     const child = execute(program, make, folder);
     theirs.close();
     if (readExactly(ours.fd, 1).length === 0) throw new RuntimeFailure("this kernel or its configuration allows no user namespaces");
-    writeMappings(child.pid, uids, gids);
+    if (!namespace) writeMappings(child.pid, uids, gids);
     writeAll(ours.fd, Buffer.alloc(1));
     if (!newPid) return childAlone(child);
     const pid = readExactly(ours.fd, 4);

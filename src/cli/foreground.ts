@@ -1,6 +1,7 @@
 /** A container in the foreground: its output here, our input and signals there, its exit code ours. */
 
 import type { OwnedFd } from "../../ffi/fd.ts";
+import { once } from "../../ffi/once.ts";
 import { signalNumber } from "../../ffi/signal.ts";
 import { mark } from "../../ffi/trace.ts";
 import { getWindowSize } from "../../ffi/tty.ts";
@@ -39,36 +40,46 @@ const MAX_INTERRUPTS = 3;
 
 /** Starts a container and stays with it to its end. Gives its exit code. */
 export async function runInForeground(engine: Engine, record: ContainerRecord, options: ForegroundOptions): Promise<Outcome> {
+  const rawMode = rawModeFor(record, options);
   const container = await startContainer(engine, record, {
     attach: options.stdout || options.stderr,
     stdin: options.stdin,
     warn,
     ...(options.monitor && { monitor: options.monitor }),
-    ...outputTo(options),
+    ...outputTo(options, rawMode),
   });
   options.started?.(container);
   if (record.config.tty) followWindowSize(container.resize);
-  return attend(engine, record, container, options);
+  return attend(engine, record, container, options, rawMode);
 }
 
 /** Joins a container that runs, to its end. */
 export async function attachInForeground(engine: Engine, record: ContainerRecord, options: AttachOptions): Promise<Outcome> {
   const { attachContainer } = await import("../engine/attach-container.ts"); // `run` does without
-  const container = await attachContainer(engine, record, { ...options, ...outputTo(options) });
+  const rawMode = rawModeFor(record, options);
+  const container = await attachContainer(engine, record, { ...options, ...outputTo(options, rawMode) });
   if (record.config.tty) {
     // Another size for a moment: what it shows is drawn anew.
     const size = getWindowSize(1) ?? getWindowSize(0);
     if (size) container.resize({ rows: size.rows + 1, columns: size.columns });
     followWindowSize(container.resize);
   }
-  return attend(engine, record, container, options);
+  return attend(engine, record, container, options, rawMode);
 }
 
-function outputTo({ stdout, stderr }: AttachOptions): ConnectionOptions {
+type RawMode = () => ReturnType<typeof holdRawMode>;
+
+// Begins once there is output, which a terminal in another mode would change, if not before.
+function rawModeFor({ config: { tty } }: ContainerRecord, { stdin }: AttachOptions): RawMode | undefined {
+  return tty && stdin ? once(holdRawMode) : undefined;
+}
+
+function outputTo({ stdout, stderr }: AttachOptions, rawMode: RawMode | undefined): ConnectionOptions {
   const out = new OutputStream(1);
   const err = new OutputStream(2);
   return {
     onOutput: (stream, chunk) => {
+      rawMode?.();
       if (stream === "stdout") return stdout ? out.write(chunk) : undefined;
       return stderr ? err.write(chunk) : undefined;
     },
@@ -76,10 +87,16 @@ function outputTo({ stdout, stderr }: AttachOptions): ConnectionOptions {
   };
 }
 
-async function attend(engine: Engine, record: ContainerRecord, container: AttachedContainer, options: AttachOptions): Promise<Outcome> {
+async function attend(
+  engine: Engine,
+  record: ContainerRecord,
+  container: AttachedContainer,
+  options: AttachOptions,
+  rawMode: RawMode | undefined,
+): Promise<Outcome> {
   const { tty } = record.config;
   if (options.sigProxy) forwardSignals(container.process);
-  const raw = tty && options.stdin ? holdRawMode() : undefined;
+  const raw = rawMode?.();
   const left = options.stdin ? relayInput((chunk) => container.write(chunk), tty ? options.detachKeys : undefined) : undefined;
   const outcome = await Promise.race([container.exited, ...(left ? [left] : [])]);
   mark("wait for its end");

@@ -205,8 +205,9 @@ export function networkOptions(
     (others.length > 0 && (shares || OWN_STACK.includes(main.name)))
   )
     throw new UsageError("conflicting options: host, none and container: networks stand alone");
-  if (shares && (ports.length > 0 || values["publish-all"]))
-    throw new UsageError("conflicting options: port publishing and the container type network mode");
+  if (shares) refuseWhatIsTheOthers(values);
+  if (main.name === "host" && values.link.length > 0)
+    throw new UsageError("conflicting options: host type networking can't be used with links. This would result in undefined behavior");
   const bandwidth = bandwidthOf(read);
   if (bandwidth && (shares || OWN_STACK.includes(main.name)))
     throw new UsageError("conflicting options: a bandwidth needs a network of the container's own");
@@ -234,6 +235,19 @@ export function networkOptions(
       links: readAll("link", parseLink),
     },
   };
+}
+
+// Of a network that is shared with another container. Docker's words.
+function refuseWhatIsTheOthers(values: ContainerFlagValues): void {
+  const conflicts: Record<string, boolean> = {
+    "port publishing and the container type network mode": values.publish.length > 0 || values["publish-all"] === true,
+    "port exposing and the container type network mode": values.expose.length > 0,
+    "container type network can't be used with links. This would result in undefined behavior": values.link.length > 0,
+    "dns and the network mode": values.dns.length > 0,
+    "custom host-to-IP mapping and the network mode": values["add-host"].length > 0,
+    "mac-address and the network mode": values["mac-address"] !== undefined,
+  };
+  for (const [conflict, isThere] of Object.entries(conflicts)) if (isThere) throw new UsageError(`conflicting options: ${conflict}`);
 }
 
 /** What flags say of the bandwidth; undefined where they say nothing. */

@@ -2,6 +2,7 @@
 
 import { type IdExtent, inUserNamespace, ownIdMaps } from "../../ffi/credentials.ts";
 import { existsSync, mkdirSync } from "../../ffi/files.ts";
+import { isKernelAtLeast } from "../../ffi/kernel-features.ts";
 import { join } from "../../ffi/path.ts";
 import type { NamedUser } from "../runtime/channel.ts";
 import type { Root } from "../runtime/rootfs/root.ts";
@@ -50,7 +51,7 @@ export function buildContainerSpec(engine: Engine, record: ContainerRecord): Con
       namespaces: buildNamespaces(engine, config),
       cgroupsPath: containerCgroup(record),
       resources: buildResources({ ...config, devices }),
-      sysctl: config.sysctls,
+      sysctl: { ...usualSysctls(config), ...config.sysctls },
       ...compiledSeccomp(engine.layout, config, process.capabilities?.bounding ?? []),
       ...idMappingsOf(config),
       devices: config.privileged ? allHostDevices() : hasUserNamespace(config) ? [] : addressableDevices(devices),
@@ -63,6 +64,13 @@ export function buildContainerSpec(engine: Engine, record: ContainerRecord): Con
     if (config.domainname) spec.domainname = config.domainname;
   }
   return { spec, root: buildRoot(engine, record), namedUser: { user: config.user, groups: [...config.groupAdd, ...cdi.groups] } };
+}
+
+// Docker's: who is not root may have any port of a network of the container's own, and ping.
+function usualSysctls(config: ContainerConfig): Record<string, string> {
+  if (config.network === "host" || config.network.startsWith("container:") || !isKernelAtLeast("4.11")) return {};
+  const pings = { "net.ipv4.ping_group_range": "0 2147483647" }; // not where ids are not mapped
+  return { "net.ipv4.ip_unprivileged_port_start": "0", ...(!hasUserNamespace(config) && pings) };
 }
 
 function buildNamespaces(engine: Engine, config: ContainerConfig): Namespace[] {
@@ -168,7 +176,8 @@ export function buildContainerMounts(engine: Engine, record: ContainerRecord): M
   const shared = /^container:(.+)$/.exec(config.network)?.[1];
   const names = engine.layout.container(shared ?? id);
   for (const name of ["resolv.conf", "hostname", "hosts"]) {
-    mounts.push({ destination: `/etc/${name}`, type: "bind", source: `${names}/${name}`, options: ["rbind", "rprivate"] });
+    const options = ["rbind", "rprivate", ...(config.readOnly ? ["ro"] : [])];
+    mounts.push({ destination: `/etc/${name}`, type: "bind", source: `${names}/${name}`, options });
   }
   // What the user mounts takes the place of what everybody gets.
   const replaced = new Set(config.mounts.map((mount) => mount.target.replace(/\/+$/, "")));

@@ -232,6 +232,7 @@ function completeConfig(engine: Engine, options: ContainerOptions, image: NonNul
   const network = shareOf("network", options.network);
   const shared = /^container:(.+)$/.exec(network)?.[1];
   if (shared !== undefined && options.hostname !== undefined) throw new EngineError("conflicting options: hostname and the network mode");
+  if (options.uts === "host" && options.hostname !== undefined) throw new EngineError("conflicting options: hostname and the UTS mode");
   const sharesHostName = options.uts === "host" || network === "host";
   const sharedName = sharesHostName ? hostname() : shared === undefined ? undefined : getContainer(engine.db, shared)?.config.hostname;
   return {

@@ -306,11 +306,12 @@ function portBindings(ports: PortRequest[]): Record<string, { HostIp: string; Ho
 }
 
 // The flat fields are the default network's, as docker has them.
-function networkSettings({ db }: Engine, { id, config, process }: ContainerRecord): Record<string, unknown> {
+function networkSettings({ db }: Engine, record: ContainerRecord): Record<string, unknown> {
+  const { id, config, process } = record;
   const endpoints = endpointsOf(db, id);
   const published = Map.groupBy(portsOf(db, id), ({ containerPort, protocol }) => portKey(containerPort, protocol));
   const main = endpoints.find(({ network }) => network.name === DEFAULT_NETWORK);
-  const own = main && inspectEndpoint(main);
+  const own = main && inspectEndpoint(main, record);
   const isRunning = endpoints.some(({ address }) => address !== undefined);
   return {
     Bridge: "",
@@ -335,6 +336,6 @@ function networkSettings({ db }: Engine, { id, config, process }: ContainerRecor
     IPPrefixLen: own?.IPPrefixLen ?? 0,
     IPv6Gateway: own?.IPv6Gateway ?? "",
     MacAddress: own?.MacAddress ?? "",
-    Networks: goMap(Object.fromEntries(endpoints.map((endpoint) => [endpoint.network.name, inspectEndpoint(endpoint)]))),
+    Networks: goMap(Object.fromEntries(endpoints.map((endpoint) => [endpoint.network.name, inspectEndpoint(endpoint, record)]))),
   };
 }

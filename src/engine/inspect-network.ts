@@ -1,6 +1,6 @@
 /** What `inspect` tells of a network, in docker's shape. */
-import { getContainer } from "../store/containers.ts";
-import { type Endpoint, endpointsIn, type NetworkRecord, type Pool } from "../store/networks.ts";
+import { type ContainerRecord, getContainer } from "../store/containers.ts";
+import { DEFAULT_NETWORK, type Endpoint, endpointsIn, type NetworkRecord, type Pool } from "../store/networks.ts";
 import type { Engine } from "./engine.ts";
 import { goMap } from "./go-map.ts";
 
@@ -75,10 +75,11 @@ export function inspectBuiltIn({ id, name, driver }: { id: string; name: string;
 const endpointId = ({ containerId, network }: Endpoint) => new Bun.CryptoHasher("sha256").update(containerId + network.id).digest("hex");
 
 /** One of a container's `.NetworkSettings.Networks`. */
-export function inspectEndpoint(endpoint: Endpoint) {
+export function inspectEndpoint(endpoint: Endpoint, { id, name, config: { hostname } }: Pick<ContainerRecord, "id" | "name" | "config">) {
   const { network, config, address, address6, mac } = endpoint;
   const pool = address === undefined ? undefined : network.config;
   const { ip, ip6, aliases, linkLocalIps, gatewayPriority, driverOptions } = config;
+  const names = network.name === DEFAULT_NETWORK ? null : [...new Set([name, ...aliases, id.slice(0, 12), hostname])];
   return {
     IPAMConfig:
       (ip ?? ip6 ?? linkLocalIps)
@@ -97,6 +98,6 @@ export function inspectEndpoint(endpoint: Endpoint) {
     IPv6Gateway: pool?.ipv6?.gateway ?? "",
     GlobalIPv6Address: address6 ?? "",
     GlobalIPv6PrefixLen: pool?.ipv6 ? prefixOf(pool.ipv6) : 0,
-    DNSNames: null,
+    DNSNames: names,
   };
 }

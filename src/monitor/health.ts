@@ -132,7 +132,7 @@ export class HealthMonitor {
         // gone just now
       }
       await running.child.exited;
-      return finish(-1, `Health check exceeded timeout (${timeout / 1000}s)${said.text()}`);
+      return finish(-1, `Health check exceeded timeout (${durationText(timeout)})${said.text()}`);
     }
     await Promise.race([said.end, Bun.sleep(100)]); // what it started may hold its output
     return finish(ended, said.text());
@@ -161,4 +161,13 @@ function readSome(fd: number): { text(): string; end: Promise<void> } {
     }
   })().catch(() => {});
   return { text: () => kept.toString(), end };
+}
+
+// As Go writes them.
+function durationText(milliseconds: number): string {
+  if (milliseconds < 1000) return `${milliseconds}ms`;
+  const minutes = Math.floor(milliseconds / 60_000);
+  const seconds = `${(milliseconds % 60_000) / 1000}s`;
+  if (minutes === 0) return seconds;
+  return minutes < 60 ? `${minutes}m${seconds}` : `${Math.floor(minutes / 60)}h${minutes % 60}m${seconds}`;
 }

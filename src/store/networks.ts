@@ -268,11 +268,12 @@ const NEIGHBOURS = `FROM endpoints AS own JOIN endpoints AS other USING (network
   JOIN containers ON containers.id = other.container_id
   WHERE own.container_id = ?1 AND other.address IS NOT NULL AND networks.name != '${DEFAULT_NETWORK}'`;
 
-/** Addresses of the neighbours that have a name: the container's, its short id or an alias, with or without the network's name behind it. */
+/** Addresses of the neighbours that have a name: the container's, its short id, host name or an alias, with or without the network's name behind it. */
 export function addressesOfNeighbour(db: Database, containerId: string, name: string): { address: string; address6: string | null }[] {
+  const isAsked = (name: string) => `(${name} = ?2 COLLATE NOCASE OR ${name} || '.' || networks.name = ?2 COLLATE NOCASE)`;
   const sql = `SELECT other.address AS address, other.address6 AS address6 ${NEIGHBOURS} AND (
-      containers.name = ?2 COLLATE NOCASE OR substr(containers.id, 1, 12) = ?2 OR containers.name || '.' || networks.name = ?2 COLLATE NOCASE
-      OR EXISTS (SELECT 1 FROM json_each(other.config, '$.aliases') WHERE value = ?2 COLLATE NOCASE OR value || '.' || networks.name = ?2 COLLATE NOCASE)
+      ${isAsked("containers.name")} OR ${isAsked("substr(containers.id, 1, 12)")} OR ${isAsked("json_extract(containers.config, '$.hostname')")}
+      OR EXISTS (SELECT 1 FROM json_each(other.config, '$.aliases') WHERE ${isAsked("value")})
     ) ORDER BY other.address`;
   return all<{ address: string; address6: string | null }>(db, sql, containerId, name);
 }

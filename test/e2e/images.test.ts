@@ -212,6 +212,9 @@ describe("images and rmi", () => {
       /^REPOSITORY +TAG +IMAGE ID +CREATED +SIZE\nlocalhost:5000\/team\/tool +v1 +[0-9a-f]{12} +.* ago +[\d.]+MB$/,
     );
     expect(await engine.ok("images", "--format", "{{.Repository}}:{{.Tag}}", "-f", "reference=*/team/*")).toBe("localhost:5000/team/tool:v1");
+    for (const pattern of ["*/team/*", "localhost:5000/t??m/tool:v[0-9]"])
+      expect(await engine.ok("images", "--format", "{{.Tag}}", pattern)).toBe("v1");
+    expect(await engine.ok("images", "-q", "*tool")).toBe("");
     expect(await engine.ok("images", "-q", "--no-trunc")).toContain(id);
     expect(await engine.ok("rmi", id.slice(7, 19))).toMatch(/^Untagged: localhost:5000\/team\/tool:v1\nDeleted: sha256:/);
     expect(await engine.fails(1, "rmi", "nosuch")).toContain("No such image: nosuch:latest");

@@ -162,6 +162,22 @@ describe("a container sees", () => {
     expect(await engine.ok("run", "--rm", "--ulimit", "nofile=100:200", "bb", "sh", "-c", "ulimit -Sn; ulimit -Hn")).toBe("100\n200");
   });
 
+  test("who is not root has any port of its network, and pings; not the host's", async () => {
+    const settings = "cat /proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/net/ipv4/ping_group_range";
+    for (const network of ["bridge", "none"])
+      expect(await engine.ok("run", "--rm", "--network", network, "bb", "sh", "-c", settings)).toBe("0\n0\t2147483647");
+    expect(await engine.ok("run", "--rm", "-u", "1000", "bb", "sh", "-c", "nc -l -p 80 & sleep 0.2; kill $! && echo bound")).toBe("bound");
+    const own = await engine.ok("run", "--rm", "--sysctl", "net.ipv4.ip_unprivileged_port_start=1024", "bb", "sh", "-c", settings);
+    expect(own).toStartWith("1024\n");
+    const hosts = readFileSync("/proc/sys/net/ipv4/ip_unprivileged_port_start", "utf8");
+    expect(await engine.ok("run", "--rm", "--network", "host", "bb", "sh", "-c", settings)).toStartWith(hosts);
+  });
+
+  test("--read-only: nor what tells of the network", async () => {
+    const { stderr, stdout } = await engine.run("run", "--rm", "--read-only", "bb", "sh", "-c", "echo x >> /etc/hosts; cat /etc/hostname");
+    expect({ stderr, lines: stdout.split("\n").length }).toEqual({ stderr: "sh: can't create /etc/hosts: Read-only file system\n", lines: 2 });
+  });
+
   // Which had a proc of the container's over the host's while its binds were made.
   test("one on a network has the host's /proc where that is bound, and another container's shared memory", async () => {
     const marker = `${process.pid} ${Date.now()}`;

@@ -278,14 +278,30 @@ describe("networks", () => {
 
   test("neighbours by name, alias and id, coming and going; other names from the host's resolver", async () => {
     await engine.ok("network", "create", "names");
-    const id = await engine.ok("run", "-d", "--name", "one", "--network", "names", "--network-alias", "www", "bb", "sleep", "100");
+    const id = await engine.ok(
+      "run",
+      "-d",
+      "--name",
+      "one",
+      "--network",
+      "names",
+      "--network-alias",
+      "www",
+      "--hostname",
+      "box",
+      "bb",
+      "sleep",
+      "100",
+    );
     await engine.ok("run", "-d", "--name", "asker", "--network", "names", "--dns", INTERNET, "bb", "sleep", "100");
     const ask = async (name: string, ...more: string[]) => {
       const { stdout } = await engine.run("exec", "asker", "nslookup", ...more, name);
       return [...stdout.matchAll(/^(?:Address: |.*name = )(\S+)$/gm)].map(([, found]) => found).join(" ");
     };
     const address = await engine.inspect("one", "{{.NetworkSettings.Networks.names.IPAddress}}");
-    for (const name of ["one", "ONE", "www", "one.names", id.slice(0, 12)]) expect(await ask(name)).toBe(address);
+    for (const name of ["one", "ONE", "www", "one.names", id.slice(0, 12), "box", "box.names"]) expect(await ask(name)).toBe(address);
+    const names = await engine.inspect("one", "{{.NetworkSettings.Networks.names.DNSNames}}");
+    expect(names).toBe(`[one www ${id.slice(0, 12)} box]`);
     expect(await ask(address)).toBe("one.names");
     expect(await ask("asker")).not.toBe("");
     // A resolver on "the internet" that knows one name.

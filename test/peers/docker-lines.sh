@@ -569,3 +569,83 @@ timeout 1.5 docker events --format json --filter event=create > evs & sleep 0.5;
 docker run -d --name rp --restart always bb sh -c 'sleep 0.3; exit 1' >/dev/null; sleep 2; docker inspect -f '{{gt .RestartCount 0}} {{.State.Restarting}}' rp | cut -d' ' -f1; docker stop rp; docker inspect -f '{{.State.Status}}' rp; sleep 1; docker inspect -f '{{.State.Status}}' rp; docker update --restart no rp; docker rm rp
 docker run --rm -m 32m --kernel-memory 10m bb true 2>/dev/null; docker run --rm --memory-swappiness 50 -m 32m bb echo sw; docker run --rm --memory-swappiness 101 bb true 2>/dev/null; docker run --rm --memory -1 bb true 2>/dev/null; docker run --rm --memory 1.5g bb true 2>/dev/null; docker run --rm --memory 64MB bb echo mb; docker run --rm --memory 64mib bb echo mib 2>/dev/null; docker run --rm --pids-limit -1 bb echo p; docker run --rm --pids-limit bogus bb true 2>/dev/null; docker run --rm --blkio-weight 5 bb true 2>/dev/null; docker run --rm --cpuset-mems 0 bb echo mems; docker run --rm --cpu-shares 1 bb true 2>/dev/null; docker run --rm --cpu-period 10 bb true 2>/dev/null
 docker container prune -f --filter until=100h; docker container prune -f --filter label=nosuch; docker container prune -f --filter bogus=1 2>/dev/null; docker container rename 2>/dev/null; docker container update 2>/dev/null; docker container wait 2>/dev/null
+docker run --rm -v /proc:/hp:ro bb sh -c 'ls -d /hp/[0-9]* | wc -l | xargs test 10 -lt && echo many; cat /hp/1/comm'
+docker run --rm -v /sys:/hs:ro bb sh -c 'ls /hs | sort | head -3'
+docker run --rm -v /dev:/hd bb sh -c 'test -e /hd/loop-control -o -e /hd/vda && echo dev'
+docker run --rm -v /:/host:ro bb sh -c 'test -e /host/etc/debian_version && echo root; touch /host/x 2>&1 | grep -c Read-only'
+docker run --rm -v /run:/hr:ro bb ls -d /hr
+docker run --rm -v /proc/sys/kernel/hostname:/hn:ro bb sh -c 'test -s /hn && echo name'
+docker run --rm -v /etc/hostname:/etc/hostname:ro bb sh -c 'test -s /etc/hostname && echo own'
+docker run --rm -v /dev/null:/etc/resolv.conf bb wc -c /etc/resolv.conf
+docker run --rm -v "$PWD":/a -v "$PWD":/a/b bb ls -d /a/b; ls -d b; rmdir b
+docker run --rm --tmpfs /x -v "$PWD":/x/y bb sh -c 'mount | grep -c " /x"'
+docker run --rm -v "$PWD":/x/y --tmpfs /x bb sh -c 'mount | grep -c " /x"'
+docker run --rm -v "$PWD":/tmp/. bb sh -c 'mount | grep -c " /tmp "'
+docker run --rm -v "$PWD":/tmp/../etc2 bb sh -c 'mount | grep -c " /etc2 "'
+docker run --rm -v "$PWD":/ bb true 2>/dev/null
+docker run --rm -v "$PWD":relative bb true 2>/dev/null
+docker run --rm -v "$PWD:/x:rshared" bb grep -c ' /x .*shared' /proc/self/mountinfo
+docker run --rm -v "$PWD:/x:private" bb grep ' /x ' /proc/self/mountinfo | grep -cE 'shared|master'
+docker run --rm -v "$PWD:/x:nosuid,noexec" bb true 2>/dev/null
+docker run -d --name own --ipc shareable -v shared:/v bb sh -c 'echo q > /dev/shm/q; echo v > /v/v; sleep 100' >/dev/null; sleep 0.3; docker run --rm --ipc container:own bb cat /dev/shm/q; docker run --rm --volumes-from own:ro bb sh -c 'cat /v/v; touch /v/x 2>&1 | grep -c Read'
+docker run --rm --pid container:own --network container:own --ipc container:own bb sh -c 'ps | grep -c "[s]leep 100"; hostname | wc -c'
+docker run --rm --network container:own --hostname x bb true 2>/dev/null
+docker run --rm --network container:own --dns 1.1.1.1 bb true 2>/dev/null
+docker run --rm --network container:own --add-host a:1.1.1.1 bb true 2>/dev/null
+docker run --rm --network container:own --expose 80 bb true 2>/dev/null
+docker run --rm --network container:own --mac-address 02:42:ac:11:00:02 bb true 2>/dev/null
+docker run --rm --network host --hostname x bb hostname
+docker run --rm --uts host --hostname x bb true 2>/dev/null
+docker run --rm --ipc container:nosuch bb true 2>/dev/null; docker run --rm --ipc bogus bb true 2>/dev/null; docker run --rm --pid bogus bb true 2>/dev/null; docker run --rm --uts bogus bb true 2>/dev/null; docker run --rm --userns bogus bb true 2>/dev/null; docker run --rm --cgroupns bogus bb true 2>/dev/null
+docker stop -t 0 own; docker run --rm --network container:own bb true 2>/dev/null; docker run --rm --pid container:own bb true 2>/dev/null; docker start own; docker rm -f own; docker volume rm shared
+docker run -dit --name sh bb sh >/dev/null; echo 'echo $((6*7)); exit 3' | docker attach sh 2>/dev/null; docker rm -f sh
+docker run -d --name sh bb sh; sleep 0.3; docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' sh; docker rm -f sh
+docker run -dt --name sh bb sh >/dev/null; sleep 0.3; docker inspect -f '{{.State.Status}} {{.Config.OpenStdin}} {{.Config.Tty}}' sh; docker exec sh sh -c 'ls -l /proc/1/fd/0 | grep -c pts'; docker rm -f sh
+script -qec 'docker run --rm -t bb sh -c "echo out; echo err >&2"' /dev/null </dev/null | tr -d '\r'
+docker run --rm -t bb sh -c 'echo out; echo err >&2' 2>/dev/null | tr -d '\r'
+docker run --rm -t bb printf 'a\nb\n' | od -An -c | tr -s ' '
+docker run --name tl -t bb printf 'a\nb\n' >/dev/null; docker logs tl | od -An -c | tr -s ' '; docker rm tl
+docker run --rm --sig-proxy=false bb echo sp; docker run --rm --no-healthcheck bb echo nh
+docker run --rm --init --pid host bb echo ok 2>/dev/null
+docker run --rm --read-only -v ro:/data bb sh -c 'echo x > /data/x && cat /data/x; echo y > /y' 2>/dev/null; docker volume rm ro
+docker run --rm --read-only bb sh -c 'echo x > /dev/shm/x && cat /dev/shm/x; echo y > /etc/hosts && echo hosts; touch /run/x 2>/dev/null || echo ro'
+docker run --rm --tmpfs /tmp:noexec bb sh -c 'cp /bin/busybox /tmp/b; /tmp/b true' 2>/dev/null; echo $?
+docker run --rm --tmpfs /tmp:exec bb sh -c 'cp /bin/busybox /tmp/b; /tmp/b echo ran' 2>/dev/null
+docker run --rm --tmpfs relative bb true 2>/dev/null; docker run --rm --tmpfs /x:bogus bb true 2>/dev/null
+docker run --rm --device /dev/fuse:/dev/fuse:rwm bb sh -c 'ls -l /dev/fuse | cut -c1-10'; docker run --rm --device /dev/null:/dev/a:bogus bb true 2>/dev/null
+docker run --rm --device-cgroup-rule 'c 10:229 rwm' bb true && echo rule; docker run --rm --device-cgroup-rule bogus bb true 2>/dev/null
+docker run --rm --cap-drop ALL -u 1000 bb sh -c 'ping -c 1 127.0.0.1 >/dev/null 2>&1 && echo pinged || echo not'
+docker run --rm -u 1000 bb sh -c 'nc -l -p 80 & sleep 0.2; kill $! && echo bound'
+docker run --rm -u 65534:65534 -w / bb sh -c 'id; echo $HOME; touch /x' 2>/dev/null
+docker run --rm -u 0:0 --group-add 1 --group-add 2 bb id
+docker run --rm -e HOME=/x -e PATH=/bin bb sh -c 'echo $HOME $PATH'
+docker run --rm -e TERM bb sh -c 'echo "[$TERM]"'; docker run --rm -t bb sh -c 'echo "[$TERM]"' | tr -d '\r'
+docker run --rm --env-file /nosuch bb true 2>/dev/null; printf 'A B=1\n' > ef; docker run --rm --env-file ef bb true 2>/dev/null; printf 'A=1\r\nB="q"\n  C=3\nD\n=x\n' > ef; docker run --rm --env-file ef bb sh -c 'env | grep -E "^ *[ABCD]=" | od -c | head -3' 2>/dev/null
+docker run --rm --label-file /nosuch bb true 2>/dev/null
+docker run --rm --memory 20m bb sh -c 'x=$(head -c 60000000 /dev/zero | tr "\0" x); echo ${#x}' >/dev/null 2>&1; echo $?
+docker run --name oom --memory 20m bb sh -c 'tail /dev/zero' >/dev/null 2>&1; echo $?; docker inspect -f '{{.State.OOMKilled}} {{.State.ExitCode}}' oom; docker rm oom
+docker run -d --name kk bb sleep 100 >/dev/null; docker kill -s 0 kk 2>/dev/null; docker kill -s SIGUSR1 kk; docker kill --signal 9 kk; docker inspect -f '{{.State.ExitCode}}' kk; docker rm kk
+docker run -d --name pp bb sleep 100 >/dev/null; docker pause pp; docker kill pp; docker inspect -f '{{.State.Status}}' pp; docker rm pp
+docker run -d --name pp bb sleep 100 >/dev/null; docker pause pp; docker rm pp 2>/dev/null; docker rm -f pp
+docker run -d --name pp bb sleep 100 >/dev/null; docker pause pp; docker restart -t 0 pp 2>/dev/null; docker inspect -f '{{.State.Status}}' pp; docker rm -f pp
+docker run -d --name pp bb sleep 100 >/dev/null; docker pause pp; docker commit pp pimg | wc -c; docker inspect -f '{{.State.Status}}' pp; docker cp pp:/etc/passwd - | wc -c | xargs test 1000 -lt && echo copied; docker unpause pp; docker rm -f pp; docker rmi pimg >/dev/null
+docker run -d --name rr --restart always bb sleep 100 >/dev/null; docker stop -t 0 rr; sleep 0.4; docker inspect -f '{{.State.Status}} {{.RestartCount}}' rr; docker start rr; docker kill rr; sleep 0.8;  docker inspect -f '{{.State.Status}}' rr; docker rm -f rr
+docker run -d --name rr --restart unless-stopped bb sh -c 'exit 0' >/dev/null; sleep 1.2; docker inspect -f '{{.RestartCount}}' rr | xargs test 1 -le && echo restarted; docker update --restart no rr; sleep 1.5; docker inspect -f '{{.HostConfig.RestartPolicy.Name}} {{.State.Running}}' rr; docker rm -f rr
+docker run -d --name h1 --health-cmd 'exit 1' --health-interval 100ms --health-retries 2 --health-start-period 0s bb sleep 100 >/dev/null; sleep 1.2; docker inspect -f '{{.State.Health.Status}} {{(index .State.Health.Log 0).ExitCode}}' h1; docker ps --filter health=unhealthy --format '{{.Names}} {{.Status}}' | sed 's/Up.*(/(/'; docker stop -t 0 h1; docker inspect -f '{{.State.Health.Status}}' h1; docker rm h1
+docker run -d --name h2 --health-cmd 'sleep 5' --health-interval 100ms --health-timeout 200ms --health-retries 1 bb sleep 100 >/dev/null; sleep 1.5; docker inspect -f '{{.State.Health.Status}} {{(index .State.Health.Log 0).ExitCode}} {{(index .State.Health.Log 0).Output}}' h2; docker rm -f h2
+docker run --rm --health-interval bogus bb true 2>/dev/null; docker run --rm --health-interval 1us --health-cmd x bb true 2>/dev/null; docker run --rm --health-retries -1 bb true 2>/dev/null; docker run --rm --no-healthcheck --health-cmd x bb true 2>/dev/null
+docker network create --subnet 10.88.0.0/24 --ip-range 10.88.0.64/26 --aux-address a=10.88.0.65 nx >/dev/null; docker run -d --name x1 --network nx bb sleep 100 >/dev/null; docker inspect -f '{{.NetworkSettings.Networks.nx.IPAddress}} {{.NetworkSettings.Networks.nx.IPPrefixLen}} {{.NetworkSettings.Networks.nx.Gateway}}' x1; docker run --rm --network nx --ip 10.88.0.200 bb hostname -i; docker run --rm --network nx --ip 10.99.0.1 bb true 2>/dev/null; docker rm -f x1; docker network rm nx
+docker network create --subnet bogus b1 2>/dev/null; docker network create --subnet 10.1.0.0/33 b1 2>/dev/null; docker network create --gateway 10.1.0.1 b1 2>/dev/null; docker network create -d nosuch b1 2>/dev/null; docker network create bridge 2>/dev/null; docker network create host 2>/dev/null; docker network ls -q | wc -l
+docker network create n2 >/dev/null; docker run -d --name x1 --network n2 --hostname hh bb sleep 100 >/dev/null; docker run --rm --network n2 bb sh -c 'nslookup x1 2>/dev/null | grep -c Address; nslookup hh >/dev/null 2>&1; echo $?'; docker exec x1 sh -c 'grep -c nameserver /etc/resolv.conf; grep nameserver /etc/resolv.conf'; docker network rm n2 2>/dev/null; docker rm -f x1; docker network rm n2
+docker network create n3 >/dev/null; docker create --name x1 bb sleep 100 >/dev/null; docker network connect --alias al n3 x1; docker start x1; docker inspect -f '{{range $k,$v := .NetworkSettings.Networks}}{{$k}} {{end}}' x1; docker run --rm --network n3 bb ping -c1 -w2 al >/dev/null && echo alias; docker network connect n3 x1 2>/dev/null; docker network disconnect n3 x1; docker network disconnect n3 x1 2>/dev/null; docker rm -f x1; docker network rm n3
+docker run -d --name p1 -p 28080:80 bb httpd -f -h /etc >/dev/null; sleep 0.3; busybox wget -q -O - http://127.0.0.1:28080/passwd | head -1; busybox wget -q -O - http://$(docker inspect -f '{{.NetworkSettings.IPAddress}}' p1)/passwd | head -1; docker stop -t 0 p1; busybox wget -q -O - http://127.0.0.1:28080/passwd 2>/dev/null; docker start p1; sleep 0.3; busybox wget -q -O - http://127.0.0.1:28080/passwd | wc -l | xargs test 1 -lt && echo again; docker rm -f p1
+docker run -d --name p2 -P --expose 7000-7002 bb sleep 100 >/dev/null; docker port p2 | cut -d' ' -f1 | sort -u; docker rm -f p2
+docker cp nosuch:/x . 2>/dev/null; docker cp . 2>/dev/null; docker cp a b 2>/dev/null; docker cp a:x b:y 2>/dev/null; docker create --name c1 bb true >/dev/null; echo 1 > f1; docker cp f1 c1:/newdir/ 2>/dev/null; docker cp f1 c1:/renamed; docker cp c1:/renamed - | tar xO; docker cp f1 c1:/etc/passwd/x 2>/dev/null; docker cp c1:/etc ./newname; ls newname | grep -c passwd; docker cp c1:/etc/. ./contents 2>/dev/null; ls contents | grep -c passwd; docker cp -L c1:/bin/sh ./sh; test -s sh && echo sh; docker cp c1:/bin/sh ./shl; test -L shl && echo link; docker rm c1
+mkdir -p cpd/sub; ln -s sub cpd/l; ln -s /nosuch cpd/dead; touch cpd/sub/f; chmod 640 cpd/sub/f; docker create --name c2 bb true > /dev/null; docker cp cpd c2:/; docker cp c2:/cpd - | tar tv | awk '{print $1,$6,$7,$8}' | sort; docker cp cpd/. c2:/tmp; docker cp c2:/tmp - | tar t | sort; docker rm c2
+docker run --rm -v "$PWD/nosuchfile:/x/f" bb stat -c %F /x/f; rmdir nosuchfile
+docker run --rm -w /new/dir bb sh -c 'pwd; stat -c "%u %a" .'; docker run --rm -u 1000 -w /new2 bb sh -c 'stat -c "%u" .; touch x' 2>/dev/null
+docker run -d --name ex bb sleep 100 >/dev/null; docker exec ex 2>/dev/null; docker exec -e 'A B' ex env 2>/dev/null | grep -c A; docker exec -u 1000 ex grep CapEff /proc/self/status; docker exec -d ex sh -c 'exit 3'; echo $?; docker rm -f ex
+docker build -t q - <<< $'FROM bb\nRUN test -t 0 || echo notty\nRUN env | grep -c PATH' 2>&1 >/dev/null | wc -l >/dev/null; docker run --rm q echo built; docker rmi q | wc -l
+docker create --name i1 --ip6 bogus bb true 2>/dev/null; docker create --name i1 --cpus bogus bb true 2>/dev/null; docker create --name i1 --blkio-weight 5 bb true 2>/dev/null; docker create --name i1 --memory-swappiness 200 bb true 2>/dev/null; docker create --name i1 --stop-timeout bogus bb true 2>/dev/null; docker create --name i1 --ulimit nofile bb true 2>/dev/null; docker create --name i1 --pids-limit bogus bb true 2>/dev/null; docker create --name i1 -p bb true 2>/dev/null; docker create --name i1 --platform bogus bb true 2>/dev/null; docker ps -aq -f name=i1 | wc -l
+docker images -a --format '{{.Repository}}' bb; docker images 'b*' --format '{{.Repository}}'; docker images nosuch -q; docker images bb:latest --format '{{.Tag}}'; docker images --digests | head -1 | tr -s ' '; docker images -f before=bb -q | wc -l >/dev/null; docker images -f label=nosuch -q; docker image ls --no-trunc -q bb | cut -c1-7
+docker logs --tail 0 nosuch 2>/dev/null; docker run --name lg bb sh -c 'for i in 1 2 3 4 5; do echo $i; done; echo e >&2' 2>/dev/null >/dev/null; docker logs --tail 2 lg 2>/dev/null; docker logs -n 1 lg 2>&1; docker logs --since 2999-01-01 lg; docker logs --until 2000-01-01T00:00:00 lg; docker logs --since bogus lg 2>/dev/null; docker logs -f lg 2>/dev/null | wc -l; docker logs --details lg 2>/dev/null | head -1; docker rm lg

@@ -30,9 +30,12 @@ export default defineCommand({
     tree: { type: "boolean", help: "List images with their platforms and sizes as a tree" },
   },
   args: { min: 0, max: 1 },
-  async run({ engine }, flags, [wanted]) {
-    const isWanted = testOfFilters<ImageRecord>(flags.filter, (key, value) => testOf(engine, key, value));
-    const references = filtersByKey(flags.filter).get("reference");
+  async run({ engine }, flags, [asked]) {
+    const isPattern = asked !== undefined && /[*?[]/.test(asked);
+    const filter = isPattern ? [...flags.filter, `reference=${asked}`] : flags.filter;
+    const wanted = isPattern ? undefined : asked;
+    const isWanted = testOfFilters<ImageRecord>(filter, (key, value) => testOf(engine, key, value));
+    const references = filtersByKey(filter).get("reference");
     // Of an image that is found by some of its names, those are shown.
     const found = (image: ImageRecord) =>
       references && isWanted(image) ? { ...image, names: image.names.filter((name) => references.some((pattern) => fits(name, pattern))) } : image;
@@ -100,14 +103,12 @@ function testOf(engine: Engine, key: string, value: string): FilterTest<ImageRec
   }
 }
 
-// `*` stands for anything within one component of a name.
+// As Go's path.Match: `*` and `?` within one component of a name, sets in brackets.
 function fits(name: string, pattern: string): boolean {
   const { repository, tag } = familiarName(name);
+  const special: Record<string, string> = { "*": "[^/]*", "?": "[^/]" };
   const expression = new RegExp(
-    `^${pattern
-      .replace(/[.+^${}()|\\]/g, "\\$&")
-      .replaceAll("*", "[^/]*")
-      .replaceAll("?", "[^/]")}$`,
+    `^${pattern.replace(/\[\^?[^\]]+\]|[.+^${}()|\\[\]*?]/g, (part) => special[part] ?? (part.length > 1 ? part : `\\${part}`))}$`,
   );
   return expression.test(repository) || expression.test(`${repository}:${tag}`);
 }

@@ -54,7 +54,7 @@ const VALUES: Record<string, (context: Context, command: string) => Candidate[]>
   restart: () => words("no", "on-failure", "on-failure:", "always", "unless-stopped"),
   "log-driver": () => words(...LOG_DRIVERS),
   driver: (_, command) => (command === "network create" ? words("bridge", "macvlan", "ipvlan") : words("local")),
-  ipc: () => words("private", "shareable", "host", "container:"),
+  ipc: () => words("private", "shareable", "none", "host", "container:"),
   pid: () => words("host", "container:"),
   uts: () => words("host"),
   userns: () => words("host", "auto", "remap", "nomap", "container:"),

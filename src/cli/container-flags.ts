@@ -63,7 +63,7 @@ export const CONTAINER_FLAGS = {
   interactive: { short: "i", type: "boolean", help: "Keep STDIN open even if not attached" },
   "io-maxbandwidth": { type: "string", value: "bytes", help: "Maximum IO bandwidth limit for the system drive (Windows only)", ...ON_WINDOWS },
   "io-maxiops": { type: "string", value: "uint", help: "Maximum IOps limit for the system drive (Windows only)", ...ON_WINDOWS },
-  ipc: { type: "string", help: "IPC mode to use (private, host, container:NAME)" },
+  ipc: { type: "string", help: "IPC mode to use (private, none, host, container:NAME)" },
   isolation: { type: "string", help: "Container isolation technology (default)" },
   "kernel-memory": {
     type: "string",
@@ -221,7 +221,7 @@ export function containerOptions(values: ContainerFlagValues, args: string[]): C
     security: securityOptions(readAll("security-opt", parseSecurityOption)),
     ...networkOptions(values, read, readAll),
     pid: read("pid", (t) => parseNamespace(t, ["host"])) ?? "",
-    ipc: read("ipc", (t) => parseNamespace(t, ["host", "private", "shareable"])) ?? "",
+    ipc: read("ipc", (t) => parseNamespace(t, ["host", "private", "shareable", "none"])) ?? "",
     uts: read("uts", (t) => parseNamespace(t, ["host"])) ?? "",
     limits: limits(read, readAll, values["oom-kill-disable"]),
     ulimits: readAll("ulimit", parseUlimit),

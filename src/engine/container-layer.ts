@@ -1,5 +1,5 @@
 /** A container's own layer on disk: the upper folder of an overlay, or, where there is none, a copy of its layers (copied-layer.ts). */
-import { existsSync, mkdirSync } from "../../ffi/files.ts";
+import { closeSync, existsSync, mkdirSync, openSync } from "../../ffi/files.ts";
 import type { Owners } from "../../ffi/owners.ts";
 import { join } from "../../ffi/path.ts";
 import type { ContainerRecord } from "../store/containers.ts";
@@ -25,6 +25,12 @@ export function makeContainerLayer(engine: Engine, id: string, layers: string[] 
   if (!layers && isMapped) throw new EngineError("--rootfs in a user namespace needs mounts that map owners (Linux 5.19)");
   if (!layers) throw new EngineError(`--rootfs needs an overlay file system, which cannot be had on ${engine.layout.data}`);
   loadCopies().copyLayers(engine, folder, layers, isMapped ? owners : undefined);
+}
+
+/** Makes the file by which scripts know that they are in a container. Not in a copy, where an image's link of that name would be followed. */
+export function markContainer(engine: Engine, id: string, owners: Owners | undefined): void {
+  const hasOverlay = storageDriver(engine) === "overlay2" && (!owners || canMapOwners(engine));
+  if (hasOverlay) closeSync(openSync(join(engine.layout.container(id), UPPER, ".dockerenv"), "w", 0o755));
 }
 
 /** Owners as they are on disk in a copy that a container in a user namespace has. */

@@ -170,7 +170,7 @@ export function buildContainerMounts(engine: Engine, record: ContainerRecord): M
     },
     { destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: [access, "nosuid", "noexec", "nodev"] },
     ...(queues.type === "mqueue" || existsSync(queues.destination) ? [queues] : []),
-    sharedMemory(engine, config),
+    ...(config.ipc === "none" ? [] : [sharedMemory(engine, config)]),
   ];
   // Who shares a network knows the names that belong to it.
   const shared = /^container:(.+)$/.exec(config.network)?.[1];

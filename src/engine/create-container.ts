@@ -5,7 +5,7 @@ import { findProgram, hostname } from "../../ffi/host.ts";
 import { reasonOf } from "../../ffi/libc.ts";
 import { toHost } from "../../ffi/owners.ts";
 import { resolve } from "../../ffi/path.ts";
-import { type ContainerConfig, type ContainerMount, type Healthcheck, USUAL_CHECK } from "../store/container-config.ts";
+import { BUILD_LABEL, type ContainerConfig, type ContainerMount, type Healthcheck, USUAL_CHECK } from "../store/container-config.ts";
 import { type ContainerRecord, findContainers, getContainer, insertContainer, releaseCreated } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";
 import { discardContainer } from "../store/discard-container.ts";
@@ -15,7 +15,7 @@ import { ROOTLESS_UID } from "../store/layout.ts";
 import { DEFAULT_NETWORK, type EndpointConfig, insertEndpoint, isUserNetwork, type NetworkRecord, USER_NETWORKS } from "../store/networks.ts";
 import { ensureVolume, useVolume } from "../store/volumes.ts";
 import { resolveCdi } from "./cdi.ts";
-import { makeContainerLayer } from "./container-layer.ts";
+import { makeContainerLayer, markContainer } from "./container-layer.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError, NotFound } from "./errors.ts";
 import { logSettings } from "./log-settings.ts";
@@ -148,6 +148,7 @@ export function createContainer(engine: Engine, asked: ContainerOptions, keep: b
 function makeFolders(engine: Engine, id: string, config: ContainerConfig, layers: string[] | undefined): void {
   for (const mount of config.mounts) if (mount.type === "volume") makeVolumeFolder(engine, mount.name, config);
   makeContainerLayer(engine, id, layers, config.idMappings);
+  if (config.labels[BUILD_LABEL] === undefined) markContainer(engine, id, config.idMappings);
 }
 
 function makeVolumeFolder(engine: Engine, name: string, { idMappings }: ContainerConfig): void {

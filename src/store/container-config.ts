@@ -8,6 +8,9 @@ export type ContainerMount =
   /** `given`: the options of `--tmpfs`, as `inspect` tells them; without, it comes from `--mount`. */
   | { type: "tmpfs"; target: string; options: string[]; given?: string };
 
+/** Label of containers of a build, with the process that makes it: what is left when that was killed is found by it. */
+export const BUILD_LABEL = "berth.build";
+
 export interface DeviceRequest {
   host: string;
   container: string;

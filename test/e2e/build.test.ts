@@ -117,7 +117,9 @@ COPY --from=bb /etc/passwd /copied
   );
   await build(dockerfile, "--target", "nothing", "-t", "bare");
   await engine.ok("create", "--name", "bare", ...NONE, "bare", "/x");
-  const { stdout } = Bun.spawnSync(["sh", "-c", `"${BERTH}" export bare | tar t | grep -vE '^(dev|etc|proc|sys)/'`], { env: engine.env });
+  const { stdout } = Bun.spawnSync(["sh", "-c", `"${BERTH}" export bare | tar t | grep -vE '^(\\.dockerenv|(dev|etc|proc|sys)/)'`], {
+    env: engine.env,
+  });
   expect(stdout.toString()).toBe("file\n");
   await engine.ok("rm", "bare");
   expect(await engine.fails(1, "build", "-q", ...NONE, "--target", "nosuch", context)).toContain('target stage "nosuch" could not be found');

@@ -173,6 +173,27 @@ describe("a container sees", () => {
     expect(await engine.ok("run", "--rm", "--network", "host", "bb", "sh", "-c", settings)).toStartWith(hosts);
   });
 
+  test("scripts find out that they are in a container; its image, and what is built, has none of that", async () => {
+    const ask = ["sh", "-c", "test -f /.dockerenv && echo inside"];
+    for (const flags of [[], ["--read-only"], ["--userns", "auto"]]) expect(await engine.ok("run", "--rm", ...flags, "bb", ...ask)).toBe("inside");
+    await engine.ok("run", "--name", "kept", "bb", "true");
+    expect(await engine.ok("diff", "kept")).toBe("");
+    await engine.ok("commit", "kept", "committed");
+    expect(await engine.ok("history", "--format", "{{.Size}}", "committed")).toStartWith("0B\n");
+    const built = await engine.withInput("FROM bb\nRUN ls -a / > /seen\n", "build", "-q", "-t", "built", "-");
+    expect(built.exitCode).toBe(0);
+    expect(await engine.ok("run", "--rm", "built", "grep", "-c", "^.dockerenv$", "/seen").catch((error) => error.message)).toContain("exit 1\n0");
+    await engine.ok("rm", "kept");
+    await engine.ok("rmi", "committed", "built");
+  });
+
+  test("--ipc none: a namespace without shared memory", async () => {
+    expect(await engine.ok("run", "--rm", "--ipc", "none", "bb", "sh", "-c", "ls /dev/shm 2>&1; readlink /proc/self/ns/ipc")).not.toContain(
+      readlinkSync("/proc/self/ns/ipc"),
+    );
+    expect(await engine.ok("run", "--rm", "--ipc", "none", "bb", "sh", "-c", "ls /dev/shm 2>&1; :")).toContain("No such file");
+  });
+
   test("--read-only: nor what tells of the network", async () => {
     const { stderr, stdout } = await engine.run("run", "--rm", "--read-only", "bb", "sh", "-c", "echo x >> /etc/hosts; cat /etc/hostname");
     expect({ stderr, lines: stdout.split("\n").length }).toEqual({ stderr: "sh: can't create /etc/hosts: Read-only file system\n", lines: 2 });

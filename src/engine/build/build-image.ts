@@ -6,6 +6,7 @@ import { DockerfileError, type Instruction, type Lookup, parseInstruction, shell
 import { type Configured, checkFlags, configure, textOf } from "../../image/instructions.ts";
 import { ownPlatform, type Platform, parsePlatform } from "../../image/media-types.ts";
 import { DEFAULT_PATH } from "../../runtime/process/command.ts";
+import { BUILD_LABEL } from "../../store/container-config.ts";
 import { listContainers } from "../../store/containers.ts";
 import { writeTransaction } from "../../store/database.ts";
 import { findBuildStep, getImage, type ImageConfig, type ImageRecord, nameImage, recordBuildStep } from "../../store/images.ts";
@@ -18,7 +19,7 @@ import { resolveImage } from "../resolve-image.ts";
 import { commitImage, type StagedLayer } from "../stage-image.ts";
 import { copyStep } from "./copy-step.ts";
 import { runStep } from "./run-step.ts";
-import { BUILD_LABEL, type BuildOfSteps, type BuildOptions, type State, temporaryFolder } from "./steps.ts";
+import { type BuildOfSteps, type BuildOptions, type State, temporaryFolder } from "./steps.ts";
 
 /** Builds; gives the image's id. Throws {@link EngineError}, {@link DockerfileError}. */
 export async function buildImage(engine: Engine, options: BuildOptions): Promise<string> {

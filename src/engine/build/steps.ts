@@ -2,7 +2,7 @@
 import { join } from "../../../ffi/path.ts";
 import type { Instruction } from "../../image/dockerfile.ts";
 import type { IgnoreFile } from "../../image/dockerignore.ts";
-import type { ContainerMount } from "../../store/container-config.ts";
+import { BUILD_LABEL, type ContainerMount } from "../../store/container-config.ts";
 import type { ContainerRecord } from "../../store/containers.ts";
 import type { ImageConfig, ImageRecord } from "../../store/images.ts";
 import { currentProcess } from "../../store/process-identity.ts";
@@ -45,9 +45,6 @@ export interface BuildOptions {
   /** What commands of `RUN` print. */
   output(bytes: Uint8Array): undefined;
 }
-
-/** Label of containers of a build, with the process that makes it: what is left when that was killed is found by it. */
-export const BUILD_LABEL = "berth.build";
 
 /** Given to commands without being declared, and left out of what steps are recognised by (docker's "predefined ARGs"). */
 export const PROXY_ARGS = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"].flatMap((name) => [name, name.toLowerCase()]);

@@ -21,6 +21,9 @@ if (process.argv0 === SNAPSHOT_NAME) {
   if (String(process.argv0) === TRIAL_NAME) await (await import("./snapshot/trial.ts")).passTrial(process.argv[2] as string, process.argv.slice(3));
 }
 
+// The user's is for files of his: what containers are made of has the modes that are asked for.
+process.umask(0o022);
+
 // The kernel's arguments are no command line.
 if (process.pid === 1) {
   const { isFirstProcess } = await import("../ffi/machine.ts");

@@ -16,7 +16,7 @@ export async function writeOutput(path: string | undefined, produce: (write: (by
   const beside = `${target}.${process.pid}.partial`;
   let fd: number;
   try {
-    fd = openSync(beside, "wx", 0o644);
+    fd = openSync(beside, "wx", 0o600); // as with docker: an image may hold secrets
   } catch (error) {
     throw new CommandFailure(`open ${path}: ${reasonOf(error)}`, 1);
   }

@@ -50,8 +50,7 @@ export function configure(config: RunConfig, instruction: Instruction, lookup: L
       if (!pairs) throw fail("must have two arguments: NAME=VALUE");
       const text = pairs.map(([key, value]) => `${key}=${value}`).join(" ");
       if (name === "LABEL") return configured(text, { Labels: { ...config.Labels, ...Object.fromEntries(pairs) } });
-      const without = (env: string[], key: string) => env.filter((variable) => !variable.startsWith(`${key}=`));
-      return configured(text, { Env: pairs.reduce((env, [key, value]) => [...without(env, key), `${key}=${value}`], config.Env ?? []) });
+      return configured(text, { Env: pairs.reduce(withVariable, config.Env ?? []) });
     }
     case "WORKDIR": {
       const path = resolve("/", config.WorkingDir ?? "/", shellWord(rest, lookup));
@@ -63,15 +62,16 @@ export function configure(config: RunConfig, instruction: Instruction, lookup: L
     }
     case "CMD":
     case "ENTRYPOINT": {
-      const command = jsonList(rest) ?? (rest === "" ? [] : [...shell, rest]);
-      const text = JSON.stringify(command);
+      const list = jsonList(rest) ?? (rest === "" ? [] : [...shell, rest]);
+      const text = JSON.stringify(list);
+      const command = list.length > 0 ? list : null;
       // A new entry point means another command than the base's.
       return name === "CMD"
         ? configured(text, { Cmd: command })
         : configured(text, { Entrypoint: command, Cmd: ownsCommand ? (config.Cmd ?? null) : null });
     }
     case "EXPOSE": {
-      const ports = words().flatMap(portsOf);
+      const ports = words().filter(Boolean).flatMap(portsOf);
       return configured(words().join(" "), { ExposedPorts: { ...config.ExposedPorts, ...Object.fromEntries(ports.map((port) => [port, {}])) } });
     }
     case "VOLUME": {
@@ -99,6 +99,13 @@ export function configure(config: RunConfig, instruction: Instruction, lookup: L
     default:
       return undefined;
   }
+}
+
+// In the place of the one that has its name.
+function withVariable(env: string[], [name, value]: [string, string]): string[] {
+  const variable = `${name}=${value}`;
+  const at = env.findLastIndex((own) => own.startsWith(`${name}=`));
+  return at < 0 ? [...env, variable] : env.with(at, variable);
 }
 
 /** As it stands in the Dockerfile, but for its lines. */

@@ -230,6 +230,41 @@ describe("what is wrong is said, with the line it is in", () => {
   });
 });
 
+test("what docker makes of these: a working folder that nothing is put into, empty lists, the order of variables", async () => {
+  write({
+    Dockerfile: `FROM bb AS one\nWORKDIR /w/x\nWORKDIR /tmp\nWORKDIR ../y\nENV A=1 B=2\nENV A=3\nEXPOSE $NONE\nENTRYPOINT []\nCMD []
+      FROM one\nCOPY --from=one /w /copied\nWORKDIR /\n`,
+  });
+  await engine.ok("build", "-q", ...NONE, "-t", "lists", context);
+  expect(
+    await engine.inspect("lists", "{{json .Config.Entrypoint}} {{json .Config.Cmd}} {{json .Config.ExposedPorts}} {{slice .Config.Env 1}}"),
+  ).toBe("null null {} [A=3 B=2]");
+  const seen = await engine.ok("run", "--rm", ...NONE, "lists", "stat", "-c", "%F %a %u %n", "/w/x", "/y", "/copied/x");
+  expect(seen).toBe("directory 755 0 /w/x\ndirectory 755 0 /y\ndirectory 755 0 /copied/x");
+  expect(await engine.ok("history", "--format", "{{.CreatedBy}} {{.Size}}", "lists")).toContain("WORKDIR /tmp 0B");
+  write({ Dockerfile: "FROM bb\nWORKDIR /etc/passwd\n" });
+  expect((await engine.run("build", ...NONE, context)).stderr).toContain("/etc/passwd is there and not a directory");
+});
+
+test("an ignored folder is there where something in it is not ignored", async () => {
+  write({
+    Dockerfile: "FROM bb\nCOPY . /all\n",
+    ".dockerignore": "out\nin\n!in/deep/kept\n",
+    "out/a/b": "1",
+    "in/x": "2",
+    "in/deep/kept": "3",
+    "in/other/y": "4",
+  });
+  mkdirSync(join(context, "out/empty"), { recursive: true });
+  await engine.ok("build", "-q", ...NONE, "-t", "ignoring", context);
+  const found = await engine.ok("run", "--rm", ...NONE, "ignoring", "find", "/all/out", "/all/in").catch((error: Error) => error.message);
+  expect(found).toContain("/all/out: No such file");
+  expect(found).toContain("/all/in\n/all/in/deep\n/all/in/deep/kept");
+  expect(found).not.toContain("other");
+  write({ Dockerfile: "FROM bb\nCOPY out /out\n" });
+  expect((await engine.run("build", ...NONE, context)).stderr).toContain("out: not found in the build context");
+});
+
 test("--output: what was built as a folder or a tar, and no image of a name", async () => {
   write({
     Dockerfile: "FROM bb AS make\nRUN mkdir /out && echo made > /out/file && ln -s /etc/passwd /out/link\nFROM scratch\nCOPY --from=make /out/ /\n",

@@ -218,6 +218,7 @@ describe("images and rmi", () => {
     expect(await engine.ok("images", "-q", "--no-trunc")).toContain(id);
     expect(await engine.ok("rmi", id.slice(7, 19))).toMatch(/^Untagged: localhost:5000\/team\/tool:v1\nDeleted: sha256:/);
     expect(await engine.fails(1, "rmi", "nosuch")).toContain("No such image: nosuch:latest");
+    expect(await engine.fails(0, "rmi", "-f", "nosuch")).toContain("No such image: nosuch:latest");
   });
 
   test("an image that containers use stays", async () => {

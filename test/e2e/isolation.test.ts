@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create } from "tar";
 import { makeBusyboxRoot } from "../fixtures/busybox.ts";
-import { cgroupFolders, TestEngine, until } from "./engine.ts";
+import { BERTH, cgroupFolders, TestEngine, until } from "./engine.ts";
 
 let engine: TestEngine;
 beforeAll(async () => {
@@ -185,6 +185,17 @@ describe("a container sees", () => {
     expect(await engine.ok("run", "--rm", "built", "grep", "-c", "^.dockerenv$", "/seen").catch((error) => error.message)).toContain("exit 1\n0");
     await engine.ok("rm", "kept");
     await engine.ok("rmi", "committed", "built");
+  });
+
+  test("its files have their modes, whatever umask its user has", async () => {
+    const script = `umask 077; cd ${engine.root}
+      "$0" run --rm -v own:/own -u 1000 -w /new/deep bb sh -c 'stat -c "%a %n" / . /new /own /etc/hosts; cat /etc/hosts > /dev/null; umask'
+      printf 'FROM bb\\nWORKDIR /a/b\\nCOPY Dockerfile /c/d/\\n' > Dockerfile; "$0" build -q -t masked . > /dev/null
+      "$0" run --rm masked stat -c "%a %n" /a /a/b /c/d
+      "$0" save -o image.tar bb; stat -c "%a %n" image.tar; "$0" volume rm own > /dev/null; "$0" rmi masked > /dev/null`;
+    const { stdout, stderr } = Bun.spawnSync(["sh", "-c", script, BERTH], { env: engine.env });
+    const expected = "755 /\n755 .\n755 /new\n755 /own\n644 /etc/hosts\n0022\n755 /a\n755 /a/b\n755 /c/d\n600 image.tar\n";
+    expect({ out: stdout.toString(), err: stderr.toString() }).toEqual({ out: expected, err: "" });
   });
 
   test("--ipc none: a namespace without shared memory", async () => {

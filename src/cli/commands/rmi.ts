@@ -1,3 +1,4 @@
+import { NotFound } from "../../engine/errors.ts";
 import { removeImage } from "../../engine/remove-image.ts";
 import { requirePlatform, resolveImage } from "../../engine/resolve-image.ts";
 import { defineCommand } from "../command.ts";
@@ -12,11 +13,19 @@ export default defineCommand({
   },
   args: { min: 1 },
   async run({ engine }, flags, args) {
-    return forEach(args, (name) => {
-      for (const platform of flags.platform) requirePlatform(resolveImage(engine, name).image, name, platform);
-      const { untagged, deleted } = removeImage(engine, name, flags.force);
-      for (const tag of untagged) console.log(`Untagged: ${tag}`);
-      for (const id of deleted) console.log(`Deleted: ${id}`);
+    let failures = 0;
+    await forEach(args, (name) => {
+      try {
+        for (const platform of flags.platform) requirePlatform(resolveImage(engine, name).image, name, platform);
+        const { untagged, deleted } = removeImage(engine, name, flags.force);
+        for (const tag of untagged) console.log(`Untagged: ${tag}`);
+        for (const id of deleted) console.log(`Deleted: ${id}`);
+      } catch (error) {
+        // As with docker that is said, but what was to be gone is.
+        if (!(flags.force && error instanceof NotFound)) failures++;
+        throw error;
+      }
     });
+    return failures > 0 ? 1 : 0;
   },
 });

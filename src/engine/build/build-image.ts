@@ -20,6 +20,7 @@ import { commitImage, type StagedLayer } from "../stage-image.ts";
 import { copyStep } from "./copy-step.ts";
 import { runStep } from "./run-step.ts";
 import { type BuildOfSteps, type BuildOptions, type State, temporaryFolder } from "./steps.ts";
+import { workdirStep } from "./workdir-step.ts";
 
 /** Builds; gives the image's id. Throws {@link EngineError}, {@link DockerfileError}. */
 export async function buildImage(engine: Engine, options: BuildOptions): Promise<string> {
@@ -220,7 +221,8 @@ class Build implements BuildOfSteps {
       default: {
         const configured = inLine(line, () => configure(state.config.config ?? {}, instruction, lookup, this.#ownsCommand.has(state)));
         if (!configured) throw new DockerfileError(`line ${line}: ${name}: is not expected here`);
-        await this.#set(state, configured);
+        if (name === "WORKDIR") await workdirStep(this, state, configured);
+        else await this.#set(state, configured);
         if (name === "CMD") this.#ownsCommand.add(state);
       }
     }
@@ -230,17 +232,19 @@ class Build implements BuildOfSteps {
   readonly #ownsCommand = new WeakSet<State>();
 
   // A step that makes no layer.
-  async #set(state: State, { text, config: changed }: Configured): Promise<void> {
-    await this.take(state, text, async () => {
-      const created = new Date().toISOString();
-      const config: ImageConfig = {
-        ...state.config,
-        created,
-        config: changed,
-        history: [...(state.config.history ?? []), { created, created_by: text, empty_layer: true }],
-      };
-      return this.#commit(config, layersOf(this.engine, state.image));
-    });
+  async #set(state: State, configured: Configured): Promise<void> {
+    await this.take(state, configured.text, async () => this.commitConfig(state, configured));
+  }
+
+  commitConfig(state: State, { text, config: changed }: Configured): string {
+    const created = new Date().toISOString();
+    const config: ImageConfig = {
+      ...state.config,
+      created,
+      config: changed,
+      history: [...(state.config.history ?? []), { created, created_by: text, empty_layer: true }],
+    };
+    return this.#commit(config, layersOf(this.engine, state.image));
   }
 
   #commit(config: ImageConfig, layers: StagedLayer[]): string {

@@ -45,7 +45,7 @@ export function findSources(place: SourceRoot, pattern: string): Source[] {
 function match(place: SourceRoot, path: string, parts: string[]): Source[] {
   const [part, ...rest] = parts;
   if (part === undefined) {
-    if (path !== "" && place.ignore?.ignores(path) && !(place.ignore.hasExceptions && typeOf(place, path) === "folder")) return [];
+    if (path !== "" && isLeftOut(place, path)) return [];
     const type = typeOf(place, path);
     return type === undefined ? [] : [{ path, isFolder: type === "folder" }];
   }
@@ -69,6 +69,25 @@ function typeOf({ root }: SourceRoot, path: string): "folder" | "other" | undefi
     if (hasCode(error, "ENOENT", "ENOTDIR", "ELOOP")) return undefined;
     throw error;
   }
+}
+
+// An ignored folder is there where something in it is an exception.
+function isLeftOut(place: SourceRoot, path: string): boolean {
+  const { ignore } = place;
+  if (!ignore?.ignores(path)) return false;
+  if (!ignore.hasExceptions || typeOf(place, path) !== "folder") return true;
+  using folder = openInRoot(place.root.fd, path, fd.O_RDONLY | fd.O_DIRECTORY);
+  return !hasException(ignore, folder, path);
+}
+
+function hasException(ignore: IgnoreFile, folder: fd.OwnedFd, path: string): boolean {
+  return readdirSync(folder.path).some((name) => {
+    const own = join(path, name);
+    if (!ignore.ignores(own)) return true;
+    if (fd.fileTypeAt(folder.fd, name) !== fd.S_IFDIR) return false; // a link's folder is another one's
+    using below = fd.openat(folder.fd, name, fd.O_RDONLY | fd.O_DIRECTORY | fd.O_NOFOLLOW);
+    return hasException(ignore, below, own);
+  });
 }
 
 /** What becomes of files on their way. */
@@ -108,13 +127,10 @@ export function writeSources(
 ): void {
   const writer = new CopyWriter(write, change);
   for (const { path, isFolder } of sources) {
-    const { ignore } = place;
     // Paths of the tar, put back below the source they come from.
     const exclude = {
       has(written: string): boolean {
-        if (!ignore || !isFolder) return false;
-        const own = join(path, written.replace(/^(\.\/)+/, ""));
-        return ignore.ignores(own) && !(ignore.hasExceptions && typeOf(place, own) === "folder");
+        return isFolder && isLeftOut(place, join(path, written.replace(/^(\.\/)+/, "")));
       },
     };
     const options = { whiteouts: false, exclude };

@@ -2,6 +2,7 @@
 import { join } from "../../../ffi/path.ts";
 import type { Instruction } from "../../image/dockerfile.ts";
 import type { IgnoreFile } from "../../image/dockerignore.ts";
+import type { Configured } from "../../image/instructions.ts";
 import { BUILD_LABEL, type ContainerMount } from "../../store/container-config.ts";
 import type { ContainerRecord } from "../../store/containers.ts";
 import type { ImageConfig, ImageRecord } from "../../store/images.ts";
@@ -71,6 +72,8 @@ export interface BuildOfSteps {
   stage(text: string): State | undefined;
   /** What another build made of the same, else what is made now. `part` is what the step is recognised by. */
   take(state: State, part: string, make: () => Promise<string>): Promise<void>;
+  /** Makes an image of a step that changes no files. */
+  commitConfig(state: State, configured: Configured): string;
   /** An image of nothing, for the first files of FROM scratch. */
   emptyImage(): ImageRecord;
 }

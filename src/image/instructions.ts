@@ -62,17 +62,17 @@ export function configure(config: RunConfig, instruction: Instruction, lookup: L
     }
     case "CMD":
     case "ENTRYPOINT": {
-      const list = jsonList(rest) ?? (rest === "" ? [] : [...shell, rest]);
-      const text = JSON.stringify(list);
-      const command = list.length > 0 ? list : null;
+      const command = jsonList(rest) ?? (rest === "" ? [] : [...shell, rest]);
+      const text = JSON.stringify(command);
       // A new entry point means another command than the base's.
       return name === "CMD"
         ? configured(text, { Cmd: command })
-        : configured(text, { Entrypoint: command, Cmd: ownsCommand ? (config.Cmd ?? null) : null });
+        : configured(text, { Entrypoint: command.length > 0 ? command : null, Cmd: ownsCommand ? (config.Cmd ?? null) : null });
     }
     case "EXPOSE": {
       const ports = words().filter(Boolean).flatMap(portsOf);
-      return configured(words().join(" "), { ExposedPorts: { ...config.ExposedPorts, ...Object.fromEntries(ports.map((port) => [port, {}])) } });
+      const exposed = { ...config.ExposedPorts, ...Object.fromEntries(ports.map((port) => [port, {}])) };
+      return configured(words().join(" "), ports.length > 0 ? { ExposedPorts: exposed } : {});
     }
     case "VOLUME": {
       const paths = jsonList(rest) ?? words();

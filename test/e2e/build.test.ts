@@ -238,7 +238,7 @@ test("what docker makes of these: a working folder that nothing is put into, emp
   await engine.ok("build", "-q", ...NONE, "-t", "lists", context);
   expect(
     await engine.inspect("lists", "{{json .Config.Entrypoint}} {{json .Config.Cmd}} {{json .Config.ExposedPorts}} {{slice .Config.Env 1}}"),
-  ).toBe("null null {} [A=3 B=2]");
+  ).toBe("null [] null [A=3 B=2]");
   const seen = await engine.ok("run", "--rm", ...NONE, "lists", "stat", "-c", "%F %a %u %n", "/w/x", "/y", "/copied/x");
   expect(seen).toBe("directory 755 0 /w/x\ndirectory 755 0 /y\ndirectory 755 0 /copied/x");
   expect(await engine.ok("history", "--format", "{{.CreatedBy}} {{.Size}}", "lists")).toContain("WORKDIR /tmp 0B");

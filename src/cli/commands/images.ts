@@ -2,6 +2,7 @@ import type { Engine } from "../../engine/engine.ts";
 import { booleanOf, type FilterTest, filtersByKey, testOfFilters } from "../../engine/filters.ts";
 import { hasLabel } from "../../engine/list-containers.ts";
 import { resolveImage } from "../../engine/resolve-image.ts";
+import { toRegExp } from "../../image/dockerignore.ts";
 import { familiarName } from "../../image/reference.ts";
 import { containersOfImage, type ImageConfig, type ImageRecord, layerBlobs, listBuildCache, listImages } from "../../store/images.ts";
 import { clientSetting } from "../client-config.ts";
@@ -103,12 +104,8 @@ function testOf(engine: Engine, key: string, value: string): FilterTest<ImageRec
   }
 }
 
-// As Go's path.Match: `*` and `?` within one component of a name, sets in brackets.
 function fits(name: string, pattern: string): boolean {
   const { repository, tag } = familiarName(name);
-  const special: Record<string, string> = { "*": "[^/]*", "?": "[^/]" };
-  const expression = new RegExp(
-    `^${pattern.replace(/\[\^?[^\]]+\]|[.+^${}()|\\[\]*?]/g, (part) => special[part] ?? (part.length > 1 ? part : `\\${part}`))}$`,
-  );
+  const expression = toRegExp(pattern);
   return expression.test(repository) || expression.test(`${repository}:${tag}`);
 }

@@ -13,9 +13,9 @@ export class Lines {
    * @param write gets memory that is the reader's: to keep it, copy it
    * @param begun lines that wait for their rest already
    */
-  constructor(write: (stream: StreamName, bytes: Buffer) => void, begun?: Readonly<Record<StreamName, Buffer>>) {
+  constructor(write: (stream: StreamName, bytes: Buffer) => void, begun: Readonly<Record<StreamName, Buffer>>) {
     this.#write = write;
-    this.#partial = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0), ...begun };
+    this.#partial = { ...begun };
   }
 
   add(stream: StreamName, chunk: Buffer): void {

@@ -26,12 +26,11 @@ export class ContainerLog {
   private constructor(file: LogFile | undefined, datagrams: DatagramLog | undefined, begun?: HeldLog["begun"]) {
     this.#file = file;
     this.#datagrams = datagrams;
-    const bytes = (stream: StreamName) => Buffer.from(begun?.[stream] ?? "", "base64");
     const write = (stream: StreamName, bytes: Buffer) => {
       file?.add(stream, bytes);
       datagrams?.add(stream, bytes);
     };
-    this.#lines = new Lines(write, { stdout: bytes("stdout"), stderr: bytes("stderr") });
+    this.#lines = new Lines(write, begun && { stdout: Buffer.from(begun.stdout, "base64"), stderr: Buffer.from(begun.stderr, "base64") });
   }
 
   /**

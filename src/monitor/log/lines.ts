@@ -13,7 +13,7 @@ export class Lines {
    * @param write gets memory that is the reader's: to keep it, copy it
    * @param begun lines that wait for their rest already
    */
-  constructor(write: (stream: StreamName, bytes: Buffer) => void, begun: Readonly<Record<StreamName, Buffer>>) {
+  constructor(write: (stream: StreamName, bytes: Buffer) => void, begun = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) }) {
     this.#write = write;
     this.#partial = { ...begun };
   }

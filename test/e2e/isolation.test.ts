@@ -244,6 +244,11 @@ test("what containers and images have is root's alone", async () => {
 });
 
 describe("an image that wants out", () => {
+  const victims: string[] = [];
+  afterAll(() => {
+    for (const victim of victims) rmSync(victim, { recursive: true, force: true });
+  });
+
   // A root in which `links` are symbolic links, as an image.
   async function imageWith(name: string, links: Record<string, string>): Promise<void> {
     const folder = mkdtempSync(join(tmpdir(), "berth-hostile-"));
@@ -265,6 +270,7 @@ describe("an image that wants out", () => {
   // A folder of the host that must stay as it is.
   function makeVictim(): string {
     const victim = mkdtempSync(join(tmpdir(), "berth-victim-"));
+    victims.push(victim);
     writeFileSync(join(victim, "file"), "untouched");
     mkdirSync(join(victim, "folder"));
     chmodSync(victim, 0o755);
@@ -277,7 +283,6 @@ describe("an image that wants out", () => {
     await imageWith("etc", { etc: `/../../../..${victim}` });
     await engine.run("run", "--rm", "etc", "true");
     expect(state(victim)).toEqual(["file", "folder"]);
-    rmSync(victim, { recursive: true });
   });
 
   test("/proc, /sys or /dev as links", async () => {
@@ -288,7 +293,6 @@ describe("an image that wants out", () => {
     await engine.run("run", "--rm", "dev", "true");
     expect(state(victim)).toEqual(["file", "folder"]);
     expect(await engine.leftovers()).toEqual([]);
-    rmSync(victim, { recursive: true });
   });
 
   test("working folder, volume and tmpfs targets as links", async () => {
@@ -298,7 +302,6 @@ describe("an image that wants out", () => {
     await engine.run("run", "--rm", "-v", "vol:/data/mounted", "work", "touch", "/data/mounted/x");
     await engine.run("run", "--rm", "--tmpfs", "/tmp/t", "work", "touch", "/tmp/t/x");
     expect(state(victim)).toEqual(["file", "folder"]);
-    rmSync(victim, { recursive: true });
   });
 
   test("/etc/passwd as a link to the host's, or a FIFO", async () => {

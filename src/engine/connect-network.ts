@@ -1,14 +1,16 @@
 /** `network connect` and `disconnect`: of containers that run, too. */
+import { POLLIN, poll } from "../../ffi/fd.ts";
 import { hasCode } from "../../ffi/libc.ts";
 import { setBandwidth } from "../network/bandwidth.ts";
 import { plugRunning, unplugRunning } from "../network/connect.ts";
 import { disconnectEndpoint } from "../network/disconnect.ts";
+import type { ContainerRecord } from "../store/containers.ts";
 import { deleteEndpoint, type EndpointConfig, endpointsOf, forgetLostEndpoint, insertEndpoint } from "../store/networks.ts";
+import { CALLBACK_TIMEOUT, callMonitor } from "./call-monitor.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
 import { resolveContainer } from "./resolve-container.ts";
 import { networkForContainer, resolveNetwork } from "./resolve-network.ts";
-import { tellMonitor } from "./tell-monitor.ts";
 
 /** Connects a container to one more network; gives what was changed on the host for it, in words. Throws {@link EngineError}, `NetworkError`. */
 export function connectNetwork(engine: Engine, networkText: string, containerText: string, config: EndpointConfig): string[] {
@@ -30,19 +32,18 @@ export function connectNetwork(engine: Engine, networkText: string, containerTex
   try {
     const warnings = plugRunning(db, engine.layout.data, container.id, network.id, pid);
     if (container.config.networking?.bandwidth) setBandwidth(pid, container.config.networking.bandwidth);
-    if (container.process) tellMonitor(container); // its name server, and the files that tell its addresses
-    return warnings;
+    return [...warnings, ...tellOfNetworks(engine, container)];
   } catch (error) {
     deleteEndpoint(db, container.id, network.id);
     throw error;
   }
 }
 
-/** Takes a container off a network. Throws {@link EngineError} where it is not on it. */
-export function disconnectNetwork(engine: Engine, networkText: string, containerText: string, force: boolean): void {
+/** Takes a container off a network; gives what could not be told in it, in words. Throws {@link EngineError} where it is not on it. */
+export function disconnectNetwork(engine: Engine, networkText: string, containerText: string, force: boolean): string[] {
   const { db } = engine;
   const container = resolveContainer(engine, containerText);
-  if (forgetLostEndpoint(db, container.id, networkText)) return;
+  if (forgetLostEndpoint(db, container.id, networkText)) return [];
   const network = resolveNetwork(engine, networkText);
   const endpoints = endpointsOf(db, container.id);
   const endpoint = endpoints.find((e) => e.network.id === network.id);
@@ -56,5 +57,17 @@ export function disconnectNetwork(engine: Engine, networkText: string, container
     }
   }
   disconnectEndpoint(db, engine.layout.data, endpoint);
-  if (container.process) tellMonitor(container); // its name server, and the files that tell its addresses
+  return container.process ? tellOfNetworks(engine, container) : [];
+}
+
+// Its monitor keeps its name server, and the files that tell its addresses: who asks for a name next finds it.
+function tellOfNetworks(engine: Engine, container: ContainerRecord): string[] {
+  try {
+    using connection = callMonitor(engine, container, "networks");
+    if (poll([{ fd: connection.fd, events: POLLIN }], CALLBACK_TIMEOUT)[0]) return [];
+    throw new EngineError(`the monitor of container ${container.id} was called, and does not finish`);
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    return [`names and addresses in the container are those of before: ${error.message}`];
+  }
 }

@@ -28,7 +28,7 @@ export function wakeMonitor({ owner }: ContainerRecord): void {
 }
 
 /** Nothing where its owner is no monitor: the command that just starts it again looks at the record by itself. */
-export function tellMonitor({ owner }: ContainerRecord): void {
+export function tellMonitor({ owner }: Pick<ContainerRecord, "owner">): void {
   try {
     if (owner && isCalled(owner, MONITOR_NAME)) process.kill(owner.pid, CONTAINER_CHANGED);
   } catch {

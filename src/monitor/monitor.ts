@@ -429,12 +429,15 @@ export class Monitor {
   /** Something about the container was changed by a command, or one wants to be called back. */
   async changed(): Promise<void> {
     this.#changes++;
+    // Whoever comes after this look waits for the next.
+    const waiting = this.#visitors.waitingForNetworks;
     try {
-      if (this.#process) await this.#visitors.callBack(this.#process);
+      if (this.#process) await this.#visitors.admit(this.#process);
       const record = await whenThereIsRoom(() => getContainer(this.#store.database, this.#request.id));
       if (!record?.process) this.#woken.resolve();
       else await this.#lookAtNetworks((network, pid) => network.refresh(pid));
     } finally {
+      for (const connection of waiting) connection.close();
       this.#changes--;
     }
   }

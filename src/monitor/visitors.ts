@@ -8,6 +8,14 @@ import type { ProcessIdentity } from "../store/process-identity.ts";
 import type { Audience } from "./audience.ts";
 import { type Attach, FrameSocket, FrameType, parseFrame, type Started } from "./protocol.ts";
 
+/** What they come for: to attach, or to hear that the monitor has looked at the container's networks. */
+export type Purpose = "attach" | "networks";
+
+/** Where one of them listens. */
+export function visitorSocket(folder: string, containerId: string, purpose: Purpose, name: string): string {
+  return join(folder, `${containerId}.${purpose}.${name}`);
+}
+
 export class Visitors {
   readonly #folder: string;
   readonly #id: string;
@@ -16,7 +24,7 @@ export class Visitors {
   #count = 0;
 
   /**
-   * @param folder of the sockets on which they wait, named after the container and themselves
+   * @param folder of the sockets on which they wait, see {@link visitorSocket}
    * @param receive takes frames that are no wish to attach
    */
   constructor(folder: string, id: string, audience: Audience, receive: (from: FrameSocket, type: FrameType, payload: Buffer) => void) {
@@ -31,14 +39,23 @@ export class Visitors {
     return this.#count;
   }
 
-  /** Connects to all that wait. */
-  async callBack(process: Pick<ProcessIdentity, "pid" | "startTime">): Promise<void> {
+  /** Connects to all that wait to attach. */
+  async admit(process: Pick<ProcessIdentity, "pid" | "startTime">): Promise<void> {
+    for (const connection of this.#connections("attach")) await this.#admit(connection, process);
+  }
+
+  /** Connects to all that wait for the monitor to look at the networks: that is done when the connection ends. */
+  get waitingForNetworks(): OwnedFd[] {
+    return [...this.#connections("networks")];
+  }
+
+  *#connections(purpose: Purpose): Generator<OwnedFd> {
     if (!existsSync(this.#folder)) return;
     for (const name of readdirSync(this.#folder)) {
-      if (!name.startsWith(`${this.#id}.`)) continue;
       const path = join(this.#folder, name);
+      if (!path.startsWith(visitorSocket(this.#folder, this.#id, purpose, ""))) continue;
       try {
-        await this.#admit(connectUnix(path), process);
+        yield connectUnix(path);
       } catch (error) {
         if (!hasCode(error, "ECONNREFUSED", "ENOENT")) throw error; // whoever it was is gone
       } finally {

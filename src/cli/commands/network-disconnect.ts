@@ -1,9 +1,12 @@
 import { disconnectNetwork } from "../../engine/connect-network.ts";
 import { defineCommand } from "../command.ts";
+import { warn } from "../warn.ts";
 
 export default defineCommand({
   usage: "[OPTIONS] NETWORK CONTAINER",
   flags: { force: { short: "f", type: "boolean", help: "Do so also where the container cannot be reached" } },
   args: { min: 2, max: 2 },
-  run: async ({ engine }, flags, [network = "", container = ""]) => disconnectNetwork(engine, network, container, flags.force),
+  async run({ engine }, flags, [network = "", container = ""]) {
+    for (const warning of disconnectNetwork(engine, network, container, flags.force)) warn(warning);
+  },
 });

@@ -2,6 +2,7 @@
 import { RouteSocket } from "../../ffi/netlink/route.ts";
 import { removeLink } from "../network/bridge.ts";
 import { LINK_MODES } from "../network/connect.ts";
+import { NetworkError } from "../network/errors.ts";
 import { Firewall } from "../network/firewall.ts";
 import { writeTransaction } from "../store/database.ts";
 import { DEFAULT_DATA, ROOTLESS_UID } from "../store/layout.ts";
@@ -39,7 +40,17 @@ export function createNetwork(engine: Engine, name: string, options: NetworkOpti
   if (process.env[ROOTLESS_UID] !== undefined) throw new EngineError("networks need root: nobody else may make bridges");
   if (!NAME.test(name)) throw new EngineError(`invalid network name ${JSON.stringify(name)}: only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`);
   if (name === DEFAULT_NETWORK || BUILT_IN.includes(name)) throw new EngineError(`operation is not permitted on predefined ${name} network`);
+  makeDefaultFirst(engine);
   return insert(engine, name, options);
+}
+
+/** The default network has the first addresses that are free, as scripts expect; where there are none, others go without it. */
+export function makeDefaultFirst(engine: Engine): void {
+  try {
+    ensureDefaultNetwork(engine);
+  } catch (error) {
+    if (!(error instanceof EngineError || error instanceof NetworkError)) throw error;
+  }
 }
 
 function insert(engine: Engine, name: string, options: NetworkOptions): NetworkRecord {
@@ -79,9 +90,11 @@ function insert(engine: Engine, name: string, options: NetworkOptions): NetworkR
     using routes = new RouteSocket();
     if (driver === "bridge" && routes.link(bridge)) throw new EngineError(`cannot make network ${name}: the host has an interface ${bridge} already`);
     insertNetwork(db, { id, name, config });
-    // Under the lock: the table is made from what the store has.
-    using firewall = new Firewall(db, engine.layout.data);
-    firewall.rebuild();
+    // Under the lock: the table is made from what the store has. Where this is the first one, by who connects to it.
+    if (networks.length > 0) {
+      using firewall = new Firewall(db, engine.layout.data);
+      firewall.rebuild();
+    }
     return findNetworks(db, id)[0] as NetworkRecord;
   });
 }

@@ -1,6 +1,6 @@
 /** Bridges, published ports and walls, names. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { type TestEngine, until } from "./engine.ts";
+import { TestEngine, until } from "./engine.ts";
 import { ConnectedHost, fetchPage, HOST, INTERNET, inside, rules, sh } from "./internet.ts";
 
 let host: ConnectedHost;
@@ -147,6 +147,15 @@ describe("the default network", () => {
 });
 
 describe("networks", () => {
+  test("the default one is there from the beginning, and has the first addresses", async () => {
+    await using fresh = TestEngine.empty();
+    expect(await fresh.ok("network", "ls", "--format", "{{.Name}}")).toBe("bridge\nhost\nnone");
+    await fresh.ok("network", "create", "own");
+    const subnets = await fresh.ok("network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", "bridge", "own");
+    const [first = 0, second = 0] = subnets.split("\n").map((subnet) => Number(subnet.split(".")[1]));
+    expect(first).toBeLessThan(second);
+  });
+
   test("made, listed, inspected, removed", async () => {
     const id = await engine.ok(
       "network",

@@ -27,8 +27,9 @@ function checkVolumeName(name: string): string {
 /** `[SOURCE:]TARGET[:OPTIONS]`. */
 export function parseVolume(text: string): ContainerMount {
   const parts = text.split(":");
+  const given = text;
   if (parts.length > 3 || parts.some((part) => part === "")) throw new ValueError("expected [SOURCE:]TARGET[:OPTIONS]");
-  if (parts.length === 1) return { type: "volume", name: "", anonymous: true, target: checkTarget(text), readOnly: false, noCopy: false };
+  if (parts.length === 1) return { type: "volume", name: "", anonymous: true, target: checkTarget(text), readOnly: false, noCopy: false, given };
   const [source = "", path = "", options = ""] = parts;
   const target = checkTarget(path);
   const isPath = source.startsWith("/") || source.startsWith(".") || source.startsWith("~");
@@ -43,8 +44,9 @@ export function parseVolume(text: string): ContainerMount {
       throw new ValueError(`unknown volume option "${option}": expected ${isPath ? `ro, rw, ${PROPAGATIONS.join(", ")}` : "ro, rw, nocopy"}`);
     }
   }
-  if (!isPath) return { type: "volume", name: checkVolumeName(source), anonymous: false, target, readOnly, noCopy };
-  return { type: "bind", source: resolve(source), target, readOnly, propagation, recursive: true, createSource: true };
+  if (!isPath) return { type: "volume", name: checkVolumeName(source), anonymous: false, target, readOnly, noCopy, given };
+  const absolute = [resolve(source), ...parts.slice(1)].join(":");
+  return { type: "bind", source: resolve(source), target, readOnly, propagation, recursive: true, createSource: true, given: absolute };
 }
 
 const MOUNT_KEYS: Record<string, string> = {
@@ -59,7 +61,12 @@ const MOUNT_KEYS: Record<string, string> = {
   "bind-propagation": "bind-propagation",
   "bind-nonrecursive": "bind-nonrecursive",
   "bind-recursive": "bind-recursive",
+  consistency: "consistency",
   "volume-nocopy": "volume-nocopy",
+  "volume-driver": "volume-driver",
+  "volume-label": "volume-label",
+  "volume-opt": "volume-opt",
+  "volume-subpath": "volume-subpath",
   "tmpfs-size": "tmpfs-size",
   "tmpfs-mode": "tmpfs-mode",
 };
@@ -73,7 +80,15 @@ const isOn = (value: string | undefined, key: string): boolean => {
 
 /** `type=bind,source=/a,target=/b,readonly` and so on. */
 export function parseMount(text: string): ContainerMount {
+  return { ...readMount(text), isMount: true };
+}
+
+const BELOW = ["enabled", "disabled", "writable", "readonly"];
+
+function readMount(text: string): ContainerMount {
   const fields = new Map<string, string>();
+  const labels: Record<string, string> = {};
+  const driverOptions: Record<string, string> = {};
   for (const field of splitCsv(text)) {
     const [key = "", ...rest] = field.split("=");
     const name = MOUNT_KEYS[key.toLowerCase()];
@@ -81,6 +96,8 @@ export function parseMount(text: string): ContainerMount {
     if (rest.length === 0 && !["readonly", "bind-nonrecursive", "volume-nocopy"].includes(name))
       throw new ValueError(`invalid field '${field}' must be a key=value pair`);
     fields.set(name, rest.join("="));
+    const pairs = { "volume-label": labels, "volume-opt": driverOptions }[name];
+    if (pairs) pairs[rest[0] ?? ""] = rest.slice(1).join("=");
   }
   const type = fields.get("type") ?? "volume";
   const path = fields.get("target");
@@ -100,11 +117,31 @@ export function parseMount(text: string): ContainerMount {
       const propagation = fields.get("bind-propagation") ?? "";
       if (propagation && !PROPAGATIONS.includes(propagation))
         throw new ValueError(`invalid bind-propagation ${propagation}: expected ${PROPAGATIONS.join(", ")}`);
-      const recursive = !isOn(fields.get("bind-nonrecursive"), "bind-nonrecursive") && fields.get("bind-recursive") !== "disabled";
-      return { type: "bind", source: resolve(source), target, readOnly, propagation, recursive, createSource: false };
+      const below = fields.get("bind-recursive") ?? "enabled";
+      if (!BELOW.includes(below)) throw new ValueError(`invalid value for bind-recursive: ${below}, expected ${BELOW.join(", ")}`);
+      if (below === "readonly" && (!readOnly || propagation !== "rprivate"))
+        throw new ValueError("option 'bind-recursive=readonly' requires 'readonly' and 'bind-propagation=rprivate'");
+      const recursive = !isOn(fields.get("bind-nonrecursive"), "bind-nonrecursive") && below !== "disabled";
+      const readOnlyBelow = below === "readonly";
+      return {
+        type: "bind",
+        source: resolve(source),
+        target,
+        readOnly,
+        propagation,
+        recursive,
+        createSource: false,
+        ...(readOnlyBelow && { readOnlyBelow }),
+      };
     }
-    case "volume":
+    case "volume": {
       only("volume-");
+      const driver = fields.get("volume-driver");
+      if (driver !== undefined && driver !== "" && driver !== "local") throw new ValueError(`could not find plugin ${driver}: expected local`);
+      if (source === "" && readOnly) throw new ValueError("must not set ReadOnly mode when using anonymous volumes");
+      const subpath = fields.get("volume-subpath");
+      if (subpath !== undefined && (subpath.startsWith("/") || subpath.split("/").includes("..")))
+        throw new ValueError(`invalid value for volume-subpath: ${subpath}, expected a path in the volume`);
       return {
         type: "volume",
         name: source === "" ? "" : checkVolumeName(source),
@@ -112,7 +149,11 @@ export function parseMount(text: string): ContainerMount {
         target,
         readOnly,
         noCopy: isOn(fields.get("volume-nocopy"), "volume-nocopy"),
+        ...(subpath && { subpath }),
+        ...(Object.keys(labels).length > 0 && { labels }),
+        ...(Object.keys(driverOptions).length > 0 && { options: driverOptions }),
       };
+    }
     case "tmpfs": {
       only("tmpfs-");
       if (source !== "") throw new ValueError("a tmpfs mount has no source");

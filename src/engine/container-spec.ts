@@ -226,14 +226,21 @@ function toMount(engine: Engine, mount: ContainerMount): Mount {
           destination,
           type: own.type,
           source: own.device ?? own.type,
-          options: [...(own.o?.split(",") ?? []), ...(mount.readOnly ? ["ro"] : [])],
+          // As open as it is where it is mounted for all who share it.
+          options: [...(own.type === "tmpfs" ? ["mode=1777"] : []), ...(own.o?.split(",") ?? []), ...(mount.readOnly ? ["ro"] : [])],
         };
       if (own.device) return { destination, type: "bind", source: own.device, options: ["rbind", "rprivate", ...(mount.readOnly ? ["ro"] : [])] };
-      const options = ["rbind", "rprivate", ...(mount.readOnly ? ["ro"] : []), ...(mount.noCopy ? [] : ["copyup"])];
-      return { destination, type: "bind", source: engine.layout.volume(mount.name), options };
+      const { subpath } = mount;
+      const options = ["rbind", "rprivate", ...(mount.readOnly ? ["ro"] : []), ...(mount.noCopy || subpath ? [] : ["copyup"])];
+      return { destination, type: "bind", source: engine.layout.volume(mount.name), ...(subpath && { subpath }), options };
     }
     case "bind": {
-      const options = [mount.recursive ? "rbind" : "bind", mount.propagation || "rprivate", ...(mount.readOnly ? ["ro"] : [])];
+      const options = [
+        mount.recursive ? "rbind" : "bind",
+        mount.propagation || "rprivate",
+        ...(mount.readOnly ? ["ro"] : []),
+        ...(mount.readOnlyBelow ? ["rro"] : []),
+      ];
       return { destination, type: "bind", source: mount.source, options };
     }
   }

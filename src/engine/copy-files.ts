@@ -20,7 +20,7 @@ import { EngineError } from "./errors.ts";
 import { resolveContainer } from "./resolve-container.ts";
 
 export interface CopyOptions {
-  /** Whether owners stay as they are, instead of becoming the container's root, or the caller. */
+  /** Whether owners stay as they are on the way out, instead of becoming the caller. On the way in they always do, as docker has it. */
   archive: boolean;
   /** Whether a link as source stands for what it leads to. */
   followLink: boolean;
@@ -154,7 +154,7 @@ export function copyIn(engine: Engine, container: string, source: string, path: 
   const from = resolve(source) + (/\/\.?$/.exec(source)?.[0] ?? "");
   using root = fd.openat(fd.AT_FDCWD, "/", fd.O_PATH | fd.O_DIRECTORY);
   using files = openFiles(engine, container, "extract-to-dir");
-  const owner = (entry: TarEntry) => ({ ...entry, ...hostOwner(options.archive ? entry : { uid: 0, gid: 0 }, files.owners) });
+  const owner = (entry: TarEntry) => ({ ...entry, ...hostOwner(entry, files.owners) });
   copy({ root, name: "the host", owners: undefined }, from, { ...files, name: `container ${container}` }, path, options, owner);
 }
 
@@ -205,15 +205,27 @@ function openSource(place: Place, path: string, { followLink }: CopyOptions): So
 
 const MAX_LINKS = 40;
 
-// The path a link leads to, in its own root.
+// The path a link leads to, in its own root; there may be nothing.
 function realName(place: Place, path: string): string {
   let real = resolve("/", path);
   for (let i = 0; i < MAX_LINKS; i++) {
-    using folder = openInRoot(place.root.fd, dirname(real), fd.O_PATH | fd.O_DIRECTORY);
-    if (fd.fileTypeAt(folder.fd, basename(real)) !== fd.S_IFLNK) return real;
-    real = resolve(dirname(real), fd.readlinkat(folder.fd, basename(real)));
+    const above = openTarget(place, dirname(real));
+    if (!above) throw new EngineError(missing(place, dirname(real)));
+    using folder = above.file;
+    const link = readLink(folder.fd, basename(real));
+    if (link === undefined) return real;
+    real = resolve(dirname(real), link);
   }
   throw new EngineError(`too many links at ${path} of ${place.name}`);
+}
+
+function readLink(folder: number, name: string): string | undefined {
+  try {
+    return fd.readlinkat(folder, name);
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "EINVAL")) return undefined; // nothing, or no link
+    throw error;
+  }
 }
 
 function openTarget(place: Place, path: string): { file: fd.OwnedFd; isFolder: boolean } | undefined {
@@ -238,9 +250,11 @@ function copy(from: Place, path: string, to: Place, target: string, options: Cop
   if (!there && !source.isFolder && target.endsWith("/")) throw new EngineError(`the destination directory must exist: ${missing(to, target)}`);
   // Into a folder that is there goes the source under its name, or its contents; else the target's own name is new.
   const isInside = there?.isFolder === true;
-  const parent = isInside ? target : dirname(resolve("/", target));
+  // What a link leads to is written, not the link.
+  const real = isInside ? target : realName(to, target);
+  const parent = isInside ? target : dirname(real);
   const own = basename(resolve("/", path));
-  const name = isInside ? (source.isContents || own === "" ? "." : own) : basename(target);
+  const name = isInside ? (source.isContents || own === "" ? "." : own) : basename(real);
   const into = isInside ? there : openTarget(to, parent);
   if (!into) throw new EngineError(missing(to, parent));
   using into_ = isInside ? undefined : into.file;

@@ -84,6 +84,7 @@ export type HealthOptions = Partial<Omit<Healthcheck, "test">> & {
 // An ordinary user's alone.
 const loadDelegated = () => require("../runtime/cgroup/delegated.ts") as typeof import("../runtime/cgroup/delegated.ts");
 // Few containers are in one.
+const loadVolumes = () => require("./volumes.ts") as typeof import("./volumes.ts");
 const loadPods = () => require("./pods.ts") as typeof import("./pods.ts");
 
 export const CONTAINER_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
@@ -178,7 +179,8 @@ function insert(
     for (const { network, config } of networks) insertEndpoint(db, record.id, network.id, config);
     for (const mount of record.config.mounts) {
       if (mount.type !== "volume") continue;
-      ensureVolume(db, mount.name, mount.anonymous);
+      const { name, anonymous, labels = {}, options = {} } = mount;
+      ensureVolume(db, { name, anonymous, labels, options });
       useVolume(db, record.id, mount.name);
     }
     return undefined;
@@ -236,6 +238,7 @@ function completeConfig(engine: Engine, options: ContainerOptions, image: NonNul
   if (options.uts === "host" && options.hostname !== undefined) throw new EngineError("conflicting options: hostname and the UTS mode");
   const sharesHostName = options.uts === "host" || network === "host";
   const sharedName = sharesHostName ? hostname() : shared === undefined ? undefined : getContainer(engine.db, shared)?.config.hostname;
+  const binds = options.mounts.flatMap((mount) => (mount.type === "tmpfs" || isUnnamed(mount) ? [] : (mount.given ?? [])));
   return {
     ...rest,
     ...(rootfs !== undefined && { rootfs: resolve(rootfs) }),
@@ -257,6 +260,9 @@ function completeConfig(engine: Engine, options: ContainerOptions, image: NonNul
     ...(logging && { log: logging }),
     ...withHealth(health, image.Healthcheck),
     mounts: completeMounts(engine, options.mounts, volumesFrom, Object.keys(image.Volumes ?? {})),
+    ...withVolumes(options.mounts, Object.keys(image.Volumes ?? {})),
+    ...(binds.length > 0 && { binds }),
+    ...(volumesFrom.length > 0 && { volumesFrom }),
   };
 }
 
@@ -323,6 +329,14 @@ function mergeEnvironment(image: string[], own: string[]): string[] {
   return [...merged.values()];
 }
 
+const isUnnamed = (mount: ContainerMount) => mount.type === "volume" && mount.anonymous;
+
+function withVolumes(own: ContainerMount[], imageVolumes: string[]): Pick<ContainerConfig, "volumes"> {
+  const unnamed = own.filter((mount) => isUnnamed(mount) && !mount.isMount).map(({ target }) => target);
+  const volumes = [...new Set([...imageVolumes, ...unnamed])];
+  return volumes.length > 0 ? { volumes } : {};
+}
+
 const clean = (path: string) => resolve("/", path);
 
 function completeMounts(engine: Engine, own: ContainerMount[], volumesFrom: string[], imageVolumes: string[]): ContainerMount[] {
@@ -331,13 +345,16 @@ function completeMounts(engine: Engine, own: ContainerMount[], volumesFrom: stri
     const [, name = "", mode] = /^(.*?)(?::(ro|rw|z|Z))?$/.exec(source) ?? [];
     for (const mount of resolveContainer(engine, name).config.mounts) {
       if (mount.type === "tmpfs") continue;
-      mounts.set(clean(mount.target), { ...mount, readOnly: mount.readOnly || mode === "ro" });
+      const { given: _given, isMount: _isMount, ...there } = mount;
+      mounts.set(clean(mount.target), { ...there, readOnly: mount.readOnly || mode === "ro" });
     }
   }
   const targets = new Set<string>();
   for (const mount of own) {
     const target = clean(mount.target);
-    if (targets.has(target)) throw new EngineError(`Duplicate mount point: ${mount.target}`);
+    // What is kept by its target alone may be said twice.
+    if (targets.has(target) && (mount.isMount || !(mount.type === "tmpfs" || isUnnamed(mount))))
+      throw new EngineError(`Duplicate mount point: ${mount.target}`);
     targets.add(target);
     mounts.set(target, mount);
   }
@@ -346,6 +363,7 @@ function completeMounts(engine: Engine, own: ContainerMount[], volumesFrom: stri
   }
   for (const mount of mounts.values()) {
     if (mount.type === "volume" && mount.name === "") mount.name = randomId();
+    if (mount.type === "volume" && mount.options) loadVolumes().checkVolumeOptions(mount.name, mount.options);
     if (mount.type === "bind") prepareSource(mount);
   }
   // A mount inside another one comes after it.

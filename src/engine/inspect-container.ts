@@ -1,7 +1,6 @@
 /** `inspect` of a container, in the shape of docker's API. */
 import {
   type ContainerConfig,
-  type ContainerMount,
   type DeviceCgroupRule,
   type DeviceValue,
   type Healthcheck,
@@ -17,6 +16,7 @@ import { DEFAULT_NETWORK, endpointsOf, type PortRequest, portsOf } from "../stor
 import { containerState } from "./container-state.ts";
 import type { Engine } from "./engine.ts";
 import { goMap } from "./go-map.ts";
+import { inspectMount, inspectWantedMount } from "./inspect-mounts.ts";
 import { inspectEndpoint } from "./inspect-network.ts";
 import { MASKED_PATHS, READONLY_PATHS } from "./masked-paths.ts";
 import { containerRoot, type StorageDriver } from "./storage-driver.ts";
@@ -55,7 +55,7 @@ export function inspectContainer(engine: Engine, record: ContainerRecord): Recor
     ExecIDs: null,
     HostConfig: inspectHostConfig(record),
     GraphDriver: graph,
-    Mounts: config.mounts.filter((mount) => mount.type !== "tmpfs" || mount.given === undefined).map((mount) => inspectMount(engine, mount)),
+    Mounts: config.mounts.filter((mount) => mount.type !== "tmpfs" || mount.isMount).map((mount) => inspectMount(engine, mount)),
     Config: {
       Hostname: config.hostname,
       Domainname: config.domainname,
@@ -69,7 +69,7 @@ export function inspectContainer(engine: Engine, record: ContainerRecord): Recor
       Env: config.env.length > 0 ? config.env : null,
       Cmd: config.cmd.length > 0 ? config.cmd : null,
       Image: config.image,
-      Volumes: volumesOf(config.mounts),
+      Volumes: config.volumes ? goMap(Object.fromEntries(config.volumes.map((target) => [target, {}]))) : null,
       WorkingDir: config.workingDir === "/" ? "" : config.workingDir,
       Entrypoint: config.entrypoint.length > 0 ? config.entrypoint : null,
       OnBuild: null,
@@ -134,11 +134,11 @@ const inspectCheck = ({ test, interval, timeout, startPeriod, startInterval, ret
 
 function inspectHostConfig(record: ContainerRecord): Record<string, unknown> {
   const { config } = record;
-  const tmpfs = config.mounts.flatMap((mount) => (mount.type === "tmpfs" && mount.given !== undefined ? [[mount.target, mount.given]] : []));
-  const binds = config.mounts.flatMap(bindText);
+  const tmpfs = config.mounts.flatMap(({ type, target, given }) => (type === "tmpfs" && given !== undefined ? [[target, given]] : []));
+  const mounts = config.mounts.filter(({ isMount }) => isMount).map(inspectWantedMount);
   const isMasked = !config.privileged && !config.security?.systemPathsUnconfined;
   return {
-    Binds: binds.length > 0 ? binds : null,
+    Binds: config.binds ?? null,
     ContainerIDFile: "",
     LogConfig: { Type: config.log?.driver ?? "json-file", Config: goMap(config.log?.options ?? {}) },
     NetworkMode: config.network,
@@ -146,7 +146,7 @@ function inspectHostConfig(record: ContainerRecord): Record<string, unknown> {
     RestartPolicy: { Name: config.restart?.name ?? "no", MaximumRetryCount: config.restart?.maximum ?? 0 },
     AutoRemove: record.autoRemove,
     VolumeDriver: "",
-    VolumesFrom: null,
+    VolumesFrom: config.volumesFrom ?? null,
     ...(Object.keys(config.annotations).length > 0 && { Annotations: goMap(config.annotations) }),
     CapAdd: config.capAdd.length > 0 ? config.capAdd : null,
     CapDrop: config.capDrop.length > 0 ? config.capDrop : null,
@@ -171,6 +171,7 @@ function inspectHostConfig(record: ContainerRecord): Record<string, unknown> {
     ReadonlyRootfs: config.readOnly,
     SecurityOpt: securityOptions(config.security),
     ...(tmpfs.length > 0 && { Tmpfs: goMap(Object.fromEntries(tmpfs)) }),
+    ...(mounts.length > 0 && { Mounts: mounts }),
     UTSMode: config.uts,
     UsernsMode: config.userns ?? "",
     ...(config.idMappings && { IDMappings: { UidMap: config.idMappings.uids.map(mapText), GidMap: config.idMappings.gids.map(mapText) } }),
@@ -251,47 +252,6 @@ function graphDriver(engine: Engine, record: ContainerRecord): { Name: StorageDr
       WorkDir: `${folder}/work`,
     },
   };
-}
-
-function bindText(mount: ContainerMount): string[] {
-  if (mount.type === "bind") return [`${mount.source}:${mount.target}${mount.readOnly ? ":ro" : ""}`];
-  if (mount.type === "volume" && !mount.anonymous) return [`${mount.name}:${mount.target}${mount.readOnly ? ":ro" : ""}`];
-  return [];
-}
-
-function inspectMount(engine: Engine, mount: ContainerMount): Record<string, unknown> {
-  const common = { Destination: mount.target, Mode: "" };
-  const readOnly = "readOnly" in mount && mount.readOnly;
-  switch (mount.type) {
-    case "bind":
-      return {
-        Type: "bind",
-        Source: mount.source,
-        ...common,
-        Mode: readOnly ? "ro" : "",
-        RW: !mount.readOnly,
-        Propagation: mount.propagation || "rprivate",
-      };
-    case "volume":
-      return {
-        Type: "volume",
-        Name: mount.name,
-        Source: engine.layout.volume(mount.name),
-        ...common,
-        // Docker's word for volumes by name: shared with others, as SELinux would know it.
-        Mode: readOnly ? "ro" : mount.anonymous ? "" : "z",
-        Driver: "local",
-        RW: !mount.readOnly,
-        Propagation: "",
-      };
-    case "tmpfs":
-      return { Type: "tmpfs", Source: "", ...common, RW: !mount.options.includes("ro"), Propagation: "" };
-  }
-}
-
-function volumesOf(mounts: ContainerMount[]): Record<string, object> | null {
-  const own = mounts.filter((mount) => mount.type === "volume" && mount.anonymous);
-  return own.length > 0 ? goMap(Object.fromEntries(own.map((mount) => [mount.target, {}]))) : null;
 }
 
 const portKey = (port: number, protocol: string) => `${port}/${protocol}`;

@@ -27,9 +27,7 @@ export function createVolume(engine: Engine, wanted: string | undefined, { label
     throw new EngineError(
       `create ${name}: "${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed`,
     );
-  const unknown = Object.keys(options).find((key) => !OPTIONS.includes(key));
-  if (unknown !== undefined) throw new EngineError(`create ${name}: invalid option: ${JSON.stringify(unknown)}, expected ${OPTIONS.join(", ")}`);
-  if (options.type === undefined && Object.keys(options).length > 0) throw new EngineError(`create ${name}: missing required option: "type"`);
+  checkVolumeOptions(name, options);
   writeTransaction(engine.db, () => {
     const found = getVolume(engine.db, name);
     if (found && JSON.stringify(found.options) !== JSON.stringify(options) && Object.keys(options).length > 0)
@@ -38,6 +36,13 @@ export function createVolume(engine: Engine, wanted: string | undefined, { label
   });
   mkdirSync(engine.layout.volume(name), { recursive: true, mode: 0o755 });
   return name;
+}
+
+/** Throws {@link EngineError} where the driver `local` cannot have such options. */
+export function checkVolumeOptions(name: string, options: VolumeOptions["options"]): void {
+  const unknown = Object.keys(options).find((key) => !OPTIONS.includes(key));
+  if (unknown !== undefined) throw new EngineError(`create ${name}: invalid option: ${JSON.stringify(unknown)}, expected ${OPTIONS.join(", ")}`);
+  if (options.type === undefined && Object.keys(options).length > 0) throw new EngineError(`create ${name}: missing required option: "type"`);
 }
 
 /** Throws {@link NotFound} with docker's words. */

@@ -100,6 +100,8 @@ export interface Mount {
   destination: string;
   type?: string;
   source?: string;
+  /** Not OCI's: the folder below a bind's source that is meant. Links in it lead nowhere else. */
+  subpath?: string;
   options?: string[];
   /** Of an idmapped mount (mount_setattr(2)). */
   uidMappings?: IdMapping[];

@@ -2,11 +2,38 @@
 import type { PortRequest } from "./networks.ts";
 
 /** One mount of `-v`, `--mount`, `--tmpfs` or of the image's volumes. */
-export type ContainerMount =
-  | { type: "bind"; source: string; target: string; readOnly: boolean; propagation: string; recursive: boolean; createSource: boolean }
-  | { type: "volume"; name: string; anonymous: boolean; target: string; readOnly: boolean; noCopy: boolean }
-  /** `given`: the options of `--tmpfs`, as `inspect` tells them; without, it comes from `--mount`. */
-  | { type: "tmpfs"; target: string; options: string[]; given?: string };
+export type ContainerMount = (
+  | {
+      type: "bind";
+      source: string;
+      target: string;
+      readOnly: boolean;
+      propagation: string;
+      recursive: boolean;
+      createSource: boolean;
+      /** Whether mounts below it are read-only, too. */
+      readOnlyBelow?: boolean;
+    }
+  | {
+      type: "volume";
+      name: string;
+      anonymous: boolean;
+      target: string;
+      readOnly: boolean;
+      noCopy: boolean;
+      /** The folder in it that is meant. */
+      subpath?: string;
+      /** Of a volume that is not there yet. */
+      labels?: Record<string, string>;
+      options?: Record<string, string>;
+    }
+  | { type: "tmpfs"; target: string; options: string[] }
+) & {
+  /** What `-v` said, or the options of `--tmpfs`. */
+  given?: string;
+  /** Whether it comes from `--mount`. */
+  isMount?: boolean;
+};
 
 /** Label of containers of a build, with the process that makes it: what is left when that was killed is found by it. */
 export const BUILD_LABEL = "berth.build";
@@ -206,6 +233,12 @@ export interface ContainerConfig {
   /** Which of the host's ids stand for the container's, where they are not the same. */
   idMappings?: { uids: IdRange[]; gids: IdRange[] };
   mounts: ContainerMount[];
+  /** What `-v` said, for `inspect`. */
+  binds?: string[];
+  /** Where the image or `-v` want volumes without names, also where something else is mounted. */
+  volumes?: string[];
+  /** Of whose mounts it got some, as it was given. */
+  volumesFrom?: string[];
   /** Whether it runs no command, but holds a pod's namespaces. */
   isInfra?: boolean;
 }

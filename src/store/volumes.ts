@@ -50,8 +50,9 @@ export function containersOfVolume(db: Database, name: string): string[] {
 }
 
 /** Makes the record unless there is one. */
-export function ensureVolume(db: Database, name: string, anonymous: boolean): void {
-  const made = change(db, "INSERT OR IGNORE INTO volumes (name, anonymous, created_at) VALUES (?, ?, ?)", name, Number(anonymous), Date.now());
+export function ensureVolume(db: Database, { name, anonymous, labels, options }: Omit<VolumeRecord, "createdAt">): void {
+  const sql = "INSERT OR IGNORE INTO volumes (name, anonymous, created_at, labels, options) VALUES (?, ?, ?, ?, ?)";
+  const made = change(db, sql, name, Number(anonymous), Date.now(), JSON.stringify(labels), JSON.stringify(options));
   if (made > 0) addEvent(db, "volume", "create", name, { driver: "local" });
 }
 

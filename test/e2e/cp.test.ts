@@ -1,6 +1,18 @@
 /** `cp`: docker's rules, both ways, running or not, and never out of the container. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setXattr } from "../../ffi/xattr.ts";
@@ -87,6 +99,21 @@ describe.each(["up", "down"])("a container that is %s", (c) => {
     expect(statSync(join(out, "named")).uid).toBe(process.getuid?.() ?? 0);
   });
 
+  test("to a link: what it leads to is written, also where nothing is yet, and never outside", async () => {
+    const out = mkdtempSync(join(host, "links-"));
+    for (const [link, name] of Object.entries({ linked: "file", dangling: "made", climbing: "../../../../../../climbed" })) {
+      symlinkSync(name, join(out, link));
+    }
+    writeFileSync(join(out, "file"), "old");
+    await cp(`${out}/.`, `${c}:/links`);
+    for (const link of ["linked", "dangling", "climbing"]) await cp(at("file"), `${c}:/links/${link}`);
+    for (const path of ["/links/file", "/links/made", "/climbed"]) expect(await content(c, path)).toBe(readFileSync(at("file"), "utf8"));
+    await cp(`${c}:/etc/passwd`, join(out, "linked"));
+    await cp(`${c}:/etc/passwd`, join(out, "dangling"));
+    expect(readlinkSync(join(out, "linked"))).toBe("file");
+    for (const name of ["file", "made"]) expect(readFileSync(join(out, name), "utf8")).toContain("root:x:0:0");
+  });
+
   test("a tar in and out", async () => {
     const script = `tar -C ${host} -c site | "${BERTH}" cp - ${c}:/root && "${BERTH}" cp ${c}:/root/site - | tar -t | sort`;
     const { stdout, stderr } = Bun.spawnSync(["sh", "-c", script], { env: engine.env });
@@ -111,10 +138,11 @@ describe.each(["up", "down"])("a container that is %s", (c) => {
     expect(await engine.fails(1, "cp", "nobody:/x", host)).toContain("No such container: nobody");
   });
 
-  test("owners with -a", async () => {
-    const { exitCode } = Bun.spawnSync(["sh", "-c", `chown 1000:50 ${at("file")}`]);
-    expect(exitCode).toBe(0);
-    await cp("-a", at("file"), `${c}:/home/owned`);
+  test("owners: those of the host on the way in; on the way out with -a", async () => {
+    const theirs = at(`theirs-${c}`);
+    writeFileSync(theirs, "theirs");
+    chownSync(theirs, 1000, 50);
+    await cp(theirs, `${c}:/home/owned`);
     await cp("-a", `${c}:/home/owned`, at(`owned-${c}`));
     expect(statSync(at(`owned-${c}`))).toMatchObject({ uid: 1000, gid: 50 });
     await cp(`${c}:/home/owned`, at(`mine-${c}`));

@@ -86,6 +86,71 @@ describe("volumes", () => {
     ).toBe("2048");
   });
 
+  test("a tmpfs is as open as the folder below it, at each start; where there is none, for all", async () => {
+    const show = ["sh", "-c", "for path in /home /new /asked; do stat -c '%n %a' $path; done"];
+    await engine.ok("create", "--name", "open", "--tmpfs", "/home", "--tmpfs", "/new", "--tmpfs", "/asked:mode=700", "bb", ...show);
+    for (const _life of ["first", "second"]) expect(await engine.ok("start", "-a", "open")).toBe("/home 755\n/new 1777\n/asked 700");
+    await engine.ok("rm", "open");
+  });
+
+  test("--mount: a volume's labels and options where it makes it, and a folder of it", async () => {
+    const made = "src=made,volume-label=a=b,volume-opt=type=tmpfs,volume-opt=device=tmpfs,volume-opt=o=size=64k";
+    expect(await engine.ok("run", "--rm", "--mount", `${made},dst=/m`, "bb", "sh", "-c", "df -k /m | tail -1 | awk '{print $2}'")).toBe("64");
+    expect(JSON.parse(await engine.ok("volume", "inspect", "made"))).toMatchObject([
+      { Labels: { a: "b" }, Options: { type: "tmpfs", device: "tmpfs", o: "size=64k" } },
+    ]);
+    await engine.ok(
+      "run",
+      "--rm",
+      "-v",
+      "parts:/p",
+      "bb",
+      "sh",
+      "-c",
+      "mkdir -p /p/one/deep; echo in > /p/one/deep/f; ln -s /etc /p/out; echo p > /p/file",
+    );
+    const below = async (subpath: string, ...command: string[]) =>
+      engine.run("run", "--rm", "--mount", `src=parts,dst=/m,volume-subpath=${subpath}`, "bb", ...command);
+    expect((await below("one/deep", "cat", "/m/f")).stdout).toBe("in\n");
+    expect((await below("one", "sh", "-c", "ls /m; touch /m/new")).stdout).toBe("deep\n");
+    expect((await below("file", "cat", "/m")).stdout).toBe("p\n");
+    // A link in it does not lead out of it.
+    for (const path of ["missing", "out"]) expect((await below(path, "ls", "/m")).stderr).toContain(`cannot mount`);
+    await engine.ok("volume", "rm", "made", "parts");
+  });
+
+  test("inspect tells what was given", async () => {
+    await engine.ok(
+      "create",
+      "--name",
+      "told",
+      "-v",
+      "zz:/a:ro,nocopy",
+      "-v",
+      `${folder}:/b/c`,
+      "--mount",
+      "src=yy,dst=/d,ro,volume-nocopy",
+      "-v",
+      "/e",
+      "bb",
+      "true",
+    );
+    const told = JSON.parse(await engine.ok("inspect", "told"))[0];
+    expect(told.HostConfig).toMatchObject({
+      Binds: ["zz:/a:ro,nocopy", `${folder}:/b/c`],
+      Mounts: [{ Type: "volume", Source: "yy", Target: "/d", ReadOnly: true, VolumeOptions: { NoCopy: true } }],
+    });
+    expect(told.Config.Volumes).toEqual({ "/e": {} });
+    expect(told.Mounts.map(({ Destination, Mode, RW }: Record<string, string>) => [Destination, Mode, RW]).sort()).toEqual([
+      ["/a", "ro,nocopy", false],
+      ["/b/c", "", true],
+      ["/d", "z", false],
+      ["/e", "", true],
+    ]);
+    await engine.ok("rm", "-v", "told");
+    await engine.ok("volume", "rm", "yy", "zz");
+  });
+
   test("the three files of a container are never part of its layer", async () => {
     await engine.ok("run", "--name", "layer", "bb", "sh", "-c", "echo x >> /etc/hosts; echo y > /written");
     const upper = await engine.inspect("layer", "{{.GraphDriver.Data.UpperDir}}");

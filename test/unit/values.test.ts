@@ -59,13 +59,28 @@ describe("--mount", () => {
       type: "tmpfs",
       target: "/t",
       options: ["nosuid", "nodev", "noexec", "size=1048576", "mode=1770"],
+      isMount: true,
     });
+    expect(
+      parseMount("src=vol,dst=/b,volume-subpath=a/b,volume-label=x=1=2,volume-opt=type=nfs,volume-opt=device=:/a,consistency=cached"),
+    ).toMatchObject({
+      subpath: "a/b",
+      labels: { x: "1=2" },
+      options: { type: "nfs", device: ":/a" },
+    });
+    const below = "type=bind,src=/a,dst=/b,ro,bind-propagation=rprivate,bind-recursive";
+    expect(parseMount(`${below}=readonly`)).toMatchObject({ readOnlyBelow: true });
+    expect(parseMount(`${below}=disabled`)).toMatchObject({ recursive: false });
   });
   test("refuses with docker's words", () => {
     expect(() => parseMount("typ=bind")).toThrow("unexpected key 'typ' in 'typ=bind'");
     expect(() => parseMount("type=bind,src=/a")).toThrow("target is required");
     expect(() => parseMount("type=tmpfs,dst=/t,volume-nocopy")).toThrow("cannot mix 'volume-nocopy' with mount type 'tmpfs'");
     expect(() => parseMount("type=cluster,dst=/t")).toThrow("unsupported mount type 'cluster'");
+    expect(() => parseMount("dst=/t,ro")).toThrow("must not set ReadOnly mode when using anonymous volumes");
+    expect(() => parseMount("src=vol,dst=/t,volume-subpath=../x")).toThrow("invalid value for volume-subpath: ../x");
+    expect(() => parseMount("src=vol,dst=/t,volume-driver=nfs")).toThrow("could not find plugin nfs");
+    expect(() => parseMount("type=bind,src=/a,dst=/b,bind-recursive=readonly")).toThrow("requires 'readonly'");
   });
 });
 

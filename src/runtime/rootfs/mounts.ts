@@ -1,7 +1,7 @@
 /** The mounts of config.json, made inside the container's root before it becomes `/`. */
 
 import * as fd from "../../../ffi/fd.ts";
-import { lstatSync, readdirSync, statSync } from "../../../ffi/files.ts";
+import { chmodSync, lstatSync, readdirSync, statSync } from "../../../ffi/files.ts";
 import { findAllInRoot, findInRoot, makeInRoot, openInRoot } from "../../../ffi/in-root.ts";
 import { reasonOf } from "../../../ffi/libc.ts";
 import * as m from "../../../ffi/mount.ts";
@@ -42,16 +42,23 @@ export function mountInRoot(root: number, mount: Mount, mapping?: fd.OwnedFd, tr
 function mountFileSystem(root: number, mount: Mount, options: MountOptions): void {
   const type = mount.type ?? "none";
   const own = type === "proc" || type === "sysfs" ? openOwn(root, mount.destination) : undefined;
-  using target = own ?? makeInRoot(root, mount.destination, { last: "directory", mode: 0o755 });
+  // A tmpfs over a folder is as open as that, unless it is told otherwise; runc has it so.
+  const isAsBelow = type === "tmpfs" && !/(^|,)mode=/.test(options.data);
+  const there = isAsBelow ? findInRoot(root, mount.destination, fd.O_PATH) : own;
+  using target = there ?? makeInRoot(root, mount.destination, { last: "directory", mode: 0o755 });
+  // The next start finds it as open as the first.
+  if (isAsBelow && !there) chmodSync(target.path, 0o1777);
+  const mode = isAsBelow && `mode=${(fd.statat(target.fd, "").mode & 0o7777).toString(8)}`;
+  const data = [mode, options.data].filter(Boolean).join(",");
   const source = mount.source ?? type;
   if (type === "tmpfs" && options.copyUp) {
-    m.mount(source, target.path, type, options.flags & ~m.MS_RDONLY, options.data);
+    m.mount(source, target.path, type, options.flags & ~m.MS_RDONLY, data);
     using mounted = openInRoot(root, mount.destination, fd.O_RDONLY | fd.O_DIRECTORY);
     using below = fd.openat(fd.AT_FDCWD, target.path, fd.O_RDONLY | fd.O_DIRECTORY);
     loadCopy().copyTree(below.fd, mounted.fd);
     if (options.flags & m.MS_RDONLY) m.mount(null, mounted.path, null, options.flags | m.MS_REMOUNT | m.MS_BIND);
   } else {
-    m.mount(source, target.path, type, options.flags, options.data);
+    m.mount(source, target.path, type, options.flags, data);
   }
   finish(root, mount.destination, options);
 }
@@ -87,7 +94,7 @@ const ATTRIBUTES: [number, number][] = [
 
 function bind(root: number, mount: Mount, options: MountOptions, mapping: fd.OwnedFd | undefined, tree: fd.OwnedFd | undefined): void {
   const source = mount.source ?? "";
-  const isFolder = tree ? fd.fileTypeAt(tree.fd, "") === fd.S_IFDIR : statSync(source).isDirectory();
+  const isFolder = tree ? fd.fileTypeAt(tree.fd, "") === fd.S_IFDIR : showsFolder(mount);
   using target = makeInRoot(root, mount.destination, isFolder ? { last: "directory", mode: 0o755 } : { last: "file", mode: 0o644 });
   const targetIsFolder = fd.fileTypeAt(target.fd, "") === fd.S_IFDIR;
   if (isFolder !== targetIsFolder) {
@@ -109,8 +116,24 @@ function bind(root: number, mount: Mount, options: MountOptions, mapping: fd.Own
 /** `/proc/PID/root/…`: a path as another process sees it. */
 const OTHERS_PATH = /^(\/proc\/\d+)\/root(\/.*)$/;
 
+function showsFolder({ source = "", subpath }: Mount): boolean {
+  if (subpath === undefined) return statSync(source).isDirectory();
+  using below = openSubpath(source, subpath);
+  return fd.fileTypeAt(below.fd, "") === fd.S_IFDIR;
+}
+
+// Who fills a volume may have put links there.
+function openSubpath(source: string, subpath: string): fd.OwnedFd {
+  using folder = fd.openat(fd.AT_FDCWD, source, fd.O_PATH | fd.O_DIRECTORY);
+  return openInRoot(folder.fd, subpath, fd.O_PATH);
+}
+
 // A mount of another mount namespace can only be cloned from inside of it.
-function cloneTreeOf(source: string, recursive: boolean): fd.OwnedFd {
+function cloneTreeOf({ source = "", subpath }: Mount, recursive: boolean): fd.OwnedFd {
+  if (subpath !== undefined) {
+    using folder = openSubpath(source, subpath);
+    return m.cloneTree(folder.fd, "", recursive);
+  }
   const [, process, path] = OTHERS_PATH.exec(source) ?? [];
   if (process === undefined || path === undefined) return m.cloneTree(fd.AT_FDCWD, source, recursive);
   using own = fd.openat(fd.AT_FDCWD, "/proc/self/ns/mnt", fd.O_RDONLY);
@@ -132,17 +155,17 @@ function cloneTreeOf(source: string, recursive: boolean): fd.OwnedFd {
  * @throws {RuntimeFailure} that names source and destination
  */
 export function openBind(mount: Mount, mapping: fd.OwnedFd | undefined): fd.OwnedFd {
-  const { source = "", destination } = mount;
+  const { source, destination } = mount;
   try {
-    return openBindTree(source, parseMountOptions(mount.options ?? []), mapping);
+    return openBindTree(mount, parseMountOptions(mount.options ?? []), mapping);
   } catch (error) {
     throw new RuntimeFailure(`cannot mount ${source} at ${destination}: ${reasonOf(error)}`, "setup", { cause: error });
   }
 }
 
-function openBindTree(source: string, options: MountOptions, mapping: fd.OwnedFd | undefined): fd.OwnedFd {
+function openBindTree(mount: Mount, options: MountOptions, mapping: fd.OwnedFd | undefined): fd.OwnedFd {
   const flags = options.flags & ~(m.MS_BIND | m.MS_REC);
-  const tree = cloneTreeOf(source, (options.flags & m.MS_REC) !== 0);
+  const tree = cloneTreeOf(mount, (options.flags & m.MS_REC) !== 0);
   try {
     let set = ATTRIBUTES.reduce((bits, [flag, attribute]) => (flags & flag ? bits | attribute : bits), 0);
     let clear = 0;
@@ -166,13 +189,14 @@ function openBindTree(source: string, options: MountOptions, mapping: fd.OwnedFd
 function bindOnto(mount: Mount, root: number, target: fd.OwnedFd, options: MountOptions, mapping: fd.OwnedFd | undefined): void {
   const { source = "", destination } = mount;
   if (m.hasMountSetattr()) {
-    using tree = openBindTree(source, options, mapping);
+    using tree = openBindTree(mount, options, mapping);
     m.attachTree(tree.fd, target.fd);
     return;
   }
   if (mapping) throw new RuntimeFailure(`cannot mount ${source} at ${destination}: idmapped mounts need Linux 5.12`);
   const flags = options.flags & ~(m.MS_BIND | m.MS_REC);
-  m.mount(source, target.path, null, options.flags | m.MS_BIND);
+  using below = mount.subpath === undefined ? undefined : openSubpath(source, mount.subpath);
+  m.mount(below?.path ?? source, target.path, null, options.flags | m.MS_BIND);
   using mounted = openInRoot(root, destination, fd.O_PATH);
   if (options.propagation.length === 0) m.mount(null, mounted.path, null, m.MS_PRIVATE | m.MS_REC);
   if (flags !== 0) m.mount(null, mounted.path, null, flags | m.MS_BIND | m.MS_REMOUNT);

@@ -1,7 +1,7 @@
 /** Descriptors: opening relative to folders, pipes, flags, ownership. */
 import { O_DIRECTORY, O_NOFOLLOW } from "./arch.ts";
 import { decodeName } from "./file-name.ts";
-import { type Argument, call, cString, errnoName, SyscallError, tryCall } from "./libc.ts";
+import { type Argument, call, cString, errnoName, failureOf, SyscallError, tryCall } from "./libc.ts";
 
 export { O_DIRECTORY, O_NOFOLLOW };
 export const AT_FDCWD = -100; // linux/fcntl.h, as all of these
@@ -133,6 +133,7 @@ export const S_IFREG = 0o100000;
 export const S_IFLNK = 0o120000;
 export const S_IFCHR = 0o020000;
 export const S_IFBLK = 0o060000;
+export const S_IFSOCK = 0o140000;
 export const S_IFIFO = 0o010000;
 
 /** A device number as mknod(2) takes it (new_encode_dev in linux/kdev_t.h). */
@@ -301,6 +302,20 @@ export function sealedFile(name: string, bytes: Uint8Array): OwnedFd {
   writeAll(file.fd, bytes);
   call("fcntl", file.fd, F_ADD_SEALS, ALL_SEALS);
   return file;
+}
+
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+const EWOULDBLOCK = -11;
+
+/** Waits for an open file to be this process's alone, until it is closed (flock(2)). */
+export const lock = (file: number): void => void call("flock", file, LOCK_EX);
+
+/** As {@link lock}, without waiting: false where somebody else has it. */
+export function tryLock(file: number): boolean {
+  const result = tryCall("flock", file, LOCK_EX | LOCK_NB);
+  if (result < 0 && result !== EWOULDBLOCK) throw failureOf(result, "flock", file);
+  return result === 0;
 }
 
 /** File system types of linux/magic.h, as {@link fileSystemType} gives them. */

@@ -109,6 +109,9 @@ export class FileStats {
   isBlockDevice(): boolean {
     return this.type === fd.S_IFBLK;
   }
+  isSocket(): boolean {
+    return this.type === fd.S_IFSOCK;
+  }
   isCharacterDevice(): boolean {
     return this.type === fd.S_IFCHR;
   }

@@ -4,7 +4,7 @@ import { decodeName } from "./file-name.ts";
 import { call } from "./libc.ts";
 
 /** S_IFMT by dirent's type. */
-const DT = { 4: fd.S_IFDIR, 8: fd.S_IFREG, 10: fd.S_IFLNK, 6: fd.S_IFBLK, 2: fd.S_IFCHR, 1: fd.S_IFIFO, 12: 0o140000 } as Record<number, number>;
+const DT = { 4: fd.S_IFDIR, 8: fd.S_IFREG, 10: fd.S_IFLNK, 6: fd.S_IFBLK, 2: fd.S_IFCHR, 1: fd.S_IFIFO, 12: fd.S_IFSOCK } as Record<number, number>;
 
 export interface FolderEntry {
   name: string;

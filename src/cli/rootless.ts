@@ -7,7 +7,7 @@
 import * as fd from "../../ffi/fd.ts";
 import { lstatSync, mkdirSync, readFileSync, writeFileSync } from "../../ffi/files.ts";
 import { findProgram } from "../../ffi/host.ts";
-import { call, hasCode } from "../../ffi/libc.ts";
+import { hasCode } from "../../ffi/libc.ts";
 import { join } from "../../ffi/path.ts";
 import { execveDescriptor } from "../../ffi/process.ts";
 import { usernsProgram, writeMappings } from "../runtime/id-mapping.ts";
@@ -18,14 +18,13 @@ import { CommandFailure } from "./errors.ts";
 const HOLDER = "holder";
 const FIFO = "alive";
 const LOCK = "lock";
-const LOCK_EX = 2;
 
 /** Becomes the same command again, in the user's namespace. Throws {@link CommandFailure} where there can be none. */
 export function enterRootless(): never {
   const uid = process.geteuid?.() ?? 0;
   const folder = runFolder(uid);
   using lock = fd.openat(fd.AT_FDCWD, join(folder, LOCK), fd.O_RDONLY | fd.O_CREAT, 0o600);
-  call("flock", lock.fd, LOCK_EX);
+  fd.lock(lock.fd);
   const alive = openAlive(folder) ?? hold(folder, uid);
   const pid = Number(readFileSync(join(folder, HOLDER), "latin1"));
   const namespace = fd.openat(fd.AT_FDCWD, `/proc/${pid}/ns/user`, fd.O_RDONLY);

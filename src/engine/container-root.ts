@@ -45,13 +45,12 @@ export interface ContainerFiles extends Disposable {
 }
 
 /** Opens what a container sees: by its processes where it runs, else mounted where nobody else sees it. */
-export function openContainerFiles(engine: Engine, record: ContainerRecord): ContainerFiles {
+export function openContainerFiles(engine: Engine, record: ContainerRecord, mountPoint = engine.layout.mountPoint): ContainerFiles {
   const { process, config } = record;
   if (process) {
     const root = fd.openat(fd.AT_FDCWD, `/proc/${process.pid}/root`, fd.O_PATH | fd.O_DIRECTORY);
     return { root, owners: config.idMappings, [Symbol.dispose]: () => root.close() };
   }
-  const { mountPoint } = engine.layout;
   mkdirSync(mountPoint, { recursive: true, mode: 0o711 });
   unshare(CLONE_NEWNS);
   detachFromHost();

@@ -241,7 +241,8 @@ function toMount(engine: Engine, mount: ContainerMount): Mount {
         ...(mount.readOnly ? ["ro"] : []),
         ...(mount.readOnlyBelow ? ["rro"] : []),
       ];
-      return { destination, type: "bind", source: mount.source, options };
+      const { subpath } = mount;
+      return { destination, type: "bind", source: mount.source, ...(subpath && { subpath }), options };
     }
   }
 }

@@ -128,6 +128,17 @@ export async function unpackFolder(path: string, source: AsyncIterable<Bytes>): 
   }
 }
 
+/** Writes files in a folder of the host, as the callback gives them to a writer of tars. */
+export function fillFolder(path: string, fill: (write: (bytes: Uint8Array) => void) => void): void {
+  using folder = fd.openat(fd.AT_FDCWD, path, fd.O_RDONLY | fd.O_DIRECTORY);
+  const extraction = new Extraction(folder, undefined, (entry) => entry);
+  try {
+    fill((bytes) => extraction.write(bytes));
+  } finally {
+    extraction.close();
+  }
+}
+
 /** Writes files at a place, as the callback gives them to a writer of tars. */
 export function writeAt({ files, folder }: Placement, fill: (write: (bytes: Uint8Array) => void) => void): void {
   const extraction = new Extraction(folder, files.owners, (entry) => entry);

@@ -11,6 +11,8 @@ export type ContainerMount = (
       propagation: string;
       recursive: boolean;
       createSource: boolean;
+      /** What in it is meant, of a build. */
+      subpath?: string;
       /** Whether mounts below it are read-only, too. */
       readOnlyBelow?: boolean;
     }

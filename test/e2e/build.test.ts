@@ -196,6 +196,59 @@ RUN --mount=type=tmpfs,target=/t touch /t/gone
   expect(await run("again", "cat /count")).toBe("1");
 });
 
+test("RUN --mount from stages, images and the context: links stay inside, what is written is gone, and a change is seen", async () => {
+  write({ "sub/b": "two", a: "one", ".dockerignore": "ignored\n", ignored: "i" });
+  const dockerfile = `FROM bb AS tools
+RUN mkdir -p /opt/bin && printf '#!/bin/sh\\necho tool $@\\n' > /opt/bin/tool && chmod 755 /opt/bin/tool && ln -s /etc/group /opt/out
+FROM bb
+WORKDIR /w
+RUN --mount=from=tools,source=/opt/bin/tool,target=/bin/tool tool hello > /r1
+RUN --mount=from=tools,src=opt,dst=/t sh -c 'touch /t/x || cat /t/out' > /r2
+RUN --mount=from=tools,rw,src=opt,dst=/t touch /t/x
+RUN --mount=from=tools,src=opt,dst=/t ls /t > /r3
+RUN --mount=from=bb,target=/mnt ls /mnt/bin/sh > /r4
+RUN --mount=target=. sh -c 'cat a sub/b; ls; touch x || echo read-only' > /r5
+RUN --mount=type=bind,target=/c,rw touch /c/new
+RUN --mount=target=/c ls /c > /r6
+`;
+  await build(dockerfile, "-t", "shown");
+  expect(await run("shown", "cat /r1 /r3 /r4; grep root: /r2")).toBe("tool hello\nbin\nout\n/mnt/bin/sh\nroot:x:0:");
+  expect(await run("shown", "cat /r5")).toBe("onetwoDockerfile\na\nsub\nread-only");
+  expect(await run("shown", "cat /r6; ls -d /t /c /mnt /bin/tool 2>/dev/null || true")).toBe("Dockerfile\na\nsub");
+  write({ a: "changed" });
+  await build(dockerfile, "-t", "shown");
+  expect(await run("shown", "head -1 /r5")).toStartWith("changedtwo");
+  expect(readdirSync(join(engine.root, "build-tmp"))).toEqual([]);
+  expect(await engine.leftovers()).toEqual([]);
+});
+
+test("RUN --mount: owners and modes of caches and secrets, secrets as variables, an ssh-agent", async () => {
+  write({ secret: "geheim" });
+  const socket = join(context, "agent");
+  using _agent = Bun.listen({ unix: socket, socket: { data() {} } });
+  const dockerfile = `FROM bb
+RUN --mount=type=cache,target=/k,id=kk,uid=1000,gid=1001,mode=0700 stat -c '%u:%g %a' /k > /r1
+RUN --mount=type=secret,id=s,uid=1000,mode=0440 stat -c '%u:%g %a' /run/secrets/s > /r2
+RUN --mount=type=secret,id=s,env=TOKEN sh -c 'echo $TOKEN; ls /run/secrets 2>&1 || true' > /r3
+RUN --mount=type=ssh sh -c 'echo $SSH_AUTH_SOCK; test -S $SSH_AUTH_SOCK && echo agent here' > /r4
+`;
+  await build(dockerfile, "-t", "theirs", "--secret", `id=s,src=${join(context, "secret")}`, "--ssh", `default=${socket}`);
+  expect(await run("theirs", "cat /r1 /r2; head -1 /r3")).toBe("1000:1001 700\n1000:0 440\ngeheim");
+  expect(await run("theirs", "cat /r4")).toMatch(/^\/run\/buildkit\/ssh_agent.0\nagent here$/);
+  expect((await engine.run("build", ...NONE, "--ssh", `default=${context}`, context)).stderr).toContain("expected the socket of an ssh-agent");
+});
+
+test("a cache that is locked is one build's at a time", async () => {
+  const folders = ["one", "two"].map((name) => {
+    write({
+      [`${name}/Dockerfile`]: `FROM bb\nRUN --mount=type=cache,target=/k,id=own,sharing=locked test ! -e /k/in && touch /k/in && sleep 1; rm /k/in; echo ${name}\n`,
+    });
+    return join(context, name);
+  });
+  const results = await Promise.all(folders.map((folder) => engine.run("build", "--no-cache", ...NONE, folder)));
+  expect(results.map(({ stderr }) => stderr.includes("can't remove"))).toEqual([false, false]);
+});
+
 describe("what is wrong is said, with the line it is in", () => {
   test.each([
     ["FORM bb", "line 1: unknown instruction: FORM"],
@@ -209,6 +262,12 @@ describe("what is wrong is said, with the line it is in", () => {
     ["FROM bb\nRUN <<EOF\nx", "line 2: unterminated heredoc EOF"],
     ["FROM bb\nENV A", "line 2: ENV: must have two arguments"],
     ["FROM bb\nCOPY --nope=1 a b", "line 2: COPY: unknown flag: nope"],
+    ["FROM bb\nRUN --mount=type=cache true", "line 2: RUN --mount=type=cache: expected a target"],
+    ["FROM bb\nRUN --mount=target=/x,id=y true", "unexpected key 'id' for mount type bind"],
+    ["FROM bb\nRUN --mount=type=cache,target=/x,sharing=some true", "invalid value for sharing: some, expected shared, private, locked"],
+    ["FROM bb\nRUN --mount=type=secret,id=s,required true", "secret s: not found"],
+    ["FROM bb\nRUN --mount=type=ssh,required true", "no agent default: give --ssh default"],
+    ["FROM bb AS a\nFROM bb\nRUN --mount=from=a,source=/nosuch,target=/x true", "cannot mount"],
     ["FROM scratch", "no image was generated"],
     ["", "is empty"],
   ])("%j", async (dockerfile, message) => {

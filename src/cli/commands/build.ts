@@ -86,6 +86,7 @@ const FLAGS = {
   quiet: { short: "q", type: "boolean", help: "Suppress the build output and print image ID on success" },
   rm: { type: "boolean", on: true, help: "Remove intermediate containers after a successful build (they always are)" },
   secret: { type: "list", value: "id=ID,src=FILE", help: "Secret to expose to RUN --mount=type=secret (id=ID,src=FILE or id=ID,env=NAME)" },
+  ssh: { type: "list", value: "default|ID[=SOCKET]", help: "Socket of an ssh-agent to expose to RUN --mount=type=ssh" },
   squash: {
     type: "boolean",
     help: "Squash newly built layers into a single new layer",
@@ -132,6 +133,7 @@ export default defineCommand({
         useCache: !flags["no-cache"],
         platform: flags.platform,
         secrets: secrets(flags.secret, temporary),
+        agents: agents(flags.ssh),
         names: isImage ? names : [],
         containerOptions: (request) => stepOptions(flags, request),
         fetch: (reference, platform) => fetchImage(engine, reference, platform, flags.pull, isQuiet),
@@ -232,6 +234,19 @@ function secrets(texts: string[], temporary: string): Record<string, string> {
       mkdirSync(temporary, { recursive: true, mode: 0o700 });
       writeFileSync(file, process.env[variable] ?? "", { mode: 0o600 });
       return [id, file];
+    }),
+  );
+}
+
+function agents(texts: string[]): Record<string, string> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const [, id = "", path = process.env.SSH_AUTH_SOCK] = /^([^=]+)(?:=(.+))?$/.exec(text) ?? [];
+      const fail = (why: string) => new UsageError(`invalid argument ${JSON.stringify(text)} for "--ssh" flag: ${why}`);
+      if (id === "") throw fail("expected default, or ID=SOCKET");
+      if (path === undefined) throw fail("SSH_AUTH_SOCK is not set: no agent runs");
+      if (!statIfThere(path)?.isSocket()) throw fail(`expected the socket of an ssh-agent at ${path}`);
+      return [id, resolve(path)];
     }),
   );
 }

@@ -208,7 +208,7 @@ class Build implements BuildOfSteps {
     inLine(line, () => checkFlags(instruction));
     switch (name) {
       case "RUN":
-        return await runStep(this, state, instruction, lookup);
+        return await runStep(this, state, instruction, lookup, this.#scratch());
       case "COPY":
       case "ADD":
         return await copyStep(this, state, instruction, lookup, this.#scratch());

@@ -10,12 +10,11 @@ import { decompress } from "../../image/unpack.ts";
 import { resolveUser } from "../../runtime/process/user.ts";
 import { openContainerFiles } from "../container-root.ts";
 import { atPlace, unpackAt, writeAt } from "../copy-files.ts";
-import { EngineError, NotFound } from "../errors.ts";
+import { EngineError } from "../errors.ts";
 import { commitStep } from "../export-container.ts";
-import { resolveImage } from "../resolve-image.ts";
 import { download, isUnpacked, makeFile } from "./added-files.ts";
 import { findSources, type Source, type SourceRoot, writeSources } from "./context.ts";
-import { type BuildOfSteps, type State, withContainer } from "./steps.ts";
+import { type BuildOfSteps, imageOf, type State, withContainer } from "./steps.ts";
 
 /**
  * Copies files of the context, of another stage or image, of the Dockerfile itself, or from the web.
@@ -82,11 +81,7 @@ export async function copyStep(build: BuildOfSteps, state: State, instruction: I
 
 // Files of another stage, or of any image.
 async function fromStage(build: BuildOfSteps, text: string, copy: (root: SourceRoot) => Promise<void>): Promise<void> {
-  const { engine, options } = build;
-  const done = build.stage(text);
-  if (!done) await options.fetch(text, options.platform);
-  const image = done ? done.image : resolveImage(engine, text).image;
-  if (!image) throw new NotFound(`stage ${text} has no files`);
+  const { image } = await imageOf(build, text);
   await withContainer(build, image, (record) =>
     keepingMounts(async () => {
       using files = openContainerFiles(build.engine, record);

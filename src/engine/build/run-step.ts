@@ -1,4 +1,5 @@
 /** `RUN`. */
+import { rmSync } from "../../../ffi/files.ts";
 import { exitNow } from "../../../ffi/process.ts";
 import { signalNumber } from "../../../ffi/signal.ts";
 import { DockerfileError, type Instruction, jsonList, type Lookup } from "../../image/dockerfile.ts";
@@ -10,13 +11,18 @@ import { EngineError } from "../errors.ts";
 import { commitStep } from "../export-container.ts";
 import { removeContainer } from "../remove-container.ts";
 import { startContainer } from "../start-container.ts";
-import { runMount } from "./run-mount.ts";
+import { digestOfMounts, type Mounted, withMounts } from "./mounted.ts";
+import { parseRunMount } from "./run-mount.ts";
 import { type BuildOfSteps, type BuildOptions, buildLabels, PROXY_ARGS, type State } from "./steps.ts";
 
 const STOPPED_BY = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** Runs a command, and keeps what it changed. */
-export async function runStep(build: BuildOfSteps, state: State, instruction: Instruction, lookup: Lookup): Promise<void> {
+/**
+ * Runs a command, and keeps what it changed.
+ *
+ * @param scratch a folder that is this step's own, for what it has mounted; removed again
+ */
+export async function runStep(build: BuildOfSteps, state: State, instruction: Instruction, lookup: Lookup, scratch: string): Promise<void> {
   const { engine, options } = build;
   const { flags, heredocs, rest } = instruction;
   const [only] = heredocs;
@@ -30,13 +36,13 @@ export async function runStep(build: BuildOfSteps, state: State, instruction: In
   // The image's own count.
   const own = args.filter((arg) => !env.some((variable) => variable.startsWith(arg.slice(0, arg.indexOf("=") + 1))));
   const proxies = PROXY_ARGS.flatMap((name) => (options.args[name] === undefined ? [] : [`${name}=${options.args[name]}`]));
-  const { context, secrets } = options;
-  const sources = { data: engine.layout.data, context, secrets };
-  const mounts = flags.flatMap(({ name, value }) => (name === "mount" ? [runMount(value, instruction.line, lookup, sources)] : []));
+  const workdir = state.config.config?.WorkingDir || "/";
+  const mounts = flags.flatMap(({ name, value }) => (name === "mount" ? [parseRunMount(value, instruction.line, lookup, workdir)] : []));
   const network = flags.find(({ name }) => name === "network")?.value;
   const given = own.length > 0 ? `|${own.length} ${own.join(" ")} ` : "";
   const part = `RUN ${given}${JSON.stringify(command)} ${flags.map(({ name, value }) => `--${name}=${value}`).join(" ")}`;
-  await build.take(state, part, async () => {
+  const seen = await digestOfMounts(build, mounts);
+  const run = async (mounted: Mounted) => {
     const base = state.image;
     if (!base) throw new DockerfileError(`line ${instruction.line}: RUN: FROM scratch has nothing to run`);
     const record = createContainer(
@@ -44,9 +50,9 @@ export async function runStep(build: BuildOfSteps, state: State, instruction: In
       options.containerOptions({
         image: base.id,
         command,
-        env: [...own, ...proxies],
+        env: [...own, ...proxies, ...mounted.env],
         labels: buildLabels(),
-        mounts,
+        mounts: mounted.mounts,
         network: network === "default" ? undefined : network,
       }),
       true,
@@ -65,7 +71,12 @@ export async function runStep(build: BuildOfSteps, state: State, instruction: In
     } finally {
       removeContainer(engine, record.id, { force: true, volumes: true });
     }
-  });
+  };
+  try {
+    await build.take(state, `${part}${seen && ` ${seen}`}`, () => withMounts(build, mounts, scratch, run));
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
 }
 
 async function execute({ engine, options }: BuildOfSteps, record: ContainerRecord): Promise<number> {

@@ -9,7 +9,9 @@ import type { ImageConfig, ImageRecord } from "../../store/images.ts";
 import { currentProcess } from "../../store/process-identity.ts";
 import { type ContainerOptions, createContainer } from "../create-container.ts";
 import type { Engine } from "../engine.ts";
+import { NotFound } from "../errors.ts";
 import { removeContainer } from "../remove-container.ts";
+import { resolveImage } from "../resolve-image.ts";
 
 /** What a `RUN` needs beyond its command. */
 export interface RunRequest {
@@ -36,6 +38,8 @@ export interface BuildOptions {
   platform: string | undefined;
   /** Files of `--secret`, by id. */
   secrets: Record<string, string>;
+  /** Sockets of ssh-agents (`--ssh`), by id. */
+  agents: Record<string, string>;
   /** Names for the image, in full. */
   names: string[];
   /** What the flags of the build mean for a `RUN`. */
@@ -79,6 +83,16 @@ export interface BuildOfSteps {
 }
 
 export const buildLabels = (): Record<string, string> => ({ [BUILD_LABEL]: JSON.stringify(currentProcess()) });
+
+/** The image that `--from` names, a stage's or any other, and what its content is recognised by. */
+export async function imageOf(build: Pick<BuildOfSteps, "engine" | "options" | "stage">, text: string): Promise<{ image: ImageRecord; key: string }> {
+  const done = build.stage(text);
+  if (done && !done.image) throw new NotFound(`stage ${text} has no files`);
+  if (done?.image) return { image: done.image, key: done.image.id };
+  await build.options.fetch(text, build.options.platform);
+  const { image } = resolveImage(build.engine, text);
+  return { image, key: image.id };
+}
 
 /** Calls back with a container that files are put into, or read from, and that never runs. */
 export async function withContainer<T>(

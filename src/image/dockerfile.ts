@@ -1,5 +1,7 @@
 /** Reads Dockerfiles (docs.docker.com/reference/dockerfile): instructions, their flags, heredocs, and the words in them. */
 
+import { replace, trim } from "./parameter.ts";
+
 /** A mistake in a Dockerfile. */
 export class DockerfileError extends Error {
   override name = "DockerfileError";
@@ -206,7 +208,7 @@ class Lexer {
     }
   }
 
-  // `$NAME`, `${NAME}`, `${NAME:-word}`, `${NAME:+word}`, and both without the colon.
+  // `$NAME`, `${NAME}`, `${NAME:-word}`, `${NAME:+word}`, both without the colon, `${NAME#pattern}` and its like.
   #variable(): string {
     const rest = this.#text.slice(this.#at);
     const [plain, name] = /^\$([A-Za-z_]\w*)/.exec(rest) ?? [];
@@ -219,13 +221,15 @@ class Lexer {
       return "$";
     }
     const end = closing(rest);
-    const [, braced = "", operator = "", word = ""] = /^([A-Za-z_]\w*)(?:(:?[-+?])([\s\S]*))?$/.exec(rest.slice(2, end)) ?? [];
+    const [, braced = "", operator = "", word = ""] = /^([A-Za-z_]\w*)(?:(:?[-+?]|##?|%%?|\/\/?)([\s\S]*))?$/.exec(rest.slice(2, end)) ?? [];
     if (end < 0 || braced === "") throw new DockerfileError(`unsupported modifier or bad substitution in ${this.#text}`);
     this.#at += end + 1;
     const value = this.#lookup(braced);
     const isSet = value !== undefined && !(operator.startsWith(":") && value === "");
     if (operator.endsWith("-")) return isSet ? (value ?? "") : shellWord(word, this.#lookup);
     if (operator.endsWith("+")) return isSet ? shellWord(word, this.#lookup) : "";
+    if (/[#%]/.test(operator)) return trim(value ?? "", operator, expandText(word, this.#lookup));
+    if (operator.startsWith("/")) return replace(value ?? "", operator, expandText(word, this.#lookup));
     if (operator.endsWith("?") && !isSet) throw new DockerfileError(`${braced}: ${word || "not set"}`);
     return value ?? "";
   }

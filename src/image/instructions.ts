@@ -11,11 +11,11 @@ const DEFAULT_SHELL = ["/bin/sh", "-c"];
 /** What runs commands that are no list. */
 export const shellOf = ({ Shell = DEFAULT_SHELL }: RunConfig): string[] => Shell;
 
-const COPY_FLAGS = ["from", "chown", "chmod", "link"]; // layers are always apart from those below, which is what link asks for
+const COPY_FLAGS = ["from", "chown", "chmod", "link", "exclude"]; // layers are always apart from those below, which is what link asks for
 const FLAGS: Record<string, string[]> = {
-  RUN: ["mount", "network"],
+  RUN: ["mount", "network", "security"],
   COPY: COPY_FLAGS,
-  ADD: COPY_FLAGS,
+  ADD: [...COPY_FLAGS, "checksum"],
   HEALTHCHECK: ["interval", "timeout", "start-period", "start-interval", "retries"],
 };
 

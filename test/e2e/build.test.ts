@@ -238,6 +238,40 @@ RUN --mount=type=ssh sh -c 'echo $SSH_AUTH_SOCK; test -S $SSH_AUTH_SOCK && echo 
   expect((await engine.run("build", ...NONE, "--ssh", `default=${context}`, context)).stderr).toContain("expected the socket of an ssh-agent");
 });
 
+test("COPY --exclude, --chmod in letters, ADD --checksum, --build-context, substitutions", async () => {
+  write({
+    "src/a.txt": "a",
+    "src/b.md": "b",
+    "src/node_modules/x": "x",
+    "src/deep/c.md": "c",
+    "other/o": "other",
+    "other/.dockerignore": "left\n",
+    "other/left": "l",
+  });
+  using server = Bun.serve({ port: 0, fetch: () => new Response("from the web") });
+  const sum = new Bun.CryptoHasher("sha256").update("from the web").digest("hex");
+  const dockerfile = (checksum: string) => `FROM base
+ARG V=1.2.3
+ENV MAJOR=\${V%%.*} DASHED=\${V//./-}
+COPY --exclude=*.md --exclude=node_modules src /o/
+COPY --chmod=u+x,go= src/a.txt /mode
+COPY --from=other . /other/
+RUN --mount=from=other,target=/m cat /m/o > /read
+ADD --checksum=sha256:${checksum} http://127.0.0.1:${server.port}/file /
+`;
+  const contexts = ["--build-context", `other=${join(context, "other")}`, "--build-context", "base=docker-image://bb"];
+  await build(dockerfile(sum), "-t", "more", ...contexts);
+  expect(await run("more", "find /o /other | sort | tr '\\n' ' '; stat -c %a /mode; cat /read /file; echo $MAJOR $DASHED")).toBe(
+    "/o /o/a.txt /o/deep /o/deep/c.md /other /other/.dockerignore /other/o 700\notherfrom the web1 1-2-3",
+  );
+  write({ "other/o": "changed" });
+  await build(dockerfile(sum), "-t", "more", ...contexts);
+  expect(await run("more", "cat /read /other/o")).toBe("changedchanged");
+  write({ Dockerfile: dockerfile(sum.replaceAll(/[0-9]/g, "0")) });
+  expect((await engine.run("build", ...NONE, ...contexts, context)).stderr).toContain(`digest mismatch: expected sha256:`);
+  expect(await engine.fails(1, "build", "--build-context", "x=https://example.com/x.git", context)).toContain("is not supported");
+});
+
 test("a cache that is locked is one build's at a time", async () => {
   const folders = ["one", "two"].map((name) => {
     write({

@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { DockerfileError, expandText, jsonList, parseDockerfile, shellWord, shellWords } from "../../src/image/dockerfile.ts";
 import { IgnoreFile } from "../../src/image/dockerignore.ts";
 
-const VALUES: Record<string, string> = { A: "a", B: "two words", EMPTY: "" };
+const VALUES: Record<string, string> = { A: "a", B: "two words", EMPTY: "", VERSION: "1.2.3" };
 const lookup = (name: string) => VALUES[name];
 
 describe("instructions", () => {
@@ -50,6 +50,9 @@ describe("words", () => {
     ["a\\ b \\$A", ["a b", "$A"]],
     ["${NONE:-d} ${EMPTY:-d} ${EMPTY-d} ${A:+s} ${NONE:+s}", ["d", "d", "", "s", ""]],
     ["${NONE:-${A}-$B}", ["a-two words"]],
+    ["${VERSION%.*} ${VERSION%%.*} ${VERSION#*.} ${VERSION##*.}", ["1.2", "1", "2.3", "3"]],
+    ["${VERSION/./-} ${VERSION//./-} ${VERSION//[0-9]} ${VERSION/\\./$A}", ["1-2.3", "1-2-3", "1.2.3", "1a2.3"]],
+    ["${VERSION#?.} ${VERSION%x} ${NONE#x} ${B/ /_}", ["2.3", "1.2.3", "", "two_words"]],
     ["$", ["$"]],
   ])("%s", (text, words) => {
     expect(shellWords(text as string, lookup)).toEqual(words as string[]);
@@ -59,7 +62,7 @@ describe("words", () => {
     expect(shellWord("a  $A 'b  c'", lookup)).toBe("a  a b  c");
     expect(expandText("'$A' \"x\" \\$A \\n", lookup)).toBe("'a' \"x\" $A \\n");
     expect(() => shellWords("'open", lookup)).toThrow("single-quote");
-    expect(() => shellWords("${A%x}", lookup)).toThrow("unsupported modifier");
+    expect(() => shellWords("${A:2}", lookup)).toThrow("unsupported modifier");
     expect(() => shellWord("${NONE:?is needed}", lookup)).toThrow("NONE: is needed");
   });
 

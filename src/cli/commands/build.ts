@@ -5,7 +5,7 @@ import { reasonOf } from "../../../ffi/libc.ts";
 import { join, resolve } from "../../../ffi/path.ts";
 import { isTerminal } from "../../../ffi/tty.ts";
 import { buildImage } from "../../engine/build/build-image.ts";
-import { type BuildOptions, type RunRequest, temporaryFolder } from "../../engine/build/steps.ts";
+import { type BuildOptions, type NamedContext, type RunRequest, temporaryFolder } from "../../engine/build/steps.ts";
 import { unpackFolder } from "../../engine/copy-files.ts";
 import type { ContainerOptions } from "../../engine/create-container.ts";
 import type { Engine } from "../../engine/engine.ts";
@@ -49,6 +49,7 @@ const FLAGS = {
   ...RUN_FLAGS,
   ...TRUST_FLAG,
   "build-arg": { type: "list", help: "Set build-time variables" },
+  "build-context": { type: "list", value: "NAME=FOLDER", help: "Additional build contexts (a folder, or docker-image://REFERENCE)" },
   "cache-from": {
     type: "list",
     help: "Images to consider as cache sources",
@@ -133,6 +134,7 @@ export default defineCommand({
         useCache: !flags["no-cache"],
         platform: flags.platform,
         secrets: secrets(flags.secret, temporary),
+        contexts: Object.fromEntries(flags["build-context"].map(namedContext)),
         agents: agents(flags.ssh),
         names: isImage ? names : [],
         containerOptions: (request) => stepOptions(flags, request),
@@ -236,6 +238,16 @@ function secrets(texts: string[], temporary: string): Record<string, string> {
       return [id, file];
     }),
   );
+}
+
+function namedContext(text: string): [string, NamedContext] {
+  const [name, value] = parsePair(text, "a build context");
+  if (value.startsWith("docker-image://")) return [name, { type: "image", reference: value.slice("docker-image://".length) }];
+  if (/^[a-z-]+:/.test(value)) throw new CommandFailure(`build context ${text} is not supported: expected a folder, or docker-image://REFERENCE`, 1);
+  if (!statIfThere(value)?.isDirectory())
+    throw new CommandFailure(`unable to prepare context: path ${JSON.stringify(value)} not found, or no folder`, 1);
+  const ignore = readIfThere(join(value, ".dockerignore"), (path) => readFileSync(path, "utf8"));
+  return [name, { type: "folder", path: resolve(value), ignore: ignore === undefined ? undefined : new IgnoreFile(ignore) }];
 }
 
 function agents(texts: string[]): Record<string, string> {

@@ -15,8 +15,14 @@ export function makeFile(folder: string, name: string, text: string): string {
   return name;
 }
 
-/** A file that ADD takes from the network; gives its name. Throws {@link EngineError}. */
-export async function download(folder: string, url: string): Promise<string> {
+/**
+ * A file that ADD takes from the network; gives its name. Throws {@link EngineError}.
+ *
+ * @param checksum `sha256:…`, what it must have
+ */
+export async function download(folder: string, url: string, checksum: string | undefined): Promise<string> {
+  if (checksum !== undefined && !/^sha256:[0-9a-f]{64}$/.test(checksum))
+    throw new EngineError(`ADD --checksum=${checksum}: expected sha256: and 64 hexadecimal digits`);
   const name = basename(new URL(url).pathname);
   if (name === "" || name === "/") throw new EngineError(`ADD ${url}: cannot determine filename from url`);
   let response: Response;
@@ -29,6 +35,11 @@ export async function download(folder: string, url: string): Promise<string> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   if (existsSync(join(folder, name))) throw new EngineError(`ADD ${url}: two files of this name`);
   await Bun.write(join(folder, name), response);
+  if (checksum === undefined) return name;
+  const hasher = new Bun.CryptoHasher("sha256");
+  for await (const chunk of Bun.file(join(folder, name)).stream()) hasher.update(chunk);
+  const found = `sha256:${hasher.digest("hex")}`;
+  if (found !== checksum) throw new EngineError(`ADD ${url}: digest mismatch: expected ${checksum}, got ${found}`);
   return name;
 }
 

@@ -111,6 +111,7 @@ class Build implements BuildOfSteps {
 
   // By name or number, of those before one.
   #stage(text: string, before: number): Stage | undefined {
+    if (Object.hasOwn(this.options.contexts, text)) return undefined;
     const earlier = this.#stages.slice(0, before);
     return earlier.findLast(({ name }) => name === text.toLowerCase()) ?? (/^\d+$/.test(text) ? earlier[Number(text)] : undefined);
   }
@@ -145,7 +146,9 @@ class Build implements BuildOfSteps {
       throw new DockerfileError(`line ${from.line}: FROM requires either one or three arguments: FROM IMAGE [AS NAME]`);
     const base = shellWord(name, (wanted) => this.#globals.get(wanted));
     if (base === "") throw new DockerfileError(`line ${from.line}: base name (${name}) should not be blank`);
-    return base;
+    const named = this.options.contexts[base];
+    if (named?.type === "folder") throw new DockerfileError(`line ${from.line}: FROM ${base}: this context is a folder, expected an image`);
+    return named?.reference ?? base;
   }
 
   async #build(stage: Stage, isLast: boolean): Promise<State> {

@@ -6,6 +6,7 @@ import { openInRoot } from "../../../ffi/in-root.ts";
 import { hasCode } from "../../../ffi/libc.ts";
 import { basename, dirname } from "../../../ffi/path.ts";
 import { type IgnoreFile, toRegExp } from "../../image/dockerignore.ts";
+import type { ModeChange } from "../../image/symbolic-mode.ts";
 import type { TarEntry } from "../../image/tar-header.ts";
 import { TarWriter } from "../../image/tar-writer.ts";
 import { writePath } from "../../image/tree.ts";
@@ -15,6 +16,8 @@ import { EngineError } from "../errors.ts";
 export interface SourceRoot {
   root: fd.OwnedFd;
   ignore: IgnoreFile | undefined;
+  /** What of a source is left out, by its path in that. */
+  exclude?: IgnoreFile;
   /** For messages. */
   name: string;
 }
@@ -39,7 +42,7 @@ export function findSources(place: SourceRoot, pattern: string): Source[] {
     throw new EngineError(
       /[*?[]/.test(pattern) ? `no source files were specified: nothing in ${place.name} fits ${pattern}` : `${pattern}: not found in ${place.name}`,
     );
-  return found;
+  return found.filter(({ path, isFolder }) => isFolder || !place.exclude?.ignores(basename(path)));
 }
 
 function match(place: SourceRoot, path: string, parts: string[]): Source[] {
@@ -94,7 +97,7 @@ function hasException(ignore: IgnoreFile, folder: fd.OwnedFd, path: string): boo
 export interface Change {
   uid: number;
   gid: number;
-  mode: number | undefined;
+  mode: ModeChange | undefined;
   /** Whether times are left out, for a digest. */
   timeless?: boolean;
 }
@@ -109,7 +112,8 @@ class CopyWriter extends TarWriter {
 
   override entry(entry: TarEntry): void {
     const { uid, gid, mode, timeless } = this.#change;
-    super.entry({ ...entry, uid, gid, ...(mode !== undefined && entry.type !== "symlink" && { mode }), ...(timeless && { mtime: 0n }) });
+    const changed = mode && entry.type !== "symlink" && { mode: mode(entry.mode, entry.type === "directory") };
+    super.entry({ ...entry, uid, gid, ...changed, ...(timeless && { mtime: 0n }) });
   }
 }
 
@@ -130,7 +134,9 @@ export function writeSources(
     // Paths of the tar, put back below the source they come from.
     const exclude = {
       has(written: string): boolean {
-        return isFolder && isLeftOut(place, join(path, written.replace(/^(\.\/)+/, "")));
+        if (!isFolder) return false;
+        const below = written.replace(/^(\.\/)+/, "");
+        return isLeftOut(place, join(path, below)) || place.exclude?.ignores(below) === true;
       },
     };
     const options = { whiteouts: false, exclude };

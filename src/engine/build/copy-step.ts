@@ -5,7 +5,9 @@ import { openInRoot } from "../../../ffi/in-root.ts";
 import { keepingMounts } from "../../../ffi/namespace.ts";
 import { resolve } from "../../../ffi/path.ts";
 import { DockerfileError, expandText, type Instruction, jsonList, type Lookup, shellWord, shellWords } from "../../image/dockerfile.ts";
+import { IgnoreFile } from "../../image/dockerignore.ts";
 import { readRange } from "../../image/file-range.ts";
+import { parseMode } from "../../image/symbolic-mode.ts";
 import { decompress } from "../../image/unpack.ts";
 import { resolveUser } from "../../runtime/process/user.ts";
 import { openContainerFiles } from "../container-root.ts";
@@ -13,7 +15,7 @@ import { atPlace, unpackAt, writeAt } from "../copy-files.ts";
 import { EngineError } from "../errors.ts";
 import { commitStep } from "../export-container.ts";
 import { download, isUnpacked, makeFile } from "./added-files.ts";
-import { findSources, type Source, type SourceRoot, writeSources } from "./context.ts";
+import { type Change, findSources, type Source, type SourceRoot, writeSources } from "./context.ts";
 import { type BuildOfSteps, imageOf, type State, withContainer } from "./steps.ts";
 
 /**
@@ -38,8 +40,10 @@ export async function copyStep(build: BuildOfSteps, state: State, instruction: I
   const ending = /(^|\/)\.?$/.test(target) ? "/" : "";
   const path = resolve("/", workdir, target).replace(/\/$/, "") + (ending || (resolve("/", workdir, target) === "/" ? "/" : ""));
   const chmod = flag("chmod");
-  if (chmod !== undefined && !/^[0-7]{3,4}$/.test(chmod)) throw fail(`invalid chmod ${chmod}: expected an octal mode, such as 755`);
-  const mode = chmod === undefined ? undefined : Number.parseInt(chmod, 8);
+  const mode = chmod === undefined ? undefined : parseMode(chmod);
+  if (chmod !== undefined && !mode) throw fail(`invalid chmod ${chmod}: expected a mode, such as 755 or u+x`);
+  const excluded = flags.flatMap((f) => (f.name === "exclude" ? [shellWord(f.value, lookup)] : []));
+  const exclude = excluded.length > 0 ? new IgnoreFile(excluded.join("\n")) : undefined;
 
   try {
     const documents = new Map(heredocs.map((heredoc) => [heredoc.name, heredoc]));
@@ -48,7 +52,7 @@ export async function copyStep(build: BuildOfSteps, state: State, instruction: I
     for (const word of words) {
       const heredoc = documents.get(/^<<-?(\w+)$/.exec(word)?.[1] ?? "");
       if (heredoc) made.push(makeFile(scratch, heredoc.name, heredoc.expands ? expandText(heredoc.text, lookup) : heredoc.text));
-      else if (name === "ADD" && /^https?:\/\//.test(word)) made.push(await download(scratch, word));
+      else if (name === "ADD" && /^https?:\/\//.test(word)) made.push(await download(scratch, word, flag("checksum")));
       else plain.push(word);
     }
     if (words.length > 1 && !path.endsWith("/"))
@@ -56,7 +60,8 @@ export async function copyStep(build: BuildOfSteps, state: State, instruction: I
     const copy = async (root: SourceRoot | undefined) => {
       using own = made.length > 0 ? fd.openat(fd.AT_FDCWD, scratch, fd.O_RDONLY | fd.O_DIRECTORY) : undefined;
       const batches: { root: SourceRoot; sources: Source[] }[] = [];
-      if (root && plain.length > 0) batches.push({ root, sources: plain.flatMap((pattern) => findSources(root, pattern)) });
+      const place = root && exclude ? { ...root, exclude } : root;
+      if (place && plain.length > 0) batches.push({ root: place, sources: plain.flatMap((pattern) => findSources(place, pattern)) });
       if (own)
         batches.push({
           root: { root: own, ignore: undefined, name: "the Dockerfile" },
@@ -66,9 +71,14 @@ export async function copyStep(build: BuildOfSteps, state: State, instruction: I
       const hasher = new Bun.CryptoHasher("sha256");
       for (const batch of batches)
         writeSources((bytes) => hasher.update(bytes), batch.root, batch.sources, undefined, { ...owner, mode, timeless: true });
-      const part = `${name} ${hasher.digest("hex")} ${owner.uid}:${owner.gid} ${chmod ?? ""} ${JSON.stringify(words)} ${path}`;
+      const part = `${name} ${hasher.digest("hex")} ${owner.uid}:${owner.gid} ${[chmod, ...excluded].join(" ")} ${JSON.stringify(words)} ${path}`;
       await build.take(state, part, () => addLayer(build, state, instruction, path, batches, { ...owner, mode }));
     };
+    const named = from === undefined ? undefined : options.contexts[from];
+    if (named?.type === "folder") {
+      using root = fd.openat(fd.AT_FDCWD, named.path, fd.O_RDONLY | fd.O_DIRECTORY);
+      return await copy({ root, ignore: named.ignore, name: `the context ${from}` });
+    }
     if (from !== undefined) return await fromStage(build, from, copy);
     if (plain.length === 0) return await copy(undefined);
     if (options.context === undefined) throw fail("this build has no context to copy from");
@@ -122,7 +132,7 @@ async function addLayer(
   { name, rest }: Instruction,
   place: string,
   batches: { root: SourceRoot; sources: Source[] }[],
-  change: { uid: number; gid: number; mode: number | undefined },
+  change: Omit<Change, "timeless">,
 ): Promise<string> {
   const config = state.config.config ?? {};
   const base = state.image ?? build.emptyImage();

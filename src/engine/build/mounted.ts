@@ -21,8 +21,8 @@ export async function digestOfMounts(build: BuildOfSteps, mounts: RunMount[]): P
   const digests: string[] = [];
   for (const mount of mounts) {
     if (mount.type !== "bind") continue;
-    if (mount.from !== undefined) digests.push((await imageOf(build, mount.from)).key);
-    else digests.push(inContext(build, mount, digestOf));
+    if (isFromContext(build, mount.from)) digests.push(inContext(build, mount, digestOf));
+    else digests.push((await imageOf(build, mount.from)).key);
   }
   return digests.join(" ");
 }
@@ -33,8 +33,12 @@ function digestOf(root: SourceRoot, source: Source): string {
   return hasher.digest("hex");
 }
 
-function inContext<T>({ options }: BuildOfSteps, { source, text }: RunMount, action: (root: SourceRoot, source: Source) => T): T {
-  const { context, ignore } = options;
+const isFromContext = ({ options }: BuildOfSteps, from: string | undefined): from is undefined =>
+  from === undefined || options.contexts[from]?.type === "folder";
+
+function inContext<T>({ options }: BuildOfSteps, { source, from, text }: RunMount, action: (root: SourceRoot, source: Source) => T): T {
+  const named = from === undefined ? undefined : options.contexts[from];
+  const { path: context, ignore } = named?.type === "folder" ? named : { path: options.context, ignore: options.ignore };
   if (context === undefined) throw new DockerfileError(`${text}: this build has no context`);
   using folder = fd.openat(fd.AT_FDCWD, context, fd.O_RDONLY | fd.O_DIRECTORY);
   const root = { root: folder, ignore, name: "the build context" };
@@ -68,7 +72,7 @@ const MAKERS: Record<RunMount["type"], Maker> = {
   async bind(build, mount, folder, goOn) {
     mkdirSync(folder, { recursive: true, mode: 0o755 });
     const { from, source, isReadOnly } = mount;
-    if (from === undefined) return await goOn([bind(copyOfContext(build, mount, folder), mount.target, isReadOnly)]);
+    if (isFromContext(build, from)) return await goOn([bind(copyOfContext(build, mount, folder), mount.target, isReadOnly)]);
     const { image } = await imageOf(build, from);
     // What is written there is the container's, and goes with it.
     return await withContainer(build, image, (record) =>

@@ -38,6 +38,8 @@ export async function runStep(build: BuildOfSteps, state: State, instruction: In
   const proxies = PROXY_ARGS.flatMap((name) => (options.args[name] === undefined ? [] : [`${name}=${options.args[name]}`]));
   const workdir = state.config.config?.WorkingDir || "/";
   const mounts = flags.flatMap(({ name, value }) => (name === "mount" ? [parseRunMount(value, instruction.line, lookup, workdir)] : []));
+  const security = flags.find(({ name }) => name === "security")?.value ?? "sandbox";
+  if (security !== "sandbox") throw new DockerfileError(`line ${instruction.line}: RUN: --security=${security} is not allowed: expected sandbox`);
   const network = flags.find(({ name }) => name === "network")?.value;
   const given = own.length > 0 ? `|${own.length} ${own.join(" ")} ` : "";
   const part = `RUN ${given}${JSON.stringify(command)} ${flags.map(({ name, value }) => `--${name}=${value}`).join(" ")}`;

@@ -25,6 +25,8 @@ export interface RunRequest {
   network: string | undefined;
 }
 
+export type NamedContext = { type: "folder"; path: string; ignore: IgnoreFile | undefined } | { type: "image"; reference: string };
+
 export interface BuildOptions {
   instructions: Instruction[];
   /** Folder on the host; undefined where the build has none. */
@@ -38,6 +40,8 @@ export interface BuildOptions {
   platform: string | undefined;
   /** Files of `--secret`, by id. */
   secrets: Record<string, string>;
+  /** What `--from` and `FROM` may name besides stages and images. */
+  contexts: Record<string, NamedContext>;
   /** Sockets of ssh-agents (`--ssh`), by id. */
   agents: Record<string, string>;
   /** Names for the image, in full. */
@@ -89,8 +93,10 @@ export async function imageOf(build: Pick<BuildOfSteps, "engine" | "options" | "
   const done = build.stage(text);
   if (done && !done.image) throw new NotFound(`stage ${text} has no files`);
   if (done?.image) return { image: done.image, key: done.image.id };
-  await build.options.fetch(text, build.options.platform);
-  const { image } = resolveImage(build.engine, text);
+  const named = build.options.contexts[text];
+  const reference = named?.type === "image" ? named.reference : text;
+  await build.options.fetch(reference, build.options.platform);
+  const { image } = resolveImage(build.engine, reference);
   return { image, key: image.id };
 }
 

@@ -12,7 +12,7 @@ import { randomId } from "./random-id.ts";
 import { tellMonitor } from "./tell-monitor.ts";
 
 /** What a monitor may take to call back, in milliseconds. */
-export const CALLBACK_TIMEOUT = 10_000;
+const CALLBACK_TIMEOUT = 10_000;
 
 /**
  * A monitor has no open door for as long as nobody wants in: whoever does opens one and asks it to come.
@@ -39,5 +39,22 @@ export function callMonitor(engine: Engine, { owner, id }: ContainerRecord, purp
     throw hasCode(error, "ESRCH") ? new EngineError(noAnswer) : error;
   } finally {
     rmSync(path, { force: true });
+  }
+}
+
+/**
+ * Its monitor keeps a container's name server, and the files that tell its addresses: who asks for a name after this finds it.
+ *
+ * @returns why not, in words
+ */
+export function tellOfNetworks(engine: Engine, container: ContainerRecord): string[] {
+  if (!container.process) return []; // a start finds them as they are
+  try {
+    using connection = callMonitor(engine, container, "networks");
+    if (poll([{ fd: connection.fd, events: POLLIN }], CALLBACK_TIMEOUT)[0]) return [];
+    throw new EngineError(`the monitor of container ${container.id} was called, and does not finish`);
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    return [`names and addresses in the container are those of before: ${error.message}`];
   }
 }

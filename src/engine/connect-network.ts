@@ -1,19 +1,18 @@
 /** `network connect` and `disconnect`: of containers that run, too. */
-import { POLLIN, poll } from "../../ffi/fd.ts";
 import { hasCode } from "../../ffi/libc.ts";
 import { setBandwidth } from "../network/bandwidth.ts";
 import { plugRunning, unplugRunning } from "../network/connect.ts";
 import { disconnectEndpoint } from "../network/disconnect.ts";
-import type { ContainerRecord } from "../store/containers.ts";
 import { deleteEndpoint, type EndpointConfig, endpointsOf, forgetLostEndpoint, insertEndpoint } from "../store/networks.ts";
-import { CALLBACK_TIMEOUT, callMonitor } from "./call-monitor.ts";
+import { tellOfNetworks } from "./call-monitor.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
+import { addLinks, type Link } from "./links.ts";
 import { resolveContainer } from "./resolve-container.ts";
 import { networkForContainer, resolveNetwork } from "./resolve-network.ts";
 
 /** Connects a container to one more network; gives what was changed on the host for it, in words. Throws {@link EngineError}, `NetworkError`. */
-export function connectNetwork(engine: Engine, networkText: string, containerText: string, config: EndpointConfig): string[] {
+export function connectNetwork(engine: Engine, networkText: string, containerText: string, config: EndpointConfig, links: Link[] = []): string[] {
   const { db } = engine;
   const container = resolveContainer(engine, containerText);
   const network = networkForContainer(engine, networkText, config);
@@ -26,6 +25,7 @@ export function connectNetwork(engine: Engine, networkText: string, containerTex
     );
   if (endpointsOf(db, container.id).some((endpoint) => endpoint.network.id === network.id))
     throw new EngineError(`endpoint with name ${container.name} already exists in network ${network.name}`);
+  addLinks(engine, container, links);
   insertEndpoint(db, container.id, network.id, config);
   if (!container.process) return [];
   const { pid } = container.process;
@@ -57,17 +57,5 @@ export function disconnectNetwork(engine: Engine, networkText: string, container
     }
   }
   disconnectEndpoint(db, engine.layout.data, endpoint);
-  return container.process ? tellOfNetworks(engine, container) : [];
-}
-
-// Its monitor keeps its name server, and the files that tell its addresses: who asks for a name next finds it.
-function tellOfNetworks(engine: Engine, container: ContainerRecord): string[] {
-  try {
-    using connection = callMonitor(engine, container, "networks");
-    if (poll([{ fd: connection.fd, events: POLLIN }], CALLBACK_TIMEOUT)[0]) return [];
-    throw new EngineError(`the monitor of container ${container.id} was called, and does not finish`);
-  } catch (error) {
-    if (!(error instanceof EngineError)) throw error;
-    return [`names and addresses in the container are those of before: ${error.message}`];
-  }
+  return tellOfNetworks(engine, container);
 }

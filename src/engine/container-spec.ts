@@ -17,7 +17,7 @@ import { ownersOf } from "./container-layer.ts";
 import { addressableDevices, allHostDevices, DEFAULT_DEVICE_RULES, deviceNumber } from "./devices.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
-import { linkVariables } from "./link-variables.ts";
+import { checkLinks, linkVariables } from "./link-variables.ts";
 import { MASKED_PATHS, READONLY_PATHS } from "./masked-paths.ts";
 import { buildProcess, hasUserNamespace } from "./process-spec.ts";
 import { reconcile } from "./reconcile.ts";
@@ -36,6 +36,7 @@ export interface ContainerSpec {
 export function buildContainerSpec(engine: Engine, record: ContainerRecord): ContainerSpec {
   const { config } = record;
   const cdi = resolveCdi(config.cdiDevices ?? []);
+  checkLinks(engine, record);
   const process = buildProcess(config, config.isInfra ? [] : [...config.entrypoint, ...config.cmd], linkVariables(engine, record));
   const devices = [...config.devices, ...cdi.devices];
   const spec: Spec = {

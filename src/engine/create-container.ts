@@ -84,6 +84,7 @@ export type HealthOptions = Partial<Omit<Healthcheck, "test">> & {
 // An ordinary user's alone.
 const loadDelegated = () => require("../runtime/cgroup/delegated.ts") as typeof import("../runtime/cgroup/delegated.ts");
 // Few containers are in one.
+const loadLinks = () => require("./links.ts") as typeof import("./links.ts");
 const loadVolumes = () => require("./volumes.ts") as typeof import("./volumes.ts");
 const loadPods = () => require("./pods.ts") as typeof import("./pods.ts");
 
@@ -249,7 +250,9 @@ function completeConfig(engine: Engine, options: ContainerOptions, image: NonNul
     user: options.user ?? image.User ?? "",
     workingDir: options.workingDir ?? (image.WorkingDir || "/"),
     labels: { ...image.Labels, ...options.labels },
-    ...(rest.networking && { networking: { ...rest.networking, links: (rest.networking.links ?? []).map((link) => resolveLink(engine, link)) } }),
+    ...(rest.networking && {
+      networking: { ...rest.networking, links: (rest.networking.links ?? []).map((link) => loadLinks().resolveLink(engine, link)) },
+    }),
     exposedPorts: [...new Set([...Object.keys(image.ExposedPorts ?? {}), ...expose])],
     stopSignal: options.stopSignal ?? image.StopSignal ?? "SIGTERM",
     network,
@@ -302,15 +305,6 @@ function withUserns(engine: Engine, options: ContainerOptions): Userns {
       throw new EngineError(`cannot join the ${kind} namespace of a container in another user namespace: --userns ${mode} joins that as well`);
   }
   return userns;
-}
-
-// As with other containers that are named: they may change hands.
-function resolveLink(engine: Engine, { container, alias }: { container: string; alias: string }) {
-  try {
-    return { container: resolveContainer(engine, container).id, alias };
-  } catch (error) {
-    throw error instanceof EngineError ? new EngineError(`could not get container for ${container}: ${error.message}`) : error;
-  }
 }
 
 // `container:NAME` becomes `container:ID`: names can change hands.

@@ -17,7 +17,7 @@ import { containerState } from "./container-state.ts";
 import type { Engine } from "./engine.ts";
 import { goMap } from "./go-map.ts";
 import { inspectMount, inspectWantedMount } from "./inspect-mounts.ts";
-import { inspectEndpoint } from "./inspect-network.ts";
+import { inspectBuiltInEndpoint, inspectEndpoint } from "./inspect-network.ts";
 import { MASKED_PATHS, READONLY_PATHS } from "./masked-paths.ts";
 import { containerRoot, type StorageDriver } from "./storage-driver.ts";
 
@@ -296,6 +296,8 @@ function networkSettings({ db }: Engine, record: ContainerRecord): Record<string
     IPPrefixLen: own?.IPPrefixLen ?? 0,
     IPv6Gateway: own?.IPv6Gateway ?? "",
     MacAddress: own?.MacAddress ?? "",
-    Networks: goMap(Object.fromEntries(endpoints.map((endpoint) => [endpoint.network.name, inspectEndpoint(endpoint, record)]))),
+    Networks:
+      inspectBuiltInEndpoint(record) ??
+      goMap(Object.fromEntries(endpoints.map((endpoint) => [endpoint.network.name, inspectEndpoint(endpoint, record)]))),
   };
 }

@@ -1,8 +1,9 @@
 /** What `inspect` tells of a network, in docker's shape. */
-import { type ContainerRecord, getContainer } from "../store/containers.ts";
+import { type ContainerRecord, containersWhere, getContainer } from "../store/containers.ts";
 import { DEFAULT_NETWORK, type Endpoint, endpointsIn, type NetworkRecord, type Pool } from "../store/networks.ts";
 import type { Engine } from "./engine.ts";
 import { goMap } from "./go-map.ts";
+import { BUILT_IN, builtInId } from "./list-networks.ts";
 
 const prefixOf = ({ subnet }: Pool) => Number(subnet.split("/")[1]);
 
@@ -50,7 +51,12 @@ export function inspectNetwork({ db }: Engine, { id, name, config, createdAt }: 
 }
 
 /** `host` and `none`, which are no records. */
-export function inspectBuiltIn({ id, name, driver }: { id: string; name: string; driver: string }): Record<string, unknown> {
+export function inspectBuiltIn({ db }: Engine, { id, name, driver }: { id: string; name: string; driver: string }): Record<string, unknown> {
+  const users = containersWhere(db, "status IN ('running', 'paused')").filter(({ config }) => config.network === name);
+  const containers = users.map((user) => [
+    user.id,
+    { Name: user.name, EndpointID: digest(user.id + id), MacAddress: "", IPv4Address: "", IPv6Address: "" },
+  ]);
   return {
     Name: name,
     Id: id,
@@ -65,14 +71,41 @@ export function inspectBuiltIn({ id, name, driver }: { id: string; name: string;
     Ingress: false,
     ConfigFrom: { Network: "" },
     ConfigOnly: false,
-    Containers: {},
+    Containers: goMap(Object.fromEntries(containers)),
     Options: {},
     Labels: {},
   };
 }
 
 // Docker has one for each; here a container and a network make it.
-const endpointId = ({ containerId, network }: Endpoint) => new Bun.CryptoHasher("sha256").update(containerId + network.id).digest("hex");
+const endpointId = ({ containerId, network }: Endpoint) => digest(containerId + network.id);
+const digest = (text: string) => new Bun.CryptoHasher("sha256").update(text).digest("hex");
+
+/** `.NetworkSettings.Networks` of a container on `host` or `none`; undefined for others. */
+export function inspectBuiltInEndpoint({ id, config, process }: ContainerRecord): Record<string, unknown> | undefined {
+  const { network: name } = config;
+  if (!BUILT_IN.includes(name)) return undefined;
+  const networkId = process ? builtInId(name) : "";
+  return { [name]: { ...UNCONNECTED, NetworkID: networkId, EndpointID: process ? digest(id + networkId) : "" } };
+}
+
+const UNCONNECTED = {
+  IPAMConfig: null,
+  Links: null,
+  Aliases: null,
+  MacAddress: "",
+  DriverOpts: null,
+  GwPriority: 0,
+  NetworkID: "",
+  EndpointID: "",
+  Gateway: "",
+  IPAddress: "",
+  IPPrefixLen: 0,
+  IPv6Gateway: "",
+  GlobalIPv6Address: "",
+  GlobalIPv6PrefixLen: 0,
+  DNSNames: null,
+};
 
 /** One of a container's `.NetworkSettings.Networks`. */
 export function inspectEndpoint(endpoint: Endpoint, { id, name, config: { hostname } }: Pick<ContainerRecord, "id" | "name" | "config">) {
@@ -81,11 +114,11 @@ export function inspectEndpoint(endpoint: Endpoint, { id, name, config: { hostna
   const { ip, ip6, aliases, linkLocalIps, gatewayPriority, driverOptions } = config;
   const names = network.name === DEFAULT_NETWORK ? null : [...new Set([name, ...aliases, id.slice(0, 12), hostname])];
   return {
+    ...UNCONNECTED,
     IPAMConfig:
       (ip ?? ip6 ?? linkLocalIps)
         ? { ...(ip && { IPv4Address: ip }), ...(ip6 && { IPv6Address: ip6 }), ...(linkLocalIps && { LinkLocalIPs: linkLocalIps }) }
         : null,
-    Links: null,
     Aliases: aliases.length > 0 ? aliases : null,
     MacAddress: mac ?? "",
     DriverOpts: driverOptions ? goMap(driverOptions) : null,

@@ -9,10 +9,12 @@ const loadNetworks = () => require("./networks.ts") as typeof import("./networks
 /** Networks that are no records: the host's own, and none. */
 export const BUILT_IN = ["host", "none"];
 
+export const builtInId = (name: string): string => new Bun.CryptoHasher("sha256").update(name).digest("hex");
+
 /** All networks, by name. */
 export function allNetworks(engine: Engine): (Pick<NetworkRecord, "id" | "name" | "createdAt"> & { driver: string; config?: NetworkConfig })[] {
   const builtIn = BUILT_IN.map((name) => ({
-    id: new Bun.CryptoHasher("sha256").update(name).digest("hex"),
+    id: builtInId(name),
     name,
     createdAt: 0,
     driver: name === "none" ? "null" : name,

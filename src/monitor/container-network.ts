@@ -4,6 +4,7 @@ import { type Connected, connectContainer, holdAgain, linkedAddresses } from "..
 import { rewriteNetworkFiles, writeNetworkFiles } from "../network/files.ts";
 import type { Relay } from "../network/relay.ts";
 import type { Resolver } from "../network/resolver.ts";
+import { getContainer } from "../store/containers.ts";
 import type { KeptStore } from "../store/kept-store.ts";
 import type { Layout } from "../store/layout.ts";
 import { DEFAULT_NETWORK, type Endpoint, endpointsOf, type PublishedPort } from "../store/networks.ts";
@@ -107,7 +108,8 @@ export class ContainerNetwork {
   refresh(pid: number): void {
     const endpoints = endpointsOf(this.#store.database, this.#request.id).filter(({ address }) => address !== undefined);
     this.#resolve(pid, endpoints);
-    rewriteNetworkFiles(this.#layout.container(this.#request.id), this.#contents(endpoints), this.#files);
+    const links = getContainer(this.#store.database, this.#request.id)?.config.networking?.links;
+    rewriteNetworkFiles(this.#layout.container(this.#request.id), this.#contents(endpoints, links), this.#files);
   }
 
   // On networks of users' own making containers find each other by name.
@@ -120,7 +122,7 @@ export class ContainerNetwork {
     return { store: this.#store, containerId: this.#request.id, servers: this.#request.networking.dns };
   }
 
-  #contents(endpoints: Endpoint[]) {
-    return { ...this.#request, endpoints, linked: linkedAddresses(this.#store.database, endpoints, this.#request.networking.links ?? []) };
+  #contents(endpoints: Endpoint[], links = this.#request.networking.links) {
+    return { ...this.#request, endpoints, linked: linkedAddresses(this.#store.database, endpoints, links ?? []) };
   }
 }

@@ -382,7 +382,9 @@ test("the host's network and none are told, and cannot be joined by others", asy
     { Name: "host", Driver: "host" },
     { Name: "none", Driver: "null" },
   ]);
-  await engine.ok("run", "-d", "--name", "alone", "--network", "none", "bb", "sleep", "100");
+  const alone = await engine.ok("run", "-d", "--name", "alone", "--network", "none", "bb", "sleep", "100");
+  expect(await engine.inspect("alone", "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}}{{end}}")).toBe("none");
+  expect(JSON.parse(await engine.ok("network", "inspect", "-f", "{{json .Containers}}", "none"))).toMatchObject({ [alone]: { Name: "alone" } });
   expect(await engine.fails(1, "network", "connect", "bridge", "alone")).toContain("was made without a network (none)");
 });
 
@@ -395,6 +397,19 @@ test("a port with nothing but connections of before can be had", async () => {
   server.stop(true);
   await until("the connection's end", () => sh("ss -tan state time-wait").out.includes(":7100"));
   await engine.ok("run", "--rm", "-p", "7100:80", "bb", "true");
+});
+
+test("network connect --link and rm --link hold at once, in a container that runs", async () => {
+  await engine.ok("network", "create", "linked");
+  await engine.ok("run", "-d", "--name", "store", "--network", "linked", "bb", "sleep", "100");
+  await engine.ok("run", "-d", "--name", "front", "bb", "sleep", "100");
+  await engine.ok("network", "connect", "--link", "store:database", "linked", "front");
+  await engine.ok("exec", "front", "ping", "-c", "1", "-W", "1", "database");
+  expect(await engine.ok("rm", "--link", "/front/database")).toBe("/front/database");
+  expect(await engine.ok("exec", "front", "cat", "/etc/hosts")).not.toContain("database");
+  expect(await engine.fails(1, "network", "connect", "--link", "nope", "bridge", "store")).toContain("No such container: nope");
+  await engine.ok("rm", "-f", "store", "front");
+  await engine.ok("network", "rm", "linked");
 });
 
 test("the first free port of a range", async () => {
@@ -422,5 +437,11 @@ test("--link: another container's address under a name", async () => {
     "MY_DB_PORT_5432_TCP_PROTO=tcp",
   ]);
   await engine.ok("rm", "-f", "db-2");
+  const elsewhere = await engine.ok("run", "-d", "--network", "none", "--name", "elsewhere", "bb", "sleep", "100");
+  expect(await engine.fails(125, "run", "--rm", "--link", "elsewhere", "bb", "true")).toContain("Cannot link to /elsewhere, as it does not belong");
+  await engine.ok("kill", elsewhere);
+  expect(await engine.fails(125, "run", "--rm", "--link", "elsewhere:x", "bb", "true")).toContain(
+    "Cannot link to a non running container: /elsewhere AS",
+  );
   expect(await engine.fails(125, "run", "--link", "nope", "bb", "true")).toContain("could not get container for nope: No such container: nope");
 });

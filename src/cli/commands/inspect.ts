@@ -103,5 +103,5 @@ function inspectNamedVolume(engine: Engine, name: string): Record<string, unknow
 function inspectAnyNetwork(engine: Engine, name: string): Record<string, unknown> {
   const { allNetworks, inspectBuiltIn, inspectNetwork, resolveNetwork } = loadNetworks();
   const builtIn = allNetworks(engine).find((network) => !network.config && network.name === name);
-  return builtIn ? inspectBuiltIn(builtIn) : inspectNetwork(engine, resolveNetwork(engine, name));
+  return builtIn ? inspectBuiltIn(engine, builtIn) : inspectNetwork(engine, resolveNetwork(engine, name));
 }

@@ -1,6 +1,6 @@
 import { connectNetwork } from "../../engine/connect-network.ts";
 import { defineCommand } from "../command.ts";
-import { endpointOptions, parseDriverOption, parseIp, parseIp6, parseLinkLocal } from "../network-flags.ts";
+import { endpointOptions, parseDriverOption, parseIp, parseIp6, parseLink, parseLinkLocal } from "../network-flags.ts";
 import { optional, parseInteger, readValue } from "../values.ts";
 import { warn } from "../warn.ts";
 
@@ -11,7 +11,7 @@ const FLAGS = {
   "driver-opt": { type: "list", help: "Driver options for the network (com.docker.network.endpoint.sysctls=net.ipv4.conf.IFNAME.log_martians=1)" },
   "gw-priority": { type: "string", value: "int", help: "Highest gw-priority provides the default gateway. Accepts positive and negative values" },
   "link-local-ip": { type: "list", help: "Add a link-local address for the container" },
-  link: { type: "list", help: "Understood; names are found on networks without", hidden: true },
+  link: { type: "list", help: "Add link to another container" },
 } as const;
 
 export default defineCommand({
@@ -31,6 +31,7 @@ export default defineCommand({
         flags["gw-priority"] === undefined ? undefined : readValue(FLAGS, "gw-priority", flags["gw-priority"], (t) => parseInteger(t)),
       ),
     };
-    for (const warning of connectNetwork(engine, network, container, config)) warn(warning);
+    const links = flags.link.map((text) => readValue(FLAGS, "link", text, parseLink));
+    for (const warning of connectNetwork(engine, network, container, config, links)) warn(warning);
   },
 });

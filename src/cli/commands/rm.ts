@@ -1,20 +1,16 @@
 import { NotFound } from "../../engine/errors.ts";
+import { removeLink } from "../../engine/links.ts";
 import { removeContainer } from "../../engine/remove-container.ts";
-import { removeLink } from "../../engine/remove-link.ts";
 import { expectEnd } from "../../engine/signal-container.ts";
 import { defineCommand } from "../command.ts";
 import { forEach } from "../each.ts";
+import { warn } from "../warn.ts";
 
 export default defineCommand({
   usage: "[OPTIONS] CONTAINER [CONTAINER...]",
   flags: {
     force: { short: "f", type: "boolean", help: "Force the removal of a running container (uses SIGKILL)" },
-    link: {
-      short: "l",
-      type: "boolean",
-      help: "Remove the specified link (CONTAINER/ALIAS), not a container",
-      differs: "takes effect at the next start",
-    },
+    link: { short: "l", type: "boolean", help: "Remove the specified link (CONTAINER/ALIAS), not a container" },
     volumes: { short: "v", type: "boolean", help: "Remove anonymous volumes associated with the container" },
   },
   args: { min: 1 },
@@ -22,7 +18,7 @@ export default defineCommand({
     return forEach(args, (name, next) => {
       if (flags.force && next !== undefined) expectEnd(engine, next);
       if (flags.link) {
-        removeLink(engine, name);
+        for (const warning of removeLink(engine, name)) warn(warning);
         console.log(name);
         return;
       }

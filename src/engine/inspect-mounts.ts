@@ -21,10 +21,16 @@ export function inspectWantedMount(mount: ContainerMount): Record<string, unknow
         ...(mount.noCopy && { NoCopy: true }),
         ...(labels && { Labels: goMap(labels) }),
         ...(subpath && { Subpath: subpath }),
-        ...(options && { DriverConfig: { Options: goMap(options) } }),
       };
+      // Docker's client has it where anything else is there.
+      const driver = { DriverConfig: options ? { Options: goMap(options) } : {} };
       const source = mount.anonymous ? {} : { Source: mount.name };
-      return { Type: "volume", ...source, ...common, ...(Object.keys(volume).length > 0 && { VolumeOptions: volume }) };
+      return {
+        Type: "volume",
+        ...source,
+        ...common,
+        ...((Object.keys(volume).length > 0 || options) && { VolumeOptions: { ...volume, ...driver } }),
+      };
     }
     case "tmpfs": {
       const optionOf = (name: string) => mount.options.find((option) => option.startsWith(`${name}=`))?.slice(name.length + 1);

@@ -2,10 +2,10 @@
 
 import type { Database } from "bun:sqlite";
 import { Child, listenForEnds } from "../../ffi/child.ts";
-import { AT_FDCWD, O_RDONLY, type OwnedFd, openat } from "../../ffi/fd.ts";
+import type { OwnedFd } from "../../ffi/fd.ts";
 import { mkdirSync, writeFileSync } from "../../ffi/files.ts";
 import { join } from "../../ffi/path.ts";
-import { exitNow, processStartTime } from "../../ffi/process.ts";
+import { exitNow } from "../../ffi/process.ts";
 import { mark } from "../../ffi/trace.ts";
 import { disconnectContainer } from "../network/disconnect.ts";
 import { SLIRP_RESOLVER, writeNetworkFiles } from "../network/files.ts";
@@ -41,12 +41,13 @@ import { Audience } from "./audience.ts";
 import type { ContainerNetwork, HeldNetwork } from "./container-network.ts";
 import type { HealthMonitor, Rhythm } from "./health.ts";
 import { ContainerLog } from "./log/container-log.ts";
-import { type Brief, Output } from "./output.ts";
+import { Output } from "./output.ts";
 import { loadNetwork } from "./prepare-ahead.ts";
 import { FrameSocket, FrameType, type HealthRequest, parseFrame, type Resize, type Started, type StartRequest } from "./protocol.ts";
 import { HEARING, nextPatience, PATIENCE, restWhenQuiet } from "./quiet.ts";
 import { restartDelay, startAgain } from "./restart.ts";
 import type { Held, RestingState } from "./resting.ts";
+import { endOfChild, endOfOrphan, holdMounts, type Supervised } from "./supervised.ts";
 import { keepNamespace } from "./user-namespace.ts";
 import { Visitors } from "./visitors.ts";
 
@@ -58,43 +59,6 @@ const loadUserNetwork = () => require("../network/user-network.ts") as typeof im
 function collectGarbage(): void {
   Bun.gc(true);
   Bun.shrink();
-}
-
-// A process's mount namespace. Its last process would free all mounts before anybody hears that it ended: a millisecond, for
-// which nobody waits where somebody else lets go of the namespace.
-function holdMounts(pid: number): OwnedFd | undefined {
-  try {
-    return openat(AT_FDCWD, `/proc/${pid}/ns/mnt`, O_RDONLY);
-  } catch {
-    return undefined; // it takes a little longer
-  }
-}
-
-interface Ending {
-  hasEnded(): boolean;
-  ended: Supervised["ended"];
-}
-
-const endOfChild = (child: Child): Ending => ({
-  hasEnded: () => child.hasEnded(),
-  ended: child.exited.then((exitCode) => ({ exitCode, error: "" })),
-});
-
-function endOfOrphan(pid: number, startTime: number, pidfd?: OwnedFd): Ending {
-  const { awaitOrphan } = require("./orphan.ts") as typeof import("./orphan.ts");
-  return { hasEnded: () => processStartTime(pid) !== startTime, ended: awaitOrphan(pid, startTime, pidfd) };
-}
-
-/** A container's process, however it came to this monitor. */
-interface Supervised {
-  pid: number;
-  startTime: number;
-  /** Where it was started here, by somebody who waits for its end and writes it no input: the connection to whom. */
-  brief?: Brief;
-  /** The child of this process that ends with it: most often itself. */
-  child?: number;
-  /** How it ended; the error is why that is not known. */
-  ended: Promise<{ exitCode: number; error: string }>;
 }
 
 /** Of one container; see `runMonitor`. */

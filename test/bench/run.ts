@@ -43,7 +43,7 @@ const NETWORK_ROW = "network";
 const CONTAINER_ROWS: Record<string, (folder: string) => Row> = { oci: ociRow };
 /** In a network namespace of their own as well. */
 const LIFE_ROWS = ["cpu", "run", "run-none", "run-port", "run-d", "rm", "exec", "cp", "show", "many", "ps", "run-beside"];
-const LOG_ROWS = ["log", "log-rotated", "log-read", "stdout"];
+const LOG_ROWS = ["log", "log-rotated", "log-cat", "log-read", "stdout"];
 /** Several rows beside a hundred containers. */
 const IDLE_ROW = "idle";
 const IMAGE_ROWS = [
@@ -138,7 +138,7 @@ try {
     await installPeers(ENGINE_PACKAGES);
     const home = join(folder, "engines");
     await using engines: Engines = await startEngines(home);
-    const rows = logRows(engines);
+    const rows = logRows(engines, home);
     for (const name of LOG_ROWS) if (isWanted(name)) await measure((rows[name] as () => Row)(), folder);
     if (isWanted(IDLE_ROW)) {
       await measureIdle(engines, folder);

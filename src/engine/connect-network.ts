@@ -7,7 +7,7 @@ import { deleteEndpoint, type EndpointConfig, endpointsOf, forgetLostEndpoint, i
 import { tellOfNetworks } from "./call-monitor.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
-import { addLinks, type Link } from "./links.ts";
+import { addLinks, type Link, resolveLink } from "./links.ts";
 import { resolveContainer } from "./resolve-container.ts";
 import { networkForContainer, resolveNetwork } from "./resolve-network.ts";
 
@@ -25,13 +25,17 @@ export function connectNetwork(engine: Engine, networkText: string, containerTex
     );
   if (endpointsOf(db, container.id).some((endpoint) => endpoint.network.id === network.id))
     throw new EngineError(`endpoint with name ${container.name} already exists in network ${network.name}`);
-  addLinks(engine, container, links);
+  const resolved = links.map((link) => resolveLink(engine, link));
   insertEndpoint(db, container.id, network.id, config);
-  if (!container.process) return [];
+  if (!container.process) {
+    addLinks(engine, container.id, resolved);
+    return [];
+  }
   const { pid } = container.process;
   try {
     const warnings = plugRunning(db, engine.layout.data, container.id, network.id, pid);
     if (container.config.networking?.bandwidth) setBandwidth(pid, container.config.networking.bandwidth);
+    addLinks(engine, container.id, resolved);
     return [...warnings, ...tellOfNetworks(engine, container)];
   } catch (error) {
     deleteEndpoint(db, container.id, network.id);

@@ -83,7 +83,7 @@ export type HealthOptions = Partial<Omit<Healthcheck, "test">> & {
 
 // An ordinary user's alone.
 const loadDelegated = () => require("../runtime/cgroup/delegated.ts") as typeof import("../runtime/cgroup/delegated.ts");
-// Few containers are in one.
+// Few containers need one of these.
 const loadLinks = () => require("./links.ts") as typeof import("./links.ts");
 const loadVolumes = () => require("./volumes.ts") as typeof import("./volumes.ts");
 const loadPods = () => require("./pods.ts") as typeof import("./pods.ts");

@@ -1,6 +1,6 @@
 /** `--link`: other containers under names of the container's own. */
 import type { NetworkSettings } from "../store/container-config.ts";
-import { type ContainerRecord, updateConfig } from "../store/containers.ts";
+import { getContainer, updateConfig } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";
 import { tellOfNetworks } from "./call-monitor.ts";
 import type { Engine } from "./engine.ts";
@@ -23,12 +23,15 @@ export function resolveLink(engine: Engine, { container, alias }: Link): Link {
   }
 }
 
-/** Adds to a container's record; its monitor is to be told. Throws {@link EngineError}. */
-export function addLinks(engine: Engine, { id, config }: ContainerRecord, added: Link[]): void {
+/** Adds some to a container's record; its monitor is to be told. */
+export function addLinks({ db }: Engine, id: string, added: Link[]): void {
   if (added.length === 0) return;
-  const { networking = NOTHING } = config;
-  const links = [...(networking.links ?? []), ...added.map((link) => resolveLink(engine, link))];
-  updateConfig(engine.db, id, { ...config, networking: { ...networking, links } });
+  writeTransaction(db, () => {
+    const record = getContainer(db, id);
+    if (!record) return;
+    const { networking = NOTHING } = record.config;
+    updateConfig(db, id, { ...record.config, networking: { ...networking, links: [...(networking.links ?? []), ...added] } });
+  });
 }
 
 /** `rm --link`; gives what could not be told in the container, in words. @param text `CONTAINER/ALIAS`. @throws {EngineError} */

@@ -46,6 +46,7 @@ export function createNetwork(engine: Engine, name: string, options: NetworkOpti
 
 /** The default network has the first addresses that are free, as scripts expect; where there are none, others go without it. */
 export function makeDefaultFirst(engine: Engine): void {
+  if (findNetworks(engine.db, DEFAULT_NETWORK).length > 0) return;
   try {
     ensureDefaultNetwork(engine);
   } catch (error) {

@@ -1,7 +1,6 @@
 /** What a RUN has mounted: made for it, and taken away again. */
 import * as fd from "../../../ffi/fd.ts";
-import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from "../../../ffi/files.ts";
-import { hasCode } from "../../../ffi/libc.ts";
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "../../../ffi/files.ts";
 import { keepingMounts } from "../../../ffi/namespace.ts";
 import { dirname, join } from "../../../ffi/path.ts";
 import { DockerfileError } from "../../image/dockerfile.ts";
@@ -145,12 +144,11 @@ function copyOfContext(build: BuildOfSteps, mount: RunMount, folder: string): st
 // Gives it open.
 function makeCache(path: string, { uid, gid, mode }: { uid: number; gid: number; mode: number }): fd.OwnedFd {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  try {
-    fd.mkdirat(fd.AT_FDCWD, path, mode);
+  mkdirSync(path, { recursive: true, mode });
+  // Also one of a build that was killed before it came to this.
+  if (readdirSync(path).length === 0) {
     chownSync(path, uid, gid);
     chmodSync(path, mode);
-  } catch (error) {
-    if (!hasCode(error, "EEXIST")) throw error;
   }
   return fd.openat(fd.AT_FDCWD, path, fd.O_RDONLY | fd.O_DIRECTORY);
 }

@@ -4,9 +4,9 @@ import { mkdirSync } from "../../ffi/files.ts";
 import { reasonOf } from "../../ffi/libc.ts";
 import { join, resolve } from "../../ffi/path.ts";
 import { type BuildOptions, temporaryFolder, withContainer } from "../engine/build/steps.ts";
-import { unpackFolder } from "../engine/copy-files.ts";
 import type { Engine } from "../engine/engine.ts";
 import { exportContainer } from "../engine/export-container.ts";
+import { extractIntoFolder } from "../engine/extract.ts";
 import { readRange } from "../image/file-range.ts";
 import { getImage } from "../store/images.ts";
 import { CommandFailure, ValueError } from "./errors.ts";
@@ -52,6 +52,6 @@ export async function writeBuildOutput(engine: Engine, options: BuildOptions, id
       throw new CommandFailure(`cannot make ${dest}: ${reasonOf(error)}`, 1);
     }
     using file = fd.openat(fd.AT_FDCWD, archive, fd.O_RDONLY);
-    await unpackFolder(folder, readRange({ fd: file.fd, offset: 0, size: Number(fd.statat(file.fd, "").size) }));
+    await extractIntoFolder(folder, readRange({ fd: file.fd, offset: 0, size: Number(fd.statat(file.fd, "").size) }));
   });
 }

@@ -1,22 +1,19 @@
 /** `cp`: files between a container and the host, as tar on the way. */
 
-import { asFileOwner } from "../../ffi/credentials.ts";
 import * as fd from "../../ffi/fd.ts";
 import { makeInRoot, openInRoot } from "../../ffi/in-root.ts";
 import { hasCode, reasonOf } from "../../ffi/libc.ts";
-import { type Owners, toHost } from "../../ffi/owners.ts";
+import type { Owners } from "../../ffi/owners.ts";
 import { basename, dirname, resolve } from "../../ffi/path.ts";
-import { type FileSink, LayerWriter } from "../image/layer-writer.ts";
 import type { TarEntry } from "../image/tar-header.ts";
-import { TarReader } from "../image/tar-reader.ts";
 import { TarWriter } from "../image/tar-writer.ts";
 import { writePath } from "../image/tree.ts";
-import { type Bytes, decompress } from "../image/unpack.ts";
 import type { ContainerRecord } from "../store/containers.ts";
 import { addContainerEvent } from "../store/events.ts";
 import { type ContainerFiles, openContainerFiles } from "./container-root.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
+import { type Destination, extractInto, hostOwner, writeInto } from "./extract.ts";
 import { resolveContainer } from "./resolve-container.ts";
 
 export interface CopyOptions {
@@ -55,18 +52,11 @@ export async function copyInAsTar(engine: Engine, container: string, path: strin
   const target = openTarget(place, path);
   if (!target?.isFolder) throw new EngineError(target ? `destination "${container}:${path}" must be a directory` : missing(place, path));
   using folder = target.file;
-  const extraction = new Extraction(folder, files.owners, (entry) => ({ ...entry, ...hostOwner(entry, files.owners) }));
-  try {
-    for await (const chunk of source) extraction.write(chunk);
-  } finally {
-    extraction.close();
-  }
+  await extractInto({ folder, owners: files.owners }, source, (entry) => ({ ...entry, ...hostOwner(entry, files.owners) }));
 }
 
-/** Where files go: a folder, and the name that the first of them gets there, if it is to have another. */
-interface Placement {
-  files: ContainerFiles;
-  folder: fd.OwnedFd;
+/** Where files go in a container, and the name that the first of them gets there, if it is to have another. */
+interface Placement extends Destination {
   name: string | undefined;
 }
 
@@ -88,7 +78,7 @@ export async function atPlace(
   const isFolder = path.endsWith("/") || there?.isFolder === true;
   if (there && !there.isFolder && path.endsWith("/")) throw new EngineError(`${path} is not a directory`);
   using folder = makeFolders(files.root.fd, isFolder ? path : dirname(path), owner);
-  await action({ files, folder, name: isFolder ? undefined : basename(path) });
+  await action({ folder, owners: files.owners, name: isFolder ? undefined : basename(path) });
 }
 
 // Those that are not there yet get the owner.
@@ -105,48 +95,6 @@ function makeFolders(root: number, path: string, { uid, gid }: { uid: number; gi
     }
   }
   return openInRoot(root, path, fd.O_PATH | fd.O_DIRECTORY);
-}
-
-/** Unpacks a tar at a place, as it comes. */
-export async function unpackAt({ files, folder }: Placement, source: AsyncIterable<Uint8Array>): Promise<void> {
-  const extraction = new Extraction(folder, files.owners, (entry) => entry);
-  try {
-    for await (const chunk of source) extraction.write(chunk);
-  } finally {
-    extraction.close();
-  }
-}
-
-/** Unpacks a tar, packed or not, in a folder of the host. */
-export async function unpackFolder(path: string, source: AsyncIterable<Bytes>): Promise<void> {
-  using folder = fd.openat(fd.AT_FDCWD, path, fd.O_RDONLY | fd.O_DIRECTORY);
-  const extraction = new Extraction(folder, undefined, (entry) => entry);
-  try {
-    for await (const chunk of decompress(source)) extraction.write(chunk);
-  } finally {
-    extraction.close();
-  }
-}
-
-/** Writes files in a folder of the host, as the callback gives them to a writer of tars. */
-export function fillFolder(path: string, fill: (write: (bytes: Uint8Array) => void) => void): void {
-  using folder = fd.openat(fd.AT_FDCWD, path, fd.O_RDONLY | fd.O_DIRECTORY);
-  const extraction = new Extraction(folder, undefined, (entry) => entry);
-  try {
-    fill((bytes) => extraction.write(bytes));
-  } finally {
-    extraction.close();
-  }
-}
-
-/** Writes files at a place, as the callback gives them to a writer of tars. */
-export function writeAt({ files, folder }: Placement, fill: (write: (bytes: Uint8Array) => void) => void): void {
-  const extraction = new Extraction(folder, files.owners, (entry) => entry);
-  try {
-    fill((bytes) => extraction.write(bytes));
-  } finally {
-    extraction.close();
-  }
 }
 
 /** Copies a path of a container to the host. */
@@ -179,9 +127,6 @@ function openFiles(engine: Engine, container: string, event: "archive-path" | "e
     throw error;
   }
 }
-
-const hostOwner = ({ uid, gid }: { uid: number; gid: number }, owners: Owners | undefined) =>
-  owners ? { uid: toHost(owners.uids, uid), gid: toHost(owners.gids, gid) } : { uid, gid };
 
 const missing = ({ name }: Place, path: string) =>
   name === "the host" ? `lstat ${path}: no such file or directory` : `Could not find the file ${path} in ${name}`;
@@ -270,45 +215,10 @@ function copy(from: Place, path: string, to: Place, target: string, options: Cop
   if (!into) throw new EngineError(missing(to, parent));
   using into_ = isInside ? undefined : into.file;
   void into_;
-  const extraction = new Extraction(into.file, to.owners, owner);
-  try {
-    const writer = new TarWriter((bytes) => extraction.write(bytes));
+  const fill = (write: (bytes: Uint8Array) => void) => {
+    const writer = new TarWriter(write);
     writePath(writer, folder, source.name, name, { whiteouts: false, exclude: new Set(), owners: from.owners });
     writer.close();
-  } finally {
-    extraction.close();
-  }
-}
-
-/** Unpacks a tar in a folder as it comes. */
-class Extraction {
-  readonly #writer: LayerWriter;
-  readonly #reader: TarReader;
-  readonly #owners: Owners | undefined;
-
-  /** @param owners of the container, where it has its own: nobody else may make files where they are mapped */
-  constructor(folder: fd.OwnedFd, owners: Owners | undefined, change: (entry: TarEntry) => TarEntry) {
-    this.#owners = owners;
-    this.#writer = new LayerWriter(folder.path, [], "copy");
-    let sink: FileSink | undefined;
-    this.#reader = new TarReader({
-      entry: (entry) => {
-        // The folder itself stays as it is.
-        sink = entry.path === "./" || entry.path === "." ? undefined : this.#writer.add(change(entry));
-      },
-      data: (chunk) => sink?.write(chunk),
-      hole: (bytes) => sink?.skip(bytes),
-      end: () => sink?.close(),
-    });
-  }
-
-  write(bytes: Uint8Array): void {
-    const { uid, gid } = hostOwner({ uid: 0, gid: 0 }, this.#owners);
-    if (this.#owners) asFileOwner(uid, gid, () => this.#reader.write(bytes));
-    else this.#reader.write(bytes);
-  }
-
-  close(): void {
-    this.#writer.close();
-  }
+  };
+  writeInto({ folder: into.file, owners: to.owners }, fill, owner);
 }

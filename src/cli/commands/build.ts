@@ -6,10 +6,10 @@ import { join, resolve } from "../../../ffi/path.ts";
 import { isTerminal } from "../../../ffi/tty.ts";
 import { buildImage } from "../../engine/build/build-image.ts";
 import { type BuildOptions, type NamedContext, type RunRequest, temporaryFolder } from "../../engine/build/steps.ts";
-import { unpackFolder } from "../../engine/copy-files.ts";
 import type { ContainerOptions } from "../../engine/create-container.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { NotFound } from "../../engine/errors.ts";
+import { extractIntoFolder } from "../../engine/extract.ts";
 import { resolveImage } from "../../engine/resolve-image.ts";
 import { parseDockerfile } from "../../image/dockerfile.ts";
 import { IgnoreFile } from "../../image/dockerignore.ts";
@@ -277,7 +277,7 @@ async function readContext(
     if (isArchive(input)) {
       context = join(temporary, "context");
       mkdirSync(context, { recursive: true, mode: 0o755 });
-      await unpackFolder(
+      await extractIntoFolder(
         context,
         (async function* () {
           yield input as Bytes;

@@ -11,6 +11,7 @@ import type { TarEntry } from "../../image/tar-header.ts";
 import { TarWriter } from "../../image/tar-writer.ts";
 import { writePath } from "../../image/tree.ts";
 import { EngineError } from "../errors.ts";
+import { type BuildOfSteps, type BuildOptions, imageOf, withFiles } from "./steps.ts";
 
 /** A root that sources of COPY and ADD are resolved in; links never lead out of it. */
 export interface SourceRoot {
@@ -27,6 +28,42 @@ export interface Source {
   /** Relative to the root, without a slash at its end; empty for the root itself. */
   path: string;
   isFolder: boolean;
+}
+
+/** The folder of the host that `from` means, the build's context where it is undefined; undefined where it is a stage or an image. */
+export function contextOf({ contexts, context, ignore }: BuildOptions, from: string | undefined): ContextFolder | undefined {
+  if (from === undefined) return { path: context, ignore, name: "the build context" };
+  const named = contexts[from];
+  return named?.type === "folder" ? { path: named.path, ignore: named.ignore, name: `the context ${from}` } : undefined;
+}
+
+interface ContextFolder extends Omit<SourceRoot, "root"> {
+  /** Undefined where the build has none. */
+  path: string | undefined;
+}
+
+/**
+ * Calls back with the files that `from` means: a context's, a stage's or an image's.
+ *
+ * @param fail makes the error of a build that has no context
+ */
+export async function withSources<T>(
+  build: BuildOfSteps,
+  from: string | undefined,
+  fail: (why: string) => Error,
+  action: (root: SourceRoot) => T | Promise<T>,
+): Promise<T> {
+  const context = contextOf(build.options, from);
+  if (context && context.path === undefined) throw fail("this build has no context to take files from");
+  if (context?.path !== undefined) {
+    using root = fd.openat(fd.AT_FDCWD, context.path, fd.O_RDONLY | fd.O_DIRECTORY);
+    return await action({ ...context, root });
+  }
+  const name = from as string;
+  return await withFiles(build, await imageOf(build, name), async (files) => {
+    using root = fd.openat(files.root.fd, ".", fd.O_RDONLY | fd.O_DIRECTORY);
+    return await action({ root, ignore: undefined, name });
+  });
 }
 
 /** Sources that fit a pattern. Throws {@link EngineError} where there are none. */

@@ -10,13 +10,13 @@ import { readRange } from "../../image/file-range.ts";
 import { parseMode } from "../../image/symbolic-mode.ts";
 import { decompress } from "../../image/unpack.ts";
 import { resolveUser } from "../../runtime/process/user.ts";
-import { openContainerFiles } from "../container-root.ts";
-import { atPlace, unpackAt, writeAt } from "../copy-files.ts";
+import { atPlace } from "../copy-files.ts";
 import { EngineError } from "../errors.ts";
 import { commitStep } from "../export-container.ts";
+import { extractInto, writeInto } from "../extract.ts";
 import { download, isUnpacked, makeFile } from "./added-files.ts";
-import { type Change, findSources, type Source, type SourceRoot, writeSources } from "./context.ts";
-import { type BuildOfSteps, imageOf, type State, withContainer } from "./steps.ts";
+import { type Change, findSources, type Source, type SourceRoot, withSources, writeSources } from "./context.ts";
+import { type BuildOfSteps, type State, withContainer, withFiles } from "./steps.ts";
 
 /**
  * Copies files of the context, of another stage or image, of the Dockerfile itself, or from the web.
@@ -24,7 +24,6 @@ import { type BuildOfSteps, imageOf, type State, withContainer } from "./steps.t
  * @param scratch a folder that is this step's own, for those that come from nowhere else; removed again
  */
 export async function copyStep(build: BuildOfSteps, state: State, instruction: Instruction, lookup: Lookup, scratch: string): Promise<void> {
-  const { options } = build;
   const { name, rest, flags, heredocs, line } = instruction;
   const fail = (why: string) => new DockerfileError(`line ${line}: ${name}: ${why}`);
   const flag = (wanted: string) => {
@@ -74,31 +73,11 @@ export async function copyStep(build: BuildOfSteps, state: State, instruction: I
       const part = `${name} ${hasher.digest("hex")} ${owner.uid}:${owner.gid} ${[chmod, ...excluded].join(" ")} ${JSON.stringify(words)} ${path}`;
       await build.take(state, part, () => addLayer(build, state, instruction, path, batches, { ...owner, mode }));
     };
-    const named = from === undefined ? undefined : options.contexts[from];
-    if (named?.type === "folder") {
-      using root = fd.openat(fd.AT_FDCWD, named.path, fd.O_RDONLY | fd.O_DIRECTORY);
-      return await copy({ root, ignore: named.ignore, name: `the context ${from}` });
-    }
-    if (from !== undefined) return await fromStage(build, from, copy);
-    if (plain.length === 0) return await copy(undefined);
-    if (options.context === undefined) throw fail("this build has no context to copy from");
-    using root = fd.openat(fd.AT_FDCWD, options.context, fd.O_RDONLY | fd.O_DIRECTORY);
-    await copy({ root, ignore: options.ignore, name: "the build context" });
+    if (from === undefined && plain.length === 0) await copy(undefined);
+    else await withSources(build, from, fail, copy);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
-}
-
-// Files of another stage, or of any image.
-async function fromStage(build: BuildOfSteps, text: string, copy: (root: SourceRoot) => Promise<void>): Promise<void> {
-  const { image } = await imageOf(build, text);
-  await withContainer(build, image, (record) =>
-    keepingMounts(async () => {
-      using files = openContainerFiles(build.engine, record);
-      using root = fd.openat(files.root.fd, ".", fd.O_RDONLY | fd.O_DIRECTORY);
-      await copy({ root, ignore: undefined, name: text });
-    }),
-  );
 }
 
 async function ownerOf(build: BuildOfSteps, state: State, text: string | undefined): Promise<{ uid: number; gid: number }> {
@@ -107,22 +86,19 @@ async function ownerOf(build: BuildOfSteps, state: State, text: string | undefin
   if (uid !== undefined) return { uid: Number(uid), gid: Number(gid ?? uid) };
   const { image } = state;
   if (!image) throw new EngineError(`--chown=${text}: FROM scratch knows no names, only numbers`);
-  return await withContainer(build, image, (record) =>
-    keepingMounts(() => {
-      using files = openContainerFiles(build.engine, record);
-      const read = (path: string) => {
-        try {
-          using file = openInRoot(files.root.fd, path, fd.O_RDONLY);
-          return fd.readExactly(file.fd, Math.min(Number(fd.statat(file.fd, "").size), 1 << 20)).toString();
-        } catch {
-          return "";
-        }
-      };
-      const [user = "", group = user] = text.split(":");
-      const resolved = resolveUser({ user: `${user}:${group}`, groups: [] }, read("etc/passwd"), read("etc/group"));
-      return { uid: resolved.uid, gid: resolved.gid };
-    }),
-  );
+  return await withFiles(build, image, (files) => {
+    const read = (path: string) => {
+      try {
+        using file = openInRoot(files.root.fd, path, fd.O_RDONLY);
+        return fd.readExactly(file.fd, Math.min(Number(fd.statat(file.fd, "").size), 1 << 20)).toString();
+      } catch {
+        return "";
+      }
+    };
+    const [user = "", group = user] = text.split(":");
+    const resolved = resolveUser({ user: `${user}:${group}`, groups: [] }, read("etc/passwd"), read("etc/group"));
+    return { uid: resolved.uid, gid: resolved.gid };
+  });
 }
 
 // The layer of a COPY or ADD.
@@ -144,13 +120,13 @@ async function addLayer(
           await atPlace(build.engine, record, place.endsWith("/") ? place : `${place}/`, change, async (at) => {
             using file = openInRoot(root.root.fd, source.path, fd.O_RDONLY);
             const { size } = fd.statat(file.fd, "");
-            await unpackAt(at, decompress(readRange({ fd: file.fd, offset: 0, size: Number(size) })));
+            await extractInto(at, decompress(readRange({ fd: file.fd, offset: 0, size: Number(size) })));
           });
         const others = sources.filter((source) => !archives.includes(source));
         if (others.length === 0) continue;
         const isFolder = others.length > 1 || others.some((source) => source.isFolder);
         await atPlace(build.engine, record, isFolder && !place.endsWith("/") ? `${place}/` : place, change, (at) =>
-          writeAt(at, (write) => writeSources(write, root, others, at.name, change)),
+          writeInto(at, (write) => writeSources(write, root, others, at.name, change)),
         );
       }
     });

@@ -1,15 +1,13 @@
 /** What a RUN has mounted: made for it, and taken away again. */
 import * as fd from "../../../ffi/fd.ts";
 import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "../../../ffi/files.ts";
-import { keepingMounts } from "../../../ffi/namespace.ts";
 import { dirname, join } from "../../../ffi/path.ts";
 import { DockerfileError } from "../../image/dockerfile.ts";
 import type { ContainerMount } from "../../store/container-config.ts";
-import { openContainerFiles } from "../container-root.ts";
-import { fillFolder } from "../copy-files.ts";
-import { findSources, type Source, type SourceRoot, writeSources } from "./context.ts";
+import { writeInto } from "../extract.ts";
+import { contextOf, findSources, type Source, type SourceRoot, withSources, writeSources } from "./context.ts";
 import type { RunMount } from "./run-mount.ts";
-import { type BuildOfSteps, imageOf, withContainer } from "./steps.ts";
+import { type BuildOfSteps, imageOf, withFiles } from "./steps.ts";
 
 const OF_ROOT = { uid: 0, gid: 0, mode: undefined };
 /** Milliseconds between looks at a cache that another build has for itself. */
@@ -20,8 +18,8 @@ export async function digestOfMounts(build: BuildOfSteps, mounts: RunMount[]): P
   const digests: string[] = [];
   for (const mount of mounts) {
     if (mount.type !== "bind") continue;
-    if (isFromContext(build, mount.from)) digests.push(inContext(build, mount, digestOf));
-    else digests.push((await imageOf(build, mount.from)).key);
+    if (contextOf(build.options, mount.from)) digests.push(await inContext(build, mount, digestOf));
+    else digests.push((await imageOf(build, mount.from as string)).id);
   }
   return digests.join(" ");
 }
@@ -32,17 +30,9 @@ function digestOf(root: SourceRoot, source: Source): string {
   return hasher.digest("hex");
 }
 
-const isFromContext = ({ options }: BuildOfSteps, from: string | undefined): from is undefined =>
-  from === undefined || options.contexts[from]?.type === "folder";
-
-function inContext<T>({ options }: BuildOfSteps, { source, from, text }: RunMount, action: (root: SourceRoot, source: Source) => T): T {
-  const named = from === undefined ? undefined : options.contexts[from];
-  const { path: context, ignore } = named?.type === "folder" ? named : { path: options.context, ignore: options.ignore };
-  if (context === undefined) throw new DockerfileError(`${text}: this build has no context`);
-  using folder = fd.openat(fd.AT_FDCWD, context, fd.O_RDONLY | fd.O_DIRECTORY);
-  const root = { root: folder, ignore, name: "the build context" };
-  const [found] = findSources(root, source);
-  return action(root, found as Source);
+function inContext<T>(build: BuildOfSteps, { source, from, text }: RunMount, action: (root: SourceRoot, source: Source) => T): Promise<T> {
+  const fail = (why: string) => new DockerfileError(`${text}: ${why}`);
+  return withSources(build, from, fail, (root) => action(root, findSources(root, source)[0] as Source));
 }
 
 export interface Mounted {
@@ -71,15 +61,10 @@ const MAKERS: Record<RunMount["type"], Maker> = {
   async bind(build, mount, folder, goOn) {
     mkdirSync(folder, { recursive: true, mode: 0o755 });
     const { from, source, isReadOnly } = mount;
-    if (isFromContext(build, from)) return await goOn([bind(copyOfContext(build, mount, folder), mount.target, isReadOnly)]);
-    const { image } = await imageOf(build, from);
-    // What is written there is the container's, and goes with it.
-    return await withContainer(build, image, (record) =>
-      keepingMounts(async () => {
-        using _files = openContainerFiles(build.engine, record, folder);
-        return await goOn([{ ...bind(folder, mount.target, isReadOnly), subpath: source }]);
-      }),
-    );
+    if (contextOf(build.options, from)) return await goOn([bind(await copyOfContext(build, mount, folder), mount.target, isReadOnly)]);
+    const image = await imageOf(build, from as string);
+    const mounted = { ...bind(folder, mount.target, isReadOnly), subpath: source };
+    return await withFiles(build, image, () => goOn([mounted]), folder);
   },
 
   async cache({ engine }, { id, uid = 0, gid = 0, mode = 0o755, sharing, target, isReadOnly }, folder, goOn) {
@@ -134,9 +119,11 @@ const bind = (source: string, target: string, readOnly: boolean): ContainerMount
 });
 
 // Without what is ignored, and for the command to change if it may.
-function copyOfContext(build: BuildOfSteps, mount: RunMount, folder: string): string {
+function copyOfContext(build: BuildOfSteps, mount: RunMount, folder: string): Promise<string> {
   return inContext(build, mount, (root, source) => {
-    fillFolder(folder, (write) => writeSources(write, root, [source], source.isFolder ? undefined : "file", OF_ROOT));
+    using into = fd.openat(fd.AT_FDCWD, folder, fd.O_RDONLY | fd.O_DIRECTORY);
+    const fill = (write: (bytes: Uint8Array) => void) => writeSources(write, root, [source], source.isFolder ? undefined : "file", OF_ROOT);
+    writeInto({ folder: into, owners: undefined }, fill);
     return source.isFolder ? folder : join(folder, "file");
   });
 }

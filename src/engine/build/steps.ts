@@ -1,4 +1,5 @@
 /** What the steps of a build share: where a stage has got to, and what a step may ask of its build. */
+import { keepingMounts } from "../../../ffi/namespace.ts";
 import { join } from "../../../ffi/path.ts";
 import type { Instruction } from "../../image/dockerfile.ts";
 import type { IgnoreFile } from "../../image/dockerignore.ts";
@@ -7,6 +8,7 @@ import { BUILD_LABEL, type ContainerMount } from "../../store/container-config.t
 import type { ContainerRecord } from "../../store/containers.ts";
 import type { ImageConfig, ImageRecord } from "../../store/images.ts";
 import { currentProcess } from "../../store/process-identity.ts";
+import { type ContainerFiles, openContainerFiles } from "../container-root.ts";
 import { type ContainerOptions, createContainer } from "../create-container.ts";
 import type { Engine } from "../engine.ts";
 import { NotFound } from "../errors.ts";
@@ -25,6 +27,7 @@ export interface RunRequest {
   network: string | undefined;
 }
 
+/** What a name of `--build-context` means. */
 export type NamedContext = { type: "folder"; path: string; ignore: IgnoreFile | undefined } | { type: "image"; reference: string };
 
 export interface BuildOptions {
@@ -88,16 +91,15 @@ export interface BuildOfSteps {
 
 export const buildLabels = (): Record<string, string> => ({ [BUILD_LABEL]: JSON.stringify(currentProcess()) });
 
-/** The image that `--from` names, a stage's or any other, and what its content is recognised by. */
-export async function imageOf(build: Pick<BuildOfSteps, "engine" | "options" | "stage">, text: string): Promise<{ image: ImageRecord; key: string }> {
+/** The image that `--from` names, a stage's or any other. */
+export async function imageOf(build: BuildOfSteps, text: string): Promise<ImageRecord> {
   const done = build.stage(text);
   if (done && !done.image) throw new NotFound(`stage ${text} has no files`);
-  if (done?.image) return { image: done.image, key: done.image.id };
+  if (done?.image) return done.image;
   const named = build.options.contexts[text];
   const reference = named?.type === "image" ? named.reference : text;
   await build.options.fetch(reference, build.options.platform);
-  const { image } = resolveImage(build.engine, reference);
-  return { image, key: image.id };
+  return resolveImage(build.engine, reference).image;
 }
 
 /** Calls back with a container that files are put into, or read from, and that never runs. */
@@ -114,3 +116,17 @@ export async function withContainer<T>(
     removeContainer(engine, record.id, { force: true, volumes: true });
   }
 }
+
+/** Calls back with an image's files, mounted where nobody else sees them; what is written there goes with them. */
+export const withFiles = <T>(
+  build: BuildOfSteps,
+  image: ImageRecord,
+  action: (files: ContainerFiles) => T | Promise<T>,
+  mountPoint?: string,
+): Promise<T> =>
+  withContainer(build, image, (record) =>
+    keepingMounts(async () => {
+      using files = openContainerFiles(build.engine, record, mountPoint);
+      return await action(files);
+    }),
+  );

@@ -27,9 +27,8 @@ function checkVolumeName(name: string): string {
 /** `[SOURCE:]TARGET[:OPTIONS]`. */
 export function parseVolume(text: string): ContainerMount {
   const parts = text.split(":");
-  const given = text;
   if (parts.length > 3 || parts.some((part) => part === "")) throw new ValueError("expected [SOURCE:]TARGET[:OPTIONS]");
-  if (parts.length === 1) return { type: "volume", name: "", anonymous: true, target: checkTarget(text), readOnly: false, noCopy: false, given };
+  if (parts.length === 1) return { type: "volume", name: "", anonymous: true, target: checkTarget(text), readOnly: false, noCopy: false };
   const [source = "", path = "", options = ""] = parts;
   const target = checkTarget(path);
   const isPath = source.startsWith("/") || source.startsWith(".") || source.startsWith("~");
@@ -44,9 +43,10 @@ export function parseVolume(text: string): ContainerMount {
       throw new ValueError(`unknown volume option "${option}": expected ${isPath ? `ro, rw, ${PROPAGATIONS.join(", ")}` : "ro, rw, nocopy"}`);
     }
   }
-  if (!isPath) return { type: "volume", name: checkVolumeName(source), anonymous: false, target, readOnly, noCopy, given };
-  const absolute = [resolve(source), ...parts.slice(1)].join(":");
-  return { type: "bind", source: resolve(source), target, readOnly, propagation, recursive: true, createSource: true, given: absolute };
+  if (!isPath) return { type: "volume", name: checkVolumeName(source), anonymous: false, target, readOnly, noCopy, given: text };
+  const folder = resolve(source);
+  const given = [folder, ...parts.slice(1)].join(":");
+  return { type: "bind", source: folder, target, readOnly, propagation, recursive: true, createSource: true, given };
 }
 
 const MOUNT_KEYS: Record<string, string> = {

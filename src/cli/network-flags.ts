@@ -2,7 +2,7 @@
 
 import type { ContainerOptions } from "../engine/create-container.ts";
 import { formatAddress, parseAddress } from "../network/address.ts";
-import type { Bandwidth } from "../store/container-config.ts";
+import type { Bandwidth, ContainerLink } from "../store/container-config.ts";
 import { ENDPOINT_SYSCTLS, type EndpointConfig, type PortRequest, type Protocol } from "../store/networks.ts";
 import type { ContainerFlagValues, ReadAll, ReadOne } from "./container-flags.ts";
 import { UsageError, ValueError } from "./errors.ts";
@@ -173,7 +173,7 @@ export function parseMac(text: string): string {
 }
 
 /** `CONTAINER[:ALIAS]`. */
-export function parseLink(text: string): { container: string; alias: string } {
+export function parseLink(text: string): ContainerLink {
   const [, container, alias] = /^([^:]+)(?::([^:]+))?$/.exec(text) ?? [];
   if (container === undefined) throw new ValueError("expected CONTAINER or CONTAINER:ALIAS");
   return { container, alias: alias ?? container };

@@ -3,16 +3,23 @@ import { hasCode } from "../../ffi/libc.ts";
 import { setBandwidth } from "../network/bandwidth.ts";
 import { plugRunning, unplugRunning } from "../network/connect.ts";
 import { disconnectEndpoint } from "../network/disconnect.ts";
+import type { ContainerLink } from "../store/container-config.ts";
 import { deleteEndpoint, type EndpointConfig, endpointsOf, forgetLostEndpoint, insertEndpoint } from "../store/networks.ts";
 import { tellOfNetworks } from "./call-monitor.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
-import { addLinks, type Link, resolveLink } from "./links.ts";
+import { addLinks, resolveLink } from "./links.ts";
 import { resolveContainer } from "./resolve-container.ts";
 import { networkForContainer, resolveNetwork } from "./resolve-network.ts";
 
 /** Connects a container to one more network; gives what was changed on the host for it, in words. Throws {@link EngineError}, `NetworkError`. */
-export function connectNetwork(engine: Engine, networkText: string, containerText: string, config: EndpointConfig, links: Link[] = []): string[] {
+export function connectNetwork(
+  engine: Engine,
+  networkText: string,
+  containerText: string,
+  config: EndpointConfig,
+  links: ContainerLink[] = [],
+): string[] {
   const { db } = engine;
   const container = resolveContainer(engine, containerText);
   const network = networkForContainer(engine, networkText, config);

@@ -182,7 +182,7 @@ export function buildContainerMounts(engine: Engine, record: ContainerRecord): M
   }
   // What the user mounts takes the place of what everybody gets.
   const replaced = new Set(config.mounts.map((mount) => mount.target.replace(/\/+$/, "")));
-  return [...mounts.filter((mount) => !replaced.has(mount.destination)), ...config.mounts.map((mount) => toMount(engine, mount))];
+  return [...mounts.filter((mount) => !replaced.has(mount.destination)), ...outerFirst(config.mounts).map((mount) => toMount(engine, mount))];
 }
 
 // What belongs to a namespace is for its owner to mount, so the host's is bound in a user namespace.
@@ -201,8 +201,11 @@ function hasTtyGroup({ idMappings }: ContainerConfig): boolean {
 
 /** Volumes and binds of a container that does not run, as it has them. */
 export function ownMounts(engine: Engine, { config }: ContainerRecord): Mount[] {
-  return config.mounts.filter(({ type }) => type !== "tmpfs").map((mount) => toMount(engine, mount));
+  return outerFirst(config.mounts.filter(({ type }) => type !== "tmpfs")).map((mount) => toMount(engine, mount));
 }
+
+const depth = ({ target }: ContainerMount) => target.split("/").filter(Boolean).length;
+const outerFirst = (mounts: ContainerMount[]) => mounts.toSorted((a, b) => depth(a) - depth(b));
 
 // POSIX shared memory lives in files, so who shares an IPC namespace must share these too.
 function sharedMemory(engine: Engine, config: ContainerConfig): Mount {

@@ -239,7 +239,8 @@ function completeConfig(engine: Engine, options: ContainerOptions, image: NonNul
   if (options.uts === "host" && options.hostname !== undefined) throw new EngineError("conflicting options: hostname and the UTS mode");
   const sharesHostName = options.uts === "host" || network === "host";
   const sharedName = sharesHostName ? hostname() : shared === undefined ? undefined : getContainer(engine.db, shared)?.config.hostname;
-  const binds = options.mounts.flatMap((mount) => (mount.type === "tmpfs" || isUnnamed(mount) ? [] : (mount.given ?? [])));
+  const unnamed = options.mounts.filter(isUnnamed).map(({ target }) => target);
+  const volumes = [...new Set([...Object.keys(image.Volumes ?? {}), ...unnamed])];
   return {
     ...rest,
     ...(rootfs !== undefined && { rootfs: resolve(rootfs) }),
@@ -262,9 +263,8 @@ function completeConfig(engine: Engine, options: ContainerOptions, image: NonNul
     ...withUserns(engine, options),
     ...(logging && { log: logging }),
     ...withHealth(health, image.Healthcheck),
-    mounts: completeMounts(engine, options.mounts, volumesFrom, Object.keys(image.Volumes ?? {})),
-    ...withVolumes(options.mounts, Object.keys(image.Volumes ?? {})),
-    ...(binds.length > 0 && { binds }),
+    mounts: completeMounts(engine, options.mounts, volumesFrom, volumes),
+    ...(volumes.length > 0 && { volumes }),
     ...(volumesFrom.length > 0 && { volumesFrom }),
   };
 }
@@ -323,17 +323,12 @@ function mergeEnvironment(image: string[], own: string[]): string[] {
   return [...merged.values()];
 }
 
-const isUnnamed = (mount: ContainerMount) => mount.type === "volume" && mount.anonymous;
-
-function withVolumes(own: ContainerMount[], imageVolumes: string[]): Pick<ContainerConfig, "volumes"> {
-  const unnamed = own.filter((mount) => isUnnamed(mount) && !mount.isMount).map(({ target }) => target);
-  const volumes = [...new Set([...imageVolumes, ...unnamed])];
-  return volumes.length > 0 ? { volumes } : {};
-}
+// Of `-v TARGET`: it is made where nothing else is mounted.
+const isUnnamed = (mount: ContainerMount) => mount.type === "volume" && mount.anonymous && !mount.isMount;
 
 const clean = (path: string) => resolve("/", path);
 
-function completeMounts(engine: Engine, own: ContainerMount[], volumesFrom: string[], imageVolumes: string[]): ContainerMount[] {
+function completeMounts(engine: Engine, own: ContainerMount[], volumesFrom: string[], volumes: string[]): ContainerMount[] {
   const mounts = new Map<string, ContainerMount>();
   for (const source of volumesFrom) {
     const [, name = "", mode] = /^(.*?)(?::(ro|rw|z|Z))?$/.exec(source) ?? [];
@@ -343,25 +338,32 @@ function completeMounts(engine: Engine, own: ContainerMount[], volumesFrom: stri
       mounts.set(clean(mount.target), { ...there, readOnly: mount.readOnly || mode === "ro" });
     }
   }
-  const targets = new Set<string>();
-  for (const mount of own) {
-    const target = clean(mount.target);
-    // What is kept by its target alone may be said twice.
-    if (targets.has(target) && (mount.isMount || !(mount.type === "tmpfs" || isUnnamed(mount))))
-      throw new EngineError(`Duplicate mount point: ${mount.target}`);
-    targets.add(target);
-    mounts.set(target, mount);
-  }
-  for (const target of imageVolumes) {
-    if (!mounts.has(clean(target))) mounts.set(clean(target), { type: "volume", name: "", anonymous: true, target, readOnly: false, noCopy: false });
-  }
+  const { asked, inMemory } = withoutDuplicates(own);
+  for (const [target, mount] of asked) mounts.set(target, mount);
+  for (const target of volumes)
+    if (!mounts.has(clean(target)) && !inMemory.has(clean(target)))
+      mounts.set(clean(target), { type: "volume", name: "", anonymous: true, target, readOnly: false, noCopy: false });
   for (const mount of mounts.values()) {
     if (mount.type === "volume" && mount.name === "") mount.name = randomId();
     if (mount.type === "volume" && mount.options) loadVolumes().checkVolumeOptions(mount.name, mount.options);
     if (mount.type === "bind") prepareSource(mount);
   }
-  // A mount inside another one comes after it.
-  return [...mounts.values()].sort((a, b) => clean(a.target).split("/").length - clean(b.target).split("/").length);
+  return [...mounts.values(), ...inMemory.values()];
+}
+
+// By their targets, those of `--tmpfs` apart: what `--mount` says may be below one. Docker's rules.
+function withoutDuplicates(own: ContainerMount[]): Record<"asked" | "inMemory", Map<string, ContainerMount>> {
+  const asked = new Map<string, ContainerMount>();
+  const inMemory = new Map(own.filter(({ type, isMount }) => type === "tmpfs" && !isMount).map((mount) => [clean(mount.target), mount]));
+  for (const mount of own) {
+    if (isUnnamed(mount) || (mount.type === "tmpfs" && !mount.isMount)) continue;
+    const target = clean(mount.target);
+    const before = asked.get(target);
+    const isRepeated = before?.given !== undefined && before.given === mount.given;
+    if ((before && !isRepeated) || (!mount.isMount && inMemory.has(target))) throw new EngineError(`Duplicate mount point: ${mount.target}`);
+    asked.set(target, mount);
+  }
+  return { asked, inMemory };
 }
 
 function prepareSource(mount: ContainerMount & { type: "bind" }): void {

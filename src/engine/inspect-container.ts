@@ -135,10 +135,11 @@ const inspectCheck = ({ test, interval, timeout, startPeriod, startInterval, ret
 function inspectHostConfig(record: ContainerRecord): Record<string, unknown> {
   const { config } = record;
   const tmpfs = config.mounts.flatMap(({ type, target, given }) => (type === "tmpfs" && given !== undefined ? [[target, given]] : []));
+  const binds = config.mounts.flatMap((mount) => (mount.type === "tmpfs" ? [] : (mount.given ?? [])));
   const mounts = config.mounts.filter(({ isMount }) => isMount).map(inspectWantedMount);
   const isMasked = !config.privileged && !config.security?.systemPathsUnconfined;
   return {
-    Binds: config.binds ?? null,
+    Binds: binds.length > 0 ? binds : null,
     ContainerIDFile: "",
     LogConfig: { Type: config.log?.driver ?? "json-file", Config: goMap(config.log?.options ?? {}) },
     NetworkMode: config.network,

@@ -1,5 +1,5 @@
 /** `--link`: other containers under names of the container's own. */
-import type { NetworkSettings } from "../store/container-config.ts";
+import { type ContainerLink, USUAL_NETWORKING } from "../store/container-config.ts";
 import { getContainer, updateConfig } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";
 import { tellOfNetworks } from "./call-monitor.ts";
@@ -7,15 +7,8 @@ import type { Engine } from "./engine.ts";
 import { EngineError, NotFound } from "./errors.ts";
 import { resolveContainer } from "./resolve-container.ts";
 
-export interface Link {
-  container: string;
-  alias: string;
-}
-
-const NOTHING: NetworkSettings = { ports: [], publishAll: false, extraHosts: [], dns: [], dnsSearch: [], dnsOptions: [] };
-
 /** With the container's id for its name, which may change hands. Throws {@link EngineError} where there is none. */
-export function resolveLink(engine: Engine, { container, alias }: Link): Link {
+export function resolveLink(engine: Engine, { container, alias }: ContainerLink): ContainerLink {
   try {
     return { container: resolveContainer(engine, container).id, alias };
   } catch (error) {
@@ -24,12 +17,12 @@ export function resolveLink(engine: Engine, { container, alias }: Link): Link {
 }
 
 /** Adds some to a container's record; its monitor is to be told. */
-export function addLinks({ db }: Engine, id: string, added: Link[]): void {
+export function addLinks({ db }: Engine, id: string, added: ContainerLink[]): void {
   if (added.length === 0) return;
   writeTransaction(db, () => {
     const record = getContainer(db, id);
     if (!record) return;
-    const { networking = NOTHING } = record.config;
+    const { networking = USUAL_NETWORKING } = record.config;
     updateConfig(db, id, { ...record.config, networking: { ...networking, links: [...(networking.links ?? []), ...added] } });
   });
 }

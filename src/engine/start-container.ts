@@ -5,7 +5,7 @@ import { findProgram } from "../../ffi/host.ts";
 import { mark } from "../../ffi/trace.ts";
 import { FrameType, type StartRequest, writeFrame } from "../monitor/protocol.ts";
 import { IS_RESTART } from "../monitor/restart.ts";
-import type { ContainerConfig, NetworkSettings } from "../store/container-config.ts";
+import { type ContainerConfig, type NetworkSettings, USUAL_NETWORKING } from "../store/container-config.ts";
 import type { ContainerRecord } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";
 import { forgetLostEndpoint, insertEndpoint, isUserNetwork, lostEndpoints, type PortRequest, type UserNetwork } from "../store/networks.ts";
@@ -32,7 +32,7 @@ export interface StartOptions extends ConnectionOptions {
 
 // With a port of the host for each exposed one that has none, where all are wanted.
 function networkingOf(config: ContainerConfig): NetworkSettings {
-  const networking = config.networking ?? { ports: [], publishAll: false, extraHosts: [], dns: [], dnsSearch: [], dnsOptions: [] };
+  const networking = config.networking ?? USUAL_NETWORKING;
   if (!networking.publishAll) return networking;
   const missing = config.exposedPorts.flatMap((text): PortRequest[] => {
     const [port, protocol = "tcp"] = text.split("/");

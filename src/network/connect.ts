@@ -11,6 +11,7 @@ import { type Link, type Route, RouteSocket, route } from "../../ffi/netlink/rou
 import { type Message, NetlinkError } from "../../ffi/netlink/socket.ts";
 import { join } from "../../ffi/path.ts";
 import { randomBytes } from "../../ffi/random.ts";
+import type { ContainerLink } from "../store/container-config.ts";
 import { getContainer } from "../store/containers.ts";
 import { writeTransaction } from "../store/database.ts";
 import { ENDPOINT_SYSCTLS, type Endpoint, endpointsOf, type PortRequest, type PublishedPort, portsOf } from "../store/networks.ts";
@@ -235,11 +236,7 @@ export function unplugRunning(pid: number, { address }: Endpoint, others: Endpoi
 }
 
 /** Where the containers are that another one is linked to, in a network of both; those that do not run are left out. */
-export function linkedAddresses(
-  db: Database,
-  endpoints: Endpoint[],
-  links: { container: string; alias: string }[],
-): { address: string; names: string }[] {
+export function linkedAddresses(db: Database, endpoints: Endpoint[], links: ContainerLink[]): { address: string; names: string }[] {
   return links.flatMap(({ container, alias }) => {
     const shared = endpointsOf(db, container).find(
       ({ network, address }) => address !== undefined && endpoints.some((own) => own.network.id === network.id),

@@ -112,9 +112,18 @@ export interface NetworkSettings {
   dns: string[];
   dnsSearch: string[];
   dnsOptions: string[];
-  /** Containers, by id, whose addresses stand under these names in /etc/hosts. */
-  links?: { container: string; alias: string }[];
+  /** Those whose addresses stand under these names in /etc/hosts; by id. */
+  links?: ContainerLink[];
   bandwidth?: Bandwidth;
+}
+
+/** Of a container that was asked for nothing, as some records have it. */
+export const USUAL_NETWORKING: NetworkSettings = { ports: [], publishAll: false, extraHosts: [], dns: [], dnsSearch: [], dnsOptions: [] };
+
+/** Another container under a name of the container's own (`--link`). */
+export interface ContainerLink {
+  container: string;
+  alias: string;
 }
 
 /** How what a container receives and sends fares on its links. */
@@ -235,8 +244,6 @@ export interface ContainerConfig {
   /** Which of the host's ids stand for the container's, where they are not the same. */
   idMappings?: { uids: IdRange[]; gids: IdRange[] };
   mounts: ContainerMount[];
-  /** What `-v` said, for `inspect`. */
-  binds?: string[];
   /** Where the image or `-v` want volumes without names, also where something else is mounted. */
   volumes?: string[];
   /** Of whose mounts it got some, as it was given. */

@@ -77,6 +77,38 @@ describe("volumes", () => {
     await engine.ok("rm", "-v", "source");
   });
 
+  const BIND = "-v named:/a";
+  const VOLUME = "--mount type=volume,src=other,dst=/a";
+  test.each([
+    [`-v /a ${BIND}`, "named"],
+    [`${BIND} -v /a`, "named"],
+    [`${BIND} ${BIND}`, "named"],
+    [`-v /a ${VOLUME}`, "other"],
+    [`${VOLUME} -v /a`, "other"],
+  ])("one target said twice: %s", async (flags, name) => {
+    await engine.ok("create", "--name", "twice", ...flags.split(" "), "bb", "true");
+    expect(await engine.inspect("twice", "{{range .Mounts}}{{.Name}} {{end}}{{json .HostConfig.Binds}}")).toBe(
+      `${name} ${name === "named" ? '["named:/a"]' : "null"}`,
+    );
+    await engine.ok("rm", "-v", "twice");
+  });
+
+  test.each([`${BIND} --tmpfs /a`, `--tmpfs /a ${BIND}`, `${BIND} ${VOLUME}`, `${VOLUME} ${VOLUME}`, `${BIND} ${BIND}:ro`])(
+    "one target for two things is refused: %s",
+    async (flags) => {
+      expect(await engine.fails(125, "run", "--rm", ...flags.split(" "), "bb", "true")).toContain("Duplicate mount point: /a");
+    },
+  );
+
+  test("mounts are told in the order they were given, and made from the outside in", async () => {
+    const flags = ["-v", "inner:/m/a/b", "-v", "outer:/m", "--tmpfs", "/m/a"];
+    await engine.ok("run", "--name", "order", ...flags, "bb", "sh", "-c", "mount | grep -o ' /m[^ ]*' > /dev/stderr; touch /m/a/b/kept");
+    expect((await engine.run("logs", "order")).stderr.trimEnd().split("\n")).toEqual([" /m", " /m/a", " /m/a/b"]);
+    expect(await engine.inspect("order", "{{json .HostConfig.Binds}}")).toBe('["inner:/m/a/b","outer:/m"]');
+    expect(await engine.ok("run", "--rm", "-v", "inner:/i", "bb", "ls", "/i")).toBe("kept");
+    await engine.ok("rm", "order");
+  });
+
   test("tmpfs, with options", async () => {
     expect(
       await engine.ok("run", "--rm", "--tmpfs", "/t:size=1m,mode=1770", "bb", "sh", "-c", "stat -c %a /t; df -k /t | tail -n 1 | awk '{print $2}'"),

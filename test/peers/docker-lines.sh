@@ -402,6 +402,7 @@ docker run --rm -v "$PWD/c/one.txt:/etc/one" bb cat /etc/one
 docker run --rm -v "$PWD/c/one.txt:/etc/one:ro" bb sh -c 'echo x > /etc/one' 2>/dev/null
 docker run --rm -v "$PWD/c:/new/deep/dir" bb ls /new/deep/dir
 docker run --rm -v "$PWD/c:/x:bogus" bb true 2>/dev/null
+docker run --rm -v twice:/a --tmpfs /a bb true 2>/dev/null; docker run --rm -v /a -v twice:/a -v twice:/a bb sh -c 'mount | grep -c " /a "'; docker volume rm twice
 docker run --rm -v /x:/y:/z:/w bb true 2>/dev/null
 docker run --rm --mount type=bogus,dst=/x bb true 2>/dev/null
 docker run --rm --mount dst=/x,nosuch=1 bb true 2>/dev/null

@@ -13,19 +13,17 @@ export default defineCommand({
   },
   args: { min: 1 },
   async run({ engine }, flags, args) {
-    let failures = 0;
-    await forEach(args, (name) => {
+    return forEach(args, (name) => {
       try {
         for (const platform of flags.platform) requirePlatform(resolveImage(engine, name).image, name, platform);
         const { untagged, deleted } = removeImage(engine, name, flags.force);
         for (const tag of untagged) console.log(`Untagged: ${tag}`);
         for (const id of deleted) console.log(`Deleted: ${id}`);
       } catch (error) {
-        // As with docker that is said, but what was to be gone is.
-        if (!(flags.force && error instanceof NotFound)) failures++;
-        throw error;
+        // Forced, what is not there is as good as removed.
+        if (!(flags.force && error instanceof NotFound)) throw error;
+        console.error(`berth: ${error.message}`);
       }
     });
-    return failures > 0 ? 1 : 0;
   },
 });

@@ -113,9 +113,6 @@ function bind(root: number, mount: Mount, options: MountOptions, mapping: fd.Own
   } else bindOnto(mount, root, target, options, mapping);
 }
 
-/** `/proc/PID/root/…`: a path as another process sees it. */
-const OTHERS_PATH = /^(\/proc\/\d+)\/root(\/.*)$/;
-
 function showsFolder({ source = "", subpath }: Mount): boolean {
   if (subpath === undefined) return statSync(source).isDirectory();
   using below = openSubpath(source, subpath);
@@ -127,6 +124,9 @@ function openSubpath(source: string, subpath: string): fd.OwnedFd {
   using folder = fd.openat(fd.AT_FDCWD, source, fd.O_PATH | fd.O_DIRECTORY);
   return openInRoot(folder.fd, subpath, fd.O_PATH);
 }
+
+/** `/proc/PID/root/…`: a path as another process sees it. */
+const OTHERS_PATH = /^(\/proc\/\d+)\/root(\/.*)$/;
 
 // A mount of another mount namespace can only be cloned from inside of it.
 function cloneTreeOf({ source = "", subpath }: Mount, recursive: boolean): fd.OwnedFd {

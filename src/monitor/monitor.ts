@@ -8,8 +8,6 @@ import { join } from "../../ffi/path.ts";
 import { exitNow } from "../../ffi/process.ts";
 import { mark } from "../../ffi/trace.ts";
 import { disconnectContainer } from "../network/disconnect.ts";
-import { SLIRP_RESOLVER, writeNetworkFiles } from "../network/files.ts";
-import type { UserNetworkHelper } from "../network/user-network.ts";
 import { type Cgroup, CgroupError } from "../runtime/cgroup/cgroup.ts";
 import { enterCgroup } from "../runtime/cgroup/enter.ts";
 import { openCgroup } from "../runtime/cgroup/open.ts";
@@ -35,14 +33,12 @@ import { discardContainer, putContainerAside } from "../store/discard-container.
 import { addContainerEvent, addMountEvents } from "../store/events.ts";
 import { KeptStore } from "../store/kept-store.ts";
 import { Layout } from "../store/layout.ts";
-import { endpointsOf } from "../store/networks.ts";
 import type { ProcessIdentity } from "../store/process-identity.ts";
 import { Audience } from "./audience.ts";
-import type { ContainerNetwork, HeldNetwork } from "./container-network.ts";
 import type { HealthMonitor, Rhythm } from "./health.ts";
 import { ContainerLog } from "./log/container-log.ts";
+import { Networking } from "./networking.ts";
 import { Output } from "./output.ts";
-import { loadNetwork } from "./prepare-ahead.ts";
 import { FrameSocket, FrameType, type HealthRequest, parseFrame, type Resize, type Started, type StartRequest } from "./protocol.ts";
 import { HEARING, nextPatience, PATIENCE, restWhenQuiet } from "./quiet.ts";
 import { restartDelay, startAgain } from "./restart.ts";
@@ -53,7 +49,6 @@ import { Visitors } from "./visitors.ts";
 
 // Seldom needed.
 const loadHooks = () => require("../runtime/hooks.ts") as typeof import("../runtime/hooks.ts");
-const loadUserNetwork = () => require("../network/user-network.ts") as typeof import("../network/user-network.ts");
 
 /** Gives back what is not needed any more: milliseconds, and megabytes. */
 function collectGarbage(): void {
@@ -72,9 +67,7 @@ export class Monitor {
   readonly #stdio: ContainerStdio;
   readonly #audience: Audience;
   #cgroup: Cgroup | undefined;
-  #network: ContainerNetwork | undefined;
-  /** What its helper's life hangs on. */
-  #userNetwork: OwnedFd | undefined;
+  readonly #network: Networking;
   #health: HealthMonitor | undefined;
   #process: { pid: number; startTime: number } | undefined;
   /** Its mount namespace. */
@@ -84,8 +77,6 @@ export class Monitor {
   /** Those that are being looked at. */
   #changes = 0;
   readonly #visitors: Visitors;
-  /** What it had of the network before it rested. */
-  #heldNetwork: HeldNetwork | undefined;
   #rhythm: Rhythm | undefined;
   /** While it waits to start the container again. */
   readonly #woken = Promise.withResolvers<void>();
@@ -106,7 +97,7 @@ export class Monitor {
     else if (request.takesOver) this.#stdio = ContainerStdio.takeOver(fifos);
     else this.#stdio = new ContainerStdio({ terminal, stdin: request.stdin !== "none", fifos });
     this.#mounts = rested?.mounts;
-    this.#userNetwork = rested?.userNetwork;
+    this.#network = new Networking(this.#store, this.#layout, request);
     this.#audience = new Audience(terminal);
     this.#visitors = new Visitors(this.#layout.callbacks, request.id, this.#audience, (...frame) => this.receive(...frame));
   }
@@ -145,14 +136,12 @@ export class Monitor {
    *
    * @param isChanged whether a command wants it to look at the record
    */
-  async goOn(state: RestingState, { listening, bound, logSocket, end }: Held, isChanged: boolean): Promise<void> {
+  async goOn(state: RestingState, { listening, bound, userNetwork, logSocket, end }: Held, isChanged: boolean): Promise<void> {
     const { pid, startTime, child, patience, since } = state;
     this.#patience = nextPatience(patience, Date.now() - since);
-    this.#heldNetwork = state.network && { state: state.network, listening, bound };
     this.#rhythm = state.rhythm;
-    if (listening.length > 0) this.#network = await this.#makeNetwork();
-    const { userNetwork, spec, autoRemove } = this.#request;
-    if (userNetwork && this.#userNetwork) loadUserNetwork().holdUserNetwork(userNetwork, this.#userNetwork);
+    await this.#network.goOn({ network: state.network && { state: state.network, listening, bound }, userNetwork });
+    const { spec, autoRemove } = this.#request;
     this.#cgroup = openCgroup(spec.linux.cgroupsPath ?? "");
     const log = await ContainerLog.open(this.#request.log, !autoRemove, { begun: state.begun, socket: logSocket });
     listenForEnds();
@@ -178,7 +167,7 @@ export class Monitor {
         this.#visitors.count + this.#changes === 0 &&
         this.#stdio.isIdle &&
         log.isIdle &&
-        this.#network?.isIdle !== false &&
+        this.#network.isIdle &&
         this.#health?.isIdle !== false,
       collect: () => this.#collect(),
       rest: (patience) => this.#rest(log, running, patience),
@@ -194,11 +183,12 @@ export class Monitor {
   #rest(log: ContainerLog, { pid, startTime, child }: Supervised, patience: number): void {
     const { becomeResting, lasting } = require("./resting.ts") as typeof import("./resting.ts");
     const isOpen = this.#store.rest(this.#request.id);
-    const { state: network, listening = [], bound = [] } = this.#network?.held ?? this.#heldNetwork ?? {};
+    const { network: heldNetwork, userNetwork } = this.#network.held;
+    const { state: network, listening = [], bound = [] } = heldNetwork ?? {};
     const { begun, socket: logSocket } = log.held;
     const request = lasting(this.#request);
     const state = { request, pid, startTime, child, patience, since: Date.now(), begun, network, rhythm: this.#health?.rhythm };
-    const held = { ...this.#stdio.held, mounts: this.#mounts, userNetwork: this.#userNetwork, logSocket, listening, bound };
+    const held = { ...this.#stdio.held, mounts: this.#mounts, userNetwork, logSocket, listening, bound };
     becomeResting(state, held, isOpen ? this.#layout.database : undefined);
   }
 
@@ -209,7 +199,7 @@ export class Monitor {
     mark("claim");
     const record = getContainer(db, id) as ContainerRecord;
     try {
-      if (endpointsOf(db, id).length > 0) this.#network = await this.#makeNetwork();
+      await this.#network.prepare();
       const log = await ContainerLog.open(this.#request.log, !this.#request.autoRemove);
       mark("log, addresses");
       return { record, log, running: this.#startProcess(db) };
@@ -250,7 +240,7 @@ export class Monitor {
     this.#cgroup = openCgroup(spec.linux.cgroupsPath ?? "");
     const log = await ContainerLog.open(this.#request.log, !this.#request.autoRemove);
     this.#process = { pid, startTime };
-    await this.#lookAtNetworks((network) => network.takeOver(pid));
+    await this.#network.takeOver(pid);
     await this.#supervise(log, { pid, startTime, ended: endOfOrphan(pid, startTime).ended });
   }
 
@@ -280,7 +270,7 @@ export class Monitor {
     const db = await whenThereIsRoom(() => this.#store.database, tellBefore);
     // What stays may be started again at once. Not under the write lock: all that was written to its root goes to the disk first.
     if (!this.#request.autoRemove && !getContainer(db, id)?.autoRemove) this.#mounts?.close();
-    this.#releasePorts();
+    this.#network.releasePorts();
     const end = { exitCode, oomKilled, error: error || output.failure };
     const { delay, removed } = await whenThereIsRoom(() => this.#writeEnd(db, end), tellBefore);
     const takeAway = removed ? putContainerAside(db, this.#layout, id) : undefined;
@@ -326,8 +316,6 @@ export class Monitor {
   #startProcess(db: Database): RunningProcess {
     const { id, spec, root, namedUser, reap } = this.#request;
     const resources = spec.linux.resources ?? {};
-    const network = this.#network;
-    const { userNetwork } = this.#request;
     mkdirSync(this.#layout.mountPoint, { recursive: true, mode: 0o711 });
     using alive = keepNamespace();
     const pending: PendingProcess = prepareProcess(
@@ -342,9 +330,7 @@ export class Monitor {
           return files;
         },
         onNamespaces: (pid) => {
-          if (network) this.#warnings = network.connect(pid);
-          else this.#writeFilesWithoutNetworks();
-          if (userNetwork) this.#startUserNetwork(db, pid, userNetwork);
+          this.#warnings = this.#network.connect(pid);
         },
         onMounted: (pid) => loadHooks().runHooks("createRuntime", spec.hooks?.createRuntime ?? [], { ...this.#hookState(), pid }),
         onReady: () => this.#cgroup?.apply(resources),
@@ -363,31 +349,12 @@ export class Monitor {
     return running;
   }
 
-  #writeFilesWithoutNetworks(): void {
-    const { id, networking, userNetwork } = this.#request;
-    const dns = userNetwork?.kind === "slirp4netns" && networking.dns.length === 0 ? [SLIRP_RESOLVER] : networking.dns;
-    const files = { ...this.#request, networking: { ...networking, dns }, endpoints: [], linked: [] };
-    writeNetworkFiles(this.#layout.container(id), files);
-  }
-
-  #startUserNetwork(db: Database, pid: number, helper: UserNetworkHelper): void {
-    const { id, networking } = this.#request;
-    const file = join(this.#layout.run, `${id.slice(0, 12)}.net`);
-    this.#userNetwork = loadUserNetwork().startUserNetwork(helper, { db, containerId: id, pid, ports: networking.ports, file });
-  }
-
   // Hooks of CDI specifications find the root by the bundle's config.json.
   #hookState(): State {
     const { id, spec } = this.#request;
     const bundle = this.#layout.container(id);
     writeFileSync(join(bundle, "config.json"), JSON.stringify({ ...spec, root: { ...spec.root, path: this.#layout.mountPoint } }), { mode: 0o600 });
     return { ociVersion: spec.ociVersion, id, status: "creating", bundle };
-  }
-
-  // A container without networks of its own needs none of that.
-  async #makeNetwork(): Promise<ContainerNetwork> {
-    const { ContainerNetwork } = await loadNetwork();
-    return new ContainerNetwork(this.#store, this.#layout, this.#request, this.#heldNetwork);
   }
 
   /** Something about the container was changed by a command, or one wants to be called back. */
@@ -399,27 +366,11 @@ export class Monitor {
       if (this.#process) await this.#visitors.admit(this.#process);
       const record = await whenThereIsRoom(() => getContainer(this.#store.database, this.#request.id));
       if (!record?.process) this.#woken.resolve();
-      else await this.#lookAtNetworks((network, pid) => network.refresh(pid));
+      else if (this.#process) await this.#network.refresh(this.#process.pid); // a start finds them as they are
     } finally {
       for (const connection of waiting) connection.close();
       this.#changes--;
     }
-  }
-
-  async #lookAtNetworks(look: (network: ContainerNetwork, pid: number) => void): Promise<void> {
-    if (!this.#process) return; // a start finds them as they are
-    try {
-      this.#network ??= await this.#makeNetwork();
-      look(this.#network, this.#process.pid);
-    } catch {
-      // the container is just ending, or has all ports of its name server itself: it goes on without
-    }
-  }
-
-  // Who is told of the end may want them.
-  #releasePorts(): void {
-    this.#network?.releasePorts();
-    for (const port of this.#heldNetwork?.bound ?? []) port.close();
   }
 
   #releaseCgroup(): void {

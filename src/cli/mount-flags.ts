@@ -83,12 +83,18 @@ export function parseMount(text: string): ContainerMount {
   return { ...readMount(text), isMount: true };
 }
 
-const BELOW = ["enabled", "disabled", "writable", "readonly"];
+interface MountFields {
+  target: string;
+  source: string;
+  readOnly: boolean;
+  get(key: string): string | undefined;
+  /** Those of `volume-label` and `volume-opt`. */
+  pairs: Record<"volume-label" | "volume-opt", Record<string, string>>;
+}
 
 function readMount(text: string): ContainerMount {
   const fields = new Map<string, string>();
-  const labels: Record<string, string> = {};
-  const driverOptions: Record<string, string> = {};
+  const pairs: MountFields["pairs"] = { "volume-label": {}, "volume-opt": {} };
   for (const field of splitCsv(text)) {
     const [key = "", ...rest] = field.split("=");
     const name = MOUNT_KEYS[key.toLowerCase()];
@@ -96,78 +102,70 @@ function readMount(text: string): ContainerMount {
     if (rest.length === 0 && !["readonly", "bind-nonrecursive", "volume-nocopy"].includes(name))
       throw new ValueError(`invalid field '${field}' must be a key=value pair`);
     fields.set(name, rest.join("="));
-    const pairs = { "volume-label": labels, "volume-opt": driverOptions }[name];
-    if (pairs) pairs[rest[0] ?? ""] = rest.slice(1).join("=");
+    if (name === "volume-label" || name === "volume-opt") pairs[name][rest[0] ?? ""] = rest.slice(1).join("=");
   }
   const type = fields.get("type") ?? "volume";
   const path = fields.get("target");
   if (path === undefined || path === "") throw new ValueError("target is required");
   const target = checkTarget(path);
-  const source = fields.get("source") ?? "";
+  if (!isMountType(type)) throw new ValueError(`unsupported mount type '${type}': expected bind, volume or tmpfs`);
+  for (const key of fields.keys())
+    if (/^(bind|volume|tmpfs)-/.test(key) && !key.startsWith(`${type}-`)) throw new ValueError(`cannot mix '${key}' with mount type '${type}'`);
   const readOnly = isOn(fields.get("readonly"), "readonly");
-  const only = (prefix: string) => {
-    for (const key of fields.keys())
-      if (/^(bind|volume|tmpfs)-/.test(key) && !key.startsWith(prefix)) throw new ValueError(`cannot mix '${key}' with mount type '${type}'`);
+  return MOUNTS[type]({ target, source: fields.get("source") ?? "", readOnly, get: (key) => fields.get(key), pairs });
+}
+
+const MOUNTS = { bind: bindMount, volume: volumeMount, tmpfs: tmpfsMount };
+const isMountType = (type: string): type is keyof typeof MOUNTS => Object.hasOwn(MOUNTS, type);
+
+const BELOW = ["enabled", "disabled", "writable", "readonly"];
+
+function bindMount({ target, source, readOnly, get }: MountFields): ContainerMount {
+  if (source === "") throw new ValueError("source is required for a bind mount");
+  if (!source.startsWith("/") && !source.startsWith(".")) throw new ValueError(`invalid mount path: '${source}' mount path must be absolute`);
+  const propagation = get("bind-propagation") ?? "";
+  if (propagation && !PROPAGATIONS.includes(propagation))
+    throw new ValueError(`invalid bind-propagation ${propagation}: expected ${PROPAGATIONS.join(", ")}`);
+  const below = get("bind-recursive") ?? "enabled";
+  if (!BELOW.includes(below)) throw new ValueError(`invalid value for bind-recursive: ${below}, expected ${BELOW.join(", ")}`);
+  const readOnlyBelow = below === "readonly";
+  if (readOnlyBelow && (!readOnly || propagation !== "rprivate"))
+    throw new ValueError("option 'bind-recursive=readonly' requires 'readonly' and 'bind-propagation=rprivate'");
+  const recursive = !isOn(get("bind-nonrecursive"), "bind-nonrecursive") && below !== "disabled";
+  const mount = { target, source: resolve(source), readOnly, propagation, recursive, createSource: false };
+  return { type: "bind", ...mount, ...(readOnlyBelow && { readOnlyBelow }) };
+}
+
+function volumeMount({ target, source, readOnly, get, pairs }: MountFields): ContainerMount {
+  const driver = get("volume-driver");
+  if (driver !== undefined && driver !== "" && driver !== "local") throw new ValueError(`could not find plugin ${driver}: expected local`);
+  const anonymous = source === "";
+  if (anonymous && readOnly) throw new ValueError("must not set ReadOnly mode when using anonymous volumes");
+  const subpath = get("volume-subpath");
+  if (subpath !== undefined && (subpath.startsWith("/") || subpath.split("/").includes("..")))
+    throw new ValueError(`invalid value for volume-subpath: ${subpath}, expected a path in the volume`);
+  const { "volume-label": labels, "volume-opt": options } = pairs;
+  const name = anonymous ? "" : checkVolumeName(source);
+  return {
+    type: "volume",
+    name,
+    anonymous,
+    target,
+    readOnly,
+    noCopy: isOn(get("volume-nocopy"), "volume-nocopy"),
+    ...(subpath && { subpath }),
+    ...(Object.keys(labels).length > 0 && { labels }),
+    ...(Object.keys(options).length > 0 && { options }),
   };
-  switch (type) {
-    case "bind": {
-      only("bind-");
-      if (source === "") throw new ValueError("source is required for a bind mount");
-      if (!source.startsWith("/") && !source.startsWith(".")) throw new ValueError(`invalid mount path: '${source}' mount path must be absolute`);
-      const propagation = fields.get("bind-propagation") ?? "";
-      if (propagation && !PROPAGATIONS.includes(propagation))
-        throw new ValueError(`invalid bind-propagation ${propagation}: expected ${PROPAGATIONS.join(", ")}`);
-      const below = fields.get("bind-recursive") ?? "enabled";
-      if (!BELOW.includes(below)) throw new ValueError(`invalid value for bind-recursive: ${below}, expected ${BELOW.join(", ")}`);
-      if (below === "readonly" && (!readOnly || propagation !== "rprivate"))
-        throw new ValueError("option 'bind-recursive=readonly' requires 'readonly' and 'bind-propagation=rprivate'");
-      const recursive = !isOn(fields.get("bind-nonrecursive"), "bind-nonrecursive") && below !== "disabled";
-      const readOnlyBelow = below === "readonly";
-      return {
-        type: "bind",
-        source: resolve(source),
-        target,
-        readOnly,
-        propagation,
-        recursive,
-        createSource: false,
-        ...(readOnlyBelow && { readOnlyBelow }),
-      };
-    }
-    case "volume": {
-      only("volume-");
-      const driver = fields.get("volume-driver");
-      if (driver !== undefined && driver !== "" && driver !== "local") throw new ValueError(`could not find plugin ${driver}: expected local`);
-      if (source === "" && readOnly) throw new ValueError("must not set ReadOnly mode when using anonymous volumes");
-      const subpath = fields.get("volume-subpath");
-      if (subpath !== undefined && (subpath.startsWith("/") || subpath.split("/").includes("..")))
-        throw new ValueError(`invalid value for volume-subpath: ${subpath}, expected a path in the volume`);
-      return {
-        type: "volume",
-        name: source === "" ? "" : checkVolumeName(source),
-        anonymous: source === "",
-        target,
-        readOnly,
-        noCopy: isOn(fields.get("volume-nocopy"), "volume-nocopy"),
-        ...(subpath && { subpath }),
-        ...(Object.keys(labels).length > 0 && { labels }),
-        ...(Object.keys(driverOptions).length > 0 && { options: driverOptions }),
-      };
-    }
-    case "tmpfs": {
-      only("tmpfs-");
-      if (source !== "") throw new ValueError("a tmpfs mount has no source");
-      const options = ["nosuid", "nodev", "noexec", ...(readOnly ? ["ro"] : [])];
-      const size = fields.get("tmpfs-size");
-      if (size !== undefined) options.push(`size=${parseSize(size)}`);
-      const mode = fields.get("tmpfs-mode");
-      if (mode !== undefined && !/^[0-7]{1,4}$/.test(mode)) throw new ValueError(`invalid value for tmpfs-mode: ${mode}, expected an octal mode`);
-      if (mode !== undefined) options.push(`mode=${mode}`);
-      return { type: "tmpfs", target, options };
-    }
-    default:
-      throw new ValueError(`unsupported mount type '${type}': expected bind, volume or tmpfs`);
-  }
+}
+
+function tmpfsMount({ target, source, readOnly, get }: MountFields): ContainerMount {
+  if (source !== "") throw new ValueError("a tmpfs mount has no source");
+  const size = get("tmpfs-size");
+  const mode = get("tmpfs-mode");
+  if (mode !== undefined && !/^[0-7]{1,4}$/.test(mode)) throw new ValueError(`invalid value for tmpfs-mode: ${mode}, expected an octal mode`);
+  const own = [readOnly && "ro", size !== undefined && `size=${parseSize(size)}`, mode !== undefined && `mode=${mode}`];
+  return { type: "tmpfs", target, options: ["nosuid", "nodev", "noexec", ...own.filter((option) => option !== false)] };
 }
 
 const TMPFS_OPTION =

@@ -6,6 +6,7 @@
  */
 
 import { alarmAfter } from "../../ffi/alarm.ts";
+import { silencePipes } from "../../ffi/arrivals.ts";
 import { closeOnExecFrom, dup2, OwnedFd, position, readExactly, writeAll } from "../../ffi/fd.ts";
 import { readdirSync, readFileSync, readlinkSync } from "../../ffi/files.ts";
 import { call, SyscallError, tryCall } from "../../ffi/libc.ts";
@@ -81,6 +82,7 @@ export function becomeResting(state: RestingState, held: Held, store: string | u
   const { stdout, stderr, mounts, input, logSocket, userNetwork, listening, bound } = held;
   if (listening.length > MAX_LISTENING || bound.length > MAX_BOUND) return;
   const toList = () => readdirSync("/proc/self/fd").map(Number);
+  let undo = () => {};
   const copies: number[] = [];
   const keep = (first: number, files: (OwnedFd | undefined)[]) => {
     for (const [i, file] of files.entries()) {
@@ -102,11 +104,13 @@ export function becomeResting(state: RestingState, held: Held, store: string | u
     keep(FIRST_BOUND_DESCRIPTOR, bound);
     // Under their own numbers: whoever closes one of several for a file has no lock on it any more (fcntl(2)).
     if (store !== undefined) for (const fd of openFiles(store)) dup2(fd, fd);
+    undo = silencePipes();
     execve("/proc/self/exe", [MONITOR_NAME, "monitor", RESTING], environment);
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
     for (const number of copies) tryCall("close", number);
     closeOnExecFrom(3, toList);
+    undo();
   }
 }
 

@@ -21,6 +21,7 @@ import { hasCode } from "../../ffi/libc.ts";
 import { join } from "../../ffi/path.ts";
 import { ProcessHandle } from "../../ffi/process-handle.ts";
 import { setWindowSize } from "../../ffi/tty.ts";
+import { readPipe, readTerminal } from "./read-output.ts";
 import type { RunningProcess, Stdio } from "./spawn.ts";
 
 export type StreamName = "stdout" | "stderr";
@@ -50,15 +51,7 @@ export function followToTheEnd(): void {
 /** Bytes read at once meanwhile. */
 const CHUNK = 1 << 16;
 
-// Bytes; as many as Bun reads at once.
-const PIPE_SIZE = 1 << 18;
-/** Bytes that are there at once where somebody writes as fast as he can. */
-const MUCH = 1 << 14;
-/** Bytes that he may write meanwhile; the most that a user may ask for (pipe(7)). */
-const LARGE_PIPE = 1 << 20;
-/** Milliseconds that he has for it, and for how long there is nothing else to do here. */
-const PAUSE = 1;
-const TURN = 10;
+const PIPE_SIZE = 1 << 18; // bytes
 /** Milliseconds between attempts to type into a terminal that has no room, at most. */
 const MOST_PAUSE = 100;
 // Above this much unwritten input the sender is asked to wait.
@@ -95,6 +88,7 @@ export class ContainerStdio {
     }
     const output = (stream: StreamName) => {
       const { read, write } = options.fifos === undefined ? pipe() : fifo(join(options.fifos, stream));
+      setNonblocking(read.fd, true);
       this.#outputs.push([stream, read]);
       return keep(write);
     };
@@ -211,7 +205,7 @@ export class ContainerStdio {
       length = readSync(fd.fd, chunk);
     } catch (error) {
       if (hasCode(error, "EAGAIN")) return undefined;
-      if (!hasCode(error, "EIO")) throw error; // a terminal, see readOutput
+      if (!hasCode(error, "EIO")) throw error; // a terminal, see readTerminal
     }
     if (length > 0) return receive(stream, chunk.subarray(0, length));
     this.#ended(output);
@@ -229,7 +223,9 @@ export class ContainerStdio {
     await this.#waiting;
     await Promise.all(
       this.#outputs.map(async (output) => {
-        await readOutput(...output, receive);
+        // A terminal is all the output there is.
+        if (this.#terminal) await readTerminal(output[1], receive);
+        else await readPipe(...output, receive);
         this.#ended(output);
       }),
     );
@@ -311,78 +307,4 @@ function fifo(path: string): { read: OwnedFd; write: OwnedFd } {
   const read = openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK);
   setPipeSize(read.fd, PIPE_SIZE);
   return { read, write: openat(AT_FDCWD, path, O_RDWR) };
-}
-
-async function readOutput(stream: StreamName, fd: OwnedFd, receive: OutputReceiver): Promise<void> {
-  const fast = new FastReader(stream, fd, receive);
-  try {
-    const reader = Bun.file(fd.fd).stream().getReader();
-    let isMuch = false;
-    for (let next = reader.read(); ; ) {
-      const { value, done } = await next;
-      if (done) return;
-      await receive(stream, Buffer.from(value.buffer, value.byteOffset, value.length));
-      next = reader.read();
-      isMuch ||= value.length >= MUCH;
-      if (isMuch) isMuch = await fast.read(() => Bun.peek.status(next) !== "pending");
-    }
-  } catch (error) {
-    // A terminal whose other side nobody has open any more.
-    if (!hasCode(error, "EIO")) throw error;
-  }
-}
-
-/**
- * Reads while somebody writes as fast as he can. For each piece that Bun reads it allocates memory, which costs a monitor,
- * whose heap is small, as much as all else that it does with that piece.
- */
-class FastReader {
-  readonly #stream: StreamName;
-  readonly #fd: OwnedFd;
-  readonly #receive: OutputReceiver;
-  #memory: Buffer | undefined;
-
-  constructor(stream: StreamName, fd: OwnedFd, receive: OutputReceiver) {
-    this.#stream = stream;
-    this.#fd = fd;
-    this.#receive = receive;
-  }
-
-  /**
-   * For a while, or until there is nothing more.
-   *
-   * @param isBunsTurn whether Bun has read something. As long as it waits, it has nothing that comes before what is read here
-   * @returns whether there may be more soon
-   */
-  async read(isBunsTurn: () => boolean): Promise<boolean> {
-    setPipeSize(this.#fd.fd, LARGE_PIPE);
-    const end = performance.now() + TURN;
-    for (let length = 0; performance.now() < end; ) {
-      if (isBunsTurn()) return true;
-      if (length < PIPE_SIZE) Bun.sleepSync(PAUSE);
-      this.#memory ??= Buffer.allocUnsafe(PIPE_SIZE);
-      const chunk = this.#readOnce(this.#memory);
-      length = chunk.length;
-      if (length === 0) {
-        this.#memory = undefined;
-        return false; // or it is the end, which Bun finds, too
-      }
-      const full = this.#receive(this.#stream, chunk);
-      if (!full) continue;
-      this.#memory = undefined; // somebody has it until then, or longer
-      await full;
-    }
-    return true;
-  }
-
-  #readOnce(memory: Buffer): Buffer {
-    const { fd } = this.#fd;
-    try {
-      const isReady = poll([{ fd, events: POLLIN }], 0)[0];
-      return memory.subarray(0, isReady ? readSync(fd, memory) : 0);
-    } catch (error) {
-      if (!hasCode(error, "EIO")) throw error; // see readOutput
-      return memory.subarray(0, 0);
-    }
-  }
 }

@@ -20,23 +20,33 @@ export interface LogFileSettings {
   buffer?: number;
 }
 
-/** Records are written before the next ones are planned: one that tells a gap, if there is any, then those of `output`. */
-type Step = { records: Buffer; hasGap: boolean; output: Buffer } | "rotate";
+/** Records of a piece of output, of which one tells a gap before, if there is any. They are written before the next ones are planned. */
+interface Records {
+  all: Buffer;
+  hasGap: boolean;
+  output: Buffer;
+}
+
+/** Some of them, whole ones. */
+interface Part extends Records {
+  from: number;
+  to: number;
+}
+
+const NEWLINE = 10;
 
 /** Bytes that are given to the disk at once. */
 const WRITTEN_BACK = 8 << 20;
 
-function writeLater(fd: number, bytes: Buffer, at: number): Promise<number> {
+function writeLater(fd: number, bytes: Buffer): Promise<number> {
   const { write } = require("node:fs") as typeof import("node:fs");
-  return new Promise((resolve, reject) =>
-    write(fd, bytes, at, bytes.length - at, null, (error, written) => (error ? reject(error) : resolve(written))),
-  );
+  return new Promise((resolve, reject) => write(fd, bytes, 0, bytes.length, null, (error, written) => (error ? reject(error) : resolve(written))));
 }
 
-// How many bytes of it the first records hold: a piece each.
-function outputOf(records: Buffer, hasGap: boolean, output: Buffer): number {
+// How many bytes of output the first of them hold: a piece each.
+function outputOf({ all, hasGap, output }: Records, end: number): number {
   let count = hasGap ? -1 : 0;
-  for (let at = records.indexOf("\n"); at >= 0; at = records.indexOf("\n", at + 1)) count++;
+  for (let at = all.indexOf(NEWLINE); at >= 0 && at < end; at = all.indexOf(NEWLINE, at + 1)) count++;
   let bytes = 0;
   for (const piece of pieces(output)) {
     if (count-- <= 0) break;
@@ -106,35 +116,26 @@ export class LogFile {
     await this.#compressions;
   }
 
-  // Record by record only where the file gets full: whoever reads it finds none that is torn.
-  #plan(stream: StreamName, bytes: Buffer): Step[] {
+  // Cut between records where the file gets full: whoever reads it finds none that is torn.
+  #plan(stream: StreamName, output: Buffer): (Part | "rotate")[] {
     const time = new Date().toISOString().replace("Z", "000000Z");
-    const gap = this.#lost > 0 ? Buffer.from(this.#format("stderr", this.#describeGap(), time)) : Buffer.alloc(0);
-    const { maxSize } = this.#settings;
-    const rest = this.#encode(this.#format(stream, bytes, time));
-    const all = gap.length > 0 ? Buffer.concat([gap, rest]) : rest;
-    if (maxSize === undefined || this.#length + all.length <= maxSize) return [{ records: all, hasGap: gap.length > 0, output: bytes }];
-    const steps: Step[] = [];
-    let hasGap = gap.length > 0;
-    let records = [gap];
-    let length = this.#length + gap.length;
-    let from = 0;
-    let to = 0;
-    const step = () => ({ records: Buffer.concat(records), hasGap, output: bytes.subarray(from, to) });
-    for (const piece of pieces(bytes)) {
+    const hasGap = this.#lost > 0;
+    const rest = this.#encode(this.#format(stream, output, time));
+    const all = hasGap ? Buffer.concat([Buffer.from(this.#format("stderr", this.#describeGap(), time)), rest]) : rest;
+    const { maxSize = Number.POSITIVE_INFINITY } = this.#settings;
+    const steps: (Part | "rotate")[] = [];
+    for (let from = 0, length = this.#length; from < all.length; ) {
       if (length >= maxSize) {
-        steps.push(step(), "rotate");
-        hasGap = false;
-        records = [];
+        steps.push("rotate");
         length = 0;
-        from = to;
       }
-      const record = Buffer.from(this.#format(stream, piece, time));
-      records.push(record);
-      length += record.length;
-      to += piece.length;
+      const room = maxSize - length;
+      const to = all.length - from <= room ? all.length : all.indexOf(NEWLINE, from + room - 1) + 1;
+      steps.push({ all, hasGap, output, from, to });
+      length += to - from;
+      from = to;
     }
-    return [...steps, step()];
+    return steps;
   }
 
   #describeGap(): Buffer {
@@ -149,17 +150,17 @@ export class LogFile {
     return this.#encoded.subarray(0, this.#encoded.write(text));
   }
 
-  #execute(step: Step): void {
+  #execute(step: Part | "rotate"): void {
     if (step === "rotate") {
       this.#rotate();
       return;
     }
-    let written = 0;
+    let at = step.from;
     try {
-      while (written < step.records.length) written += writeSync(this.#fd, step.records, written);
-      this.#written(step.records.length);
+      while (at < step.to) at += writeSync(this.#fd, step.all.subarray(at, step.to));
+      this.#written(at - step.from);
     } catch {
-      this.#tear(step, written);
+      this.#tear(step, at);
     }
   }
 
@@ -174,13 +175,13 @@ export class LogFile {
     this.#pump = undefined;
   }
 
-  async #executeLater(step: Exclude<Step, "rotate">): Promise<void> {
-    let written = 0;
+  async #executeLater(part: Part): Promise<void> {
+    let at = part.from;
     try {
-      while (written < step.records.length) written += await writeLater(this.#fd, step.records, written);
-      this.#written(step.records.length);
+      while (at < part.to) at += await writeLater(this.#fd, part.all.subarray(at, part.to));
+      this.#written(at - part.from);
     } catch {
-      this.#tear(step, written);
+      this.#tear(part, at);
     }
   }
 
@@ -193,11 +194,11 @@ export class LogFile {
     if (length > 0) this.#lost = 0;
   }
 
-  // Half a record would make the log unreadable. What was written whole stays.
-  #tear({ records, hasGap, output }: Exclude<Step, "rotate">, written: number): void {
-    const whole = records.subarray(0, records.subarray(0, written).lastIndexOf("\n") + 1);
-    this.#written(whole.length);
-    this.#lose(output.length - outputOf(whole, hasGap, output), "the disk was full");
+  // Half a record would make the log unreadable. What was written whole, up to `at`, stays.
+  #tear(part: Part, at: number): void {
+    const whole = part.all.subarray(0, at).lastIndexOf(NEWLINE) + 1;
+    this.#written(Math.max(0, whole - part.from));
+    this.#lose(outputOf(part, part.to) - outputOf(part, Math.max(whole, part.from)), "the disk was full");
     ftruncateSync(this.#fd, this.#length);
   }
 

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { MEASUREMENTS, type Measurement, type Row } from "./row.ts";
 
 const RUNS = 20;
-/** Each has so many runs before it is the next one's turn: what else a machine does comes and goes. */
-const TURN = 5;
+/** Each has a part of its runs before it is the next one's turn: what else a machine does comes and goes. */
+const TURNS = 4;
 
 // crun refuses hybrid cgroups: in a mount namespace of its own its row sees v1 alone.
 const WITHOUT_HYBRID = ["unshare", "-m", "sh", "-c", 'mount --make-rprivate /; umount /sys/fs/cgroup/unified 2>/dev/null; exec "$@"', "sh"];
@@ -44,8 +44,9 @@ export async function measure(
   const names = Object.keys(commands);
   const flags = names.flatMap((name) => ["-n", name, ...(prepare[name] ? ["--prepare", prepare[name]] : [])]);
   const turns: Measured[] = [];
-  for (let left = runs; left > 0; left -= TURN) {
-    const command = ["hyperfine", "-w", "1", "-r", String(Math.min(TURN, left)), "--export-json", out, ...flags, ...Object.values(commands)];
+  const turn = Math.ceil(runs / TURNS);
+  for (let left = runs; left > 0; left -= turn) {
+    const command = ["hyperfine", "-w", "1", "-r", String(Math.min(turn, left)), "--export-json", out, ...flags, ...Object.values(commands)];
     const child = Bun.spawn([...around, ...command], { stdout: "ignore", stderr: "pipe" });
     if ((await child.exited) !== 0) {
       console.log(`${title}: cannot be run here: ${(await new Response(child.stderr).text()).trim().split("\n").at(-1)}`);

@@ -27,6 +27,6 @@ export function ociRow(folder: string): Row {
   return {
     name: "oci",
     title: "create, start and delete of a ready bundle",
-    commands: { berth: life(link), runc: life("runc"), crun: life("crun --cgroup-manager=disabled") },
+    commands: { berth: life(link), runc: life("runc"), crun: life("crun") },
   };
 }

@@ -262,7 +262,7 @@ function completeConfig(engine: Engine, options: ContainerOptions, image: NonNul
     uts: shareOf("uts", options.uts),
     ...withUserns(engine, options),
     ...(logging && { log: logging }),
-    ...withHealth(health, image.Healthcheck),
+    ...withHealth(health, image),
     mounts: completeMounts(engine, options.mounts, volumesFrom, volumes),
     ...(volumes.length > 0 && { volumes }),
     ...(volumesFrom.length > 0 && { volumesFrom }),
@@ -272,10 +272,10 @@ function completeConfig(engine: Engine, options: ContainerOptions, image: NonNul
 const NANOSECONDS = 1e6; // of a millisecond
 function withHealth(
   { command, isOff, ...own }: HealthOptions,
-  image: NonNullable<ImageConfig["config"]>["Healthcheck"],
+  { Healthcheck: image, Shell = ["/bin/sh", "-c"] }: NonNullable<ImageConfig["config"]>,
 ): Pick<ContainerConfig, "healthcheck"> {
   const [kind, ...args] = image?.Test ?? [];
-  const shell = (text: string) => ["/bin/sh", "-c", text];
+  const shell = (text: string) => [...Shell, text];
   const test = command !== undefined ? shell(command) : kind === "CMD-SHELL" ? shell(args[0] ?? "") : kind === "CMD" ? args : [];
   if (isOff || test.length === 0) return {};
   const images = {

@@ -12,7 +12,7 @@ import { mountRoot, type Root } from "../runtime/rootfs/root.ts";
 import { buildRoot } from "./container-spec.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
-import { mountPlaces } from "./export-container.ts";
+import { mountPlaces } from "./mount-places.ts";
 import { resolveContainer } from "./resolve-container.ts";
 
 /** Docker's: added, changed, deleted. */

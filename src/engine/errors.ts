@@ -22,6 +22,17 @@ export class StartError extends EngineError {
   }
 }
 
+/** A command of a build ended with an exit code that is not 0, and so does the build. */
+export class StepFailed extends EngineError {
+  override name = "StepFailed";
+  constructor(
+    message: string,
+    readonly exitCode: number,
+  ) {
+    super(message);
+  }
+}
+
 /** Docker's exit code for a container that did not start. */
 export function startExitCode(kind: FailureKind): number {
   return kind === "not-found" ? 127 : kind === "not-executable" ? 126 : 125;

@@ -14,11 +14,11 @@ import { getImage, type ImageConfig, type ImageRecord, withLease } from "../stor
 import { containerCgroup } from "../store/layout.ts";
 import { ownersOf } from "./container-layer.ts";
 import { withContainerRoot } from "./container-root.ts";
-import { buildContainerMounts } from "./container-spec.ts";
 import { writeContainerLayer } from "./copied-layer.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
 import { knownLayer } from "./load-images.ts";
+import { placesAndWays } from "./mount-places.ts";
 import { resolveContainer } from "./resolve-container.ts";
 import { commitImage, discardStaged, type StagedLayer, stageFile } from "./stage-image.ts";
 
@@ -122,17 +122,9 @@ async function commitLeased(engine: Engine, record: ContainerRecord, base: Image
   }
 }
 
-/** The places of mounts, relative to the root: they are made in the container's layer, but do not belong to it. */
-export function mountPlaces(engine: Engine, record: ContainerRecord): Set<string> {
-  const places = new Set(buildContainerMounts(engine, record).map((mount) => mount.destination.replace(/^\/+|\/+$/g, "")));
-  for (const name of [".dockerenv", "dev/console"]) places.add(name);
-  return places;
-}
-
 function writeLayer(engine: Engine, record: ContainerRecord, writer: BlobWriter): void {
-  const exclude = mountPlaces(engine, record);
   const tar = new TarWriter((bytes) => writer.write(bytes));
-  writeContainerLayer(engine, record, tar, exclude);
+  writeContainerLayer(engine, record, tar, placesAndWays(engine, record));
   tar.close();
 }
 

@@ -43,7 +43,9 @@ function tried(engine: Engine, name: string, attempt: (engine: Engine) => boolea
 }
 
 /** The root of a container over its lower folders, the topmost first, relative to the engine's data. */
-export function containerRoot({ layout }: Engine, id: string, lower: string[]): Root {
+export function containerRoot({ layout }: Engine, id: string, folders: string[]): Root {
+  // Overlay takes none twice (ELOOP), and images have layers twice: what the lower one has, the upper one has again.
+  const lower = [...new Set(folders)];
   for (const name of [COPY, MAPPED_COPY]) {
     const copy = join(layout.container(id), name);
     if (existsSync(copy)) return { type: "folder", path: copy };

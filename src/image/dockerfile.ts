@@ -136,6 +136,11 @@ export const shellWord = (text: string, lookup: Lookup): string => new Lexer(tex
 /** Only variables, in the text of a heredoc. */
 export const expandText = (text: string, lookup: Lookup): string => new Lexer(text, lookup).variablesOnly();
 
+// Those of shells that are no names (`$$`, `$1`) are variables, too, which nobody sets.
+const NAME = /[\p{L}_][\p{L}\p{N}_]*|\d+|[@*#?$!-]/u.source;
+const PLAIN = new RegExp(`^\\$(${NAME})`, "u");
+const BRACED = new RegExp(`^(${NAME})(?:(:?[-+?]|##?|%%?|//?)(.*))?$`, "su");
+
 class Lexer {
   #at = 0;
   readonly #text: string;
@@ -211,7 +216,7 @@ class Lexer {
   // `$NAME`, `${NAME}`, `${NAME:-word}`, `${NAME:+word}`, both without the colon, `${NAME#pattern}` and its like.
   #variable(): string {
     const rest = this.#text.slice(this.#at);
-    const [plain, name] = /^\$([A-Za-z_]\w*)/.exec(rest) ?? [];
+    const [plain, name] = PLAIN.exec(rest) ?? [];
     if (plain !== undefined && name !== undefined) {
       this.#at += plain.length;
       return this.#lookup(name) ?? "";
@@ -221,7 +226,7 @@ class Lexer {
       return "$";
     }
     const end = closing(rest);
-    const [, braced = "", operator = "", word = ""] = /^([A-Za-z_]\w*)(?:(:?[-+?]|##?|%%?|\/\/?)([\s\S]*))?$/.exec(rest.slice(2, end)) ?? [];
+    const [, braced = "", operator = "", word = ""] = BRACED.exec(rest.slice(2, end)) ?? [];
     if (end < 0 || braced === "") throw new DockerfileError(`unsupported modifier or bad substitution in ${this.#text}`);
     this.#at += end + 1;
     const value = this.#lookup(braced);

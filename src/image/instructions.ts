@@ -53,7 +53,9 @@ export function configure(config: RunConfig, instruction: Instruction, lookup: L
       return configured(text, { Env: pairs.reduce(withVariable, config.Env ?? []) });
     }
     case "WORKDIR": {
-      const path = resolve("/", config.WorkingDir ?? "/", shellWord(rest, lookup));
+      const folder = shellWord(rest, lookup);
+      if (folder === "") throw fail(`cannot normalize nothing: ${rest} is empty`);
+      const path = resolve("/", config.WorkingDir ?? "/", folder);
       return configured(path, { WorkingDir: path });
     }
     case "USER": {
@@ -76,6 +78,7 @@ export function configure(config: RunConfig, instruction: Instruction, lookup: L
     }
     case "VOLUME": {
       const paths = jsonList(rest) ?? words();
+      if (paths.some((path) => path.trim() === "")) throw fail("can not be an empty string");
       return configured(JSON.stringify(paths), { Volumes: { ...config.Volumes, ...Object.fromEntries(paths.map((path) => [path, {}])) } });
     }
     case "STOPSIGNAL": {
@@ -88,7 +91,7 @@ export function configure(config: RunConfig, instruction: Instruction, lookup: L
       return configured(JSON.stringify(list), { Shell: list });
     }
     case "HEALTHCHECK": {
-      const check = healthcheck(instruction, shell, fail);
+      const check = healthcheck(instruction, fail);
       return configured(JSON.stringify(check), { Healthcheck: check });
     }
     case "ONBUILD": {
@@ -132,7 +135,7 @@ function portsOf(text: string): string[] {
 
 const NANOSECONDS: Record<string, number> = { h: 3600e9, m: 60e9, s: 1e9, ms: 1e6, us: 1e3, ns: 1 };
 
-function healthcheck({ rest, flags }: Instruction, shell: string[], fail: (why: string) => DockerfileError): Healthcheck {
+function healthcheck({ rest, flags }: Instruction, fail: (why: string) => DockerfileError): Healthcheck {
   if (/^none$/i.test(rest)) return { Test: ["NONE"] };
   const command = /^cmd\s+([\s\S]+)$/i.exec(rest)?.[1];
   if (command === undefined) throw fail("expected NONE, or CMD and a command");
@@ -145,9 +148,8 @@ function healthcheck({ rest, flags }: Instruction, shell: string[], fail: (why: 
   };
   const retries = flags.find((flag) => flag.name === "retries")?.value;
   const list = jsonList(command);
-  const isUsual = shell.join(" ") === DEFAULT_SHELL.join(" ");
   return {
-    Test: list ? ["CMD", ...list] : isUsual ? ["CMD-SHELL", command] : ["CMD", ...shell, command],
+    Test: list ? ["CMD", ...list] : ["CMD-SHELL", command],
     ...time("interval", "Interval"),
     ...time("timeout", "Timeout"),
     ...time("start-period", "StartPeriod"),

@@ -291,7 +291,8 @@ describe("what is wrong is said, with the line it is in", () => {
     ["FROM bb\nCOPY a", "line 2: COPY: requires at least two arguments"],
     ["FROM bb\nCOPY nosuch /", "nosuch: not found in the build context"],
     ["FROM bb\nCOPY *.nosuch /", "no source files were specified"],
-    ["FROM bb\n\nRUN exit 7", "returned a non-zero code: 7"],
+    ["FROM bb\nWORKDIR $NONE", "line 2: WORKDIR: cannot normalize nothing: $NONE is empty"],
+    ["FROM bb\nVOLUME $NONE", "line 2: VOLUME: can not be an empty string"],
     ["FROM bb\nEXPOSE web", "invalid containerPort: web"],
     ["FROM bb\nRUN <<EOF\nx", "line 2: unterminated heredoc EOF"],
     ["FROM bb\nENV A", "line 2: ENV: must have two arguments"],
@@ -309,6 +310,12 @@ describe("what is wrong is said, with the line it is in", () => {
     const { exitCode, stderr } = await engine.run("build", ...NONE, context);
     expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.stringContaining(message as string) });
     expect(stderr).not.toMatch(/^\s+at /m);
+  });
+
+  test("the exit code is that of the command", async () => {
+    write({ Dockerfile: "FROM bb\n\nRUN exit 7" });
+    const { exitCode, stderr } = await engine.run("build", ...NONE, context);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 7, stderr: expect.stringContaining("returned a non-zero code: 7") });
   });
 
   test("a name that is none", async () => {
@@ -337,6 +344,43 @@ test("what docker makes of these: a working folder that nothing is put into, emp
   expect(await engine.ok("history", "--format", "{{.CreatedBy}} {{.Size}}", "lists")).toContain("WORKDIR /tmp 0B");
   write({ Dockerfile: "FROM bb\nWORKDIR /etc/passwd\n" });
   expect((await engine.run("build", ...NONE, context)).stderr).toContain("/etc/passwd is there and not a directory");
+});
+
+test("layers that are the same: nothing is lost, and all of it can be saved and run elsewhere", async () => {
+  const first = "RUN mkdir -p /opt && echo first > /opt/f && touch -d @1000 /opt/f /opt";
+  await build(`FROM bb\n${first}\nRUN rm /opt/f && touch /opt/g\n${first}\n${first}\n`, "-t", "same");
+  const layers: string[] = JSON.parse(await engine.inspect("same", "{{json .RootFS.Layers}}"));
+  expect(layers.length - new Set(layers).size).toBe(2);
+  await using other = TestEngine.empty();
+  await engine.ok("save", "-o", join(context, "same.tar"), "same");
+  await other.ok("load", "-i", join(context, "same.tar"));
+  for (const one of [engine, other]) expect(await one.ok("run", "--rm", ...NONE, "same", "sh", "-c", "cat /opt/f; ls /opt")).toBe("first\nf\ng");
+});
+
+test("what is made for mounts is in no layer, nor are the folders that lead there, unless they were changed", async () => {
+  const steps = [
+    "RUN true",
+    "RUN --mount=type=tmpfs,target=/new/deep true",
+    "RUN chmod 700 /etc",
+    "RUN touch /etc/own",
+    "RUN --mount=type=tmpfs,target=/new/deep touch /new/x",
+  ];
+  await build(`FROM bb\n${steps.join("\n")}\n`, "-t", "ways");
+  await engine.ok("save", "-o", join(context, "ways.tar"), "ways");
+  const list = (...args: string[]) => Bun.spawnSync(["tar", ...args], { cwd: context }).stdout.toString();
+  const [{ Layers }] = JSON.parse(list("xOf", "ways.tar", "manifest.json"));
+  list("xf", "ways.tar");
+  const content = Layers.slice(1).map((layer: string) => list("tf", layer).trimEnd().split("\n").join(" "));
+  expect(content).toEqual(["", "", "etc/", "etc/ etc/own", "new/ new/x"]);
+});
+
+test("HEALTHCHECK by the image's shell", async () => {
+  await build('FROM bb\nSHELL ["/bin/busybox", "sh", "-c"]\nHEALTHCHECK --interval=100ms --retries=1 CMD echo by $0\n', "-t", "checked");
+  expect(await engine.inspect("checked", "{{json .Config.Healthcheck.Test}}")).toBe('["CMD-SHELL","echo by $0"]');
+  await engine.ok("run", "-d", "--name", "checked", ...NONE, "checked", "sleep", "100");
+  await until("it is healthy", async () => (await engine.inspect("checked", "{{.State.Health.Status}}")) === "healthy");
+  expect(await engine.inspect("checked", "{{(index .State.Health.Log 0).Output}}")).toBe("by sh\n");
+  await engine.ok("rm", "-f", "checked");
 });
 
 test("an ignored folder is there where something in it is not ignored", async () => {

@@ -306,7 +306,9 @@ describe("the command line", () => {
     expect(await engine.fails(125, "run", "--pull", "never", "nosuch", "true")).toContain("No such image: nosuch:latest");
     const missing = await engine.run("run", "localhost:1/nosuch", "true");
     expect(missing.exitCode).toBe(125);
-    expect(missing.stderr).toMatch(/^Unable to find image 'localhost:1\/nosuch' locally\n.*\nberth: localhost:1: cannot be reached: ECONNREFUSED\n$/);
+    expect(missing.stderr).toMatch(
+      /^Unable to find image 'localhost:1\/nosuch:latest' locally\n.*\nberth: localhost:1: cannot be reached: ECONNREFUSED\n$/,
+    );
     expect(await engine.fails(125, "run", "--network", "nope", "bb", "true")).toContain("network nope not found");
     for (const [flag, value] of [
       ["-m", "1x"],

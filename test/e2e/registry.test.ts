@@ -79,7 +79,7 @@ describe("a registry", () => {
     await using fresh = emptyEngine(engine);
     const result = await fresh.run("run", "--rm", name, "echo", "ran");
     expect(result).toMatchObject({ stdout: "ran\n", exitCode: 0 });
-    expect(result.stderr).toStartWith(`Unable to find image '${name}' locally\nlatest: Pulling from ${name}\n`);
+    expect(result.stderr).toStartWith(`Unable to find image '${name}:latest' locally\nlatest: Pulling from ${name}\n`);
     expect((await fresh.run("run", "--rm", "--pull", "always", name, "true")).stderr).toContain("Image is up to date");
     expect(await fresh.fails(125, "run", "--pull", "sometimes", name, "true")).toContain("invalid pull option");
   });

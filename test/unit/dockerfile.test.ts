@@ -54,6 +54,7 @@ describe("words", () => {
     ["${VERSION/./-} ${VERSION//./-} ${VERSION//[0-9]} ${VERSION/\\./$A}", ["1-2.3", "1-2-3", "1.2.3", "1a2.3"]],
     ["${VERSION#?.} ${VERSION%x} ${NONE#x} ${B/ /_}", ["2.3", "1.2.3", "", "two_words"]],
     ["$", ["$"]],
+    ["$$A $1x ${10:-d} $É ${#}$", ["A", "x", "d", "", "$"]],
   ])("%s", (text, words) => {
     expect(shellWords(text as string, lookup)).toEqual(words as string[]);
   });

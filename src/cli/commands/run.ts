@@ -5,7 +5,7 @@ import { type ContainerOptions, createContainer } from "../../engine/create-cont
 import type { Engine } from "../../engine/engine.ts";
 import { NotFound, StartError, startExitCode } from "../../engine/errors.ts";
 import { startContainer } from "../../engine/start-container.ts";
-import { parseReference } from "../../image/reference.ts";
+import { familiarName, formatReference, parseReference } from "../../image/reference.ts";
 import type { ContainerRecord } from "../../store/containers.ts";
 import { DETACH_FLAG, detachKeysOf, requireTerminal } from "../attach-flags.ts";
 import { defineCommand } from "../command.ts";
@@ -97,7 +97,8 @@ export async function makeContainer(
   } catch (error) {
     if (!(error instanceof NotFound) || !error.message.startsWith("No such image")) throw error;
     if (policy === "never") throw new NotFound(error.message);
-    console.error(`Unable to find image '${options.image}' locally`);
+    const { repository, tag } = familiarName(formatReference(parseReference(options.image)));
+    console.error(`Unable to find image '${repository}:${tag}' locally`);
     await fetchImage();
     record = createContainer(engine, options, keep, warn);
   }

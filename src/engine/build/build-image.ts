@@ -226,7 +226,7 @@ class Build implements BuildOfSteps {
         if (!configured) throw new DockerfileError(`line ${line}: ${name}: is not expected here`);
         if (name === "WORKDIR") await workdirStep(this, state, configured);
         else await this.#set(state, configured);
-        if (name === "CMD") this.#ownsCommand.add(state);
+        if (name === "CMD" && configured.config.Cmd?.length) this.#ownsCommand.add(state);
       }
     }
   }

@@ -7,7 +7,7 @@ import { shellOf } from "../../image/instructions.ts";
 import { type ContainerRecord, getContainer } from "../../store/containers.ts";
 import { createContainer } from "../create-container.ts";
 import type { Engine } from "../engine.ts";
-import { EngineError } from "../errors.ts";
+import { EngineError, StepFailed } from "../errors.ts";
 import { commitStep } from "../export-container.ts";
 import { removeContainer } from "../remove-container.ts";
 import { startContainer } from "../start-container.ts";
@@ -63,7 +63,7 @@ export async function runStep(build: BuildOfSteps, state: State, instruction: In
     try {
       options.say(` ---> Running in ${record.id.slice(0, 12)}`);
       const code = await execute(build, record);
-      if (code !== 0) throw new EngineError(`The command '${command.join(" ")}' returned a non-zero code: ${code}`);
+      if (code !== 0) throw new StepFailed(`The command '${command.join(" ")}' returned a non-zero code: ${code}`, code);
       const ended = getContainer(engine.db, record.id) ?? record;
       return await commitStep(engine, ended, base, {
         config: state.config.config ?? {},
